@@ -1,0 +1,272 @@
+//! The configuration as it is written: texts and numbers with their lines, not yet checked against each other.
+//!
+//! [`read`] is the only place that knows the keys of the file; each struct here is one section and each field one key. Unknown keys, missing ones
+//! and wrong types become problems of the reader; reading always goes on, with empty or absent values, so that all are found in one pass.
+
+use serde_json::Value;
+use toml::de::DeTable;
+
+pub use super::reader::At;
+use super::reader::{Reader, Section};
+use super::{
+    CHARTS_MAX, COLUMNS_MAX, FROM_MAX, PIPELINES_MAX, Place, RULES_MAX, SELECTORS_MAX, SERIES_MAX,
+    SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
+};
+
+type Text = At<String>;
+
+#[derive(Debug, Default)]
+pub struct Configuration {
+    pub server: Server,
+    pub sources: Vec<Source>,
+    pub pipelines: Vec<Pipeline>,
+    pub rules: Vec<Rule>,
+    pub charts: Vec<Chart>,
+}
+
+#[derive(Debug, Default)]
+pub struct Server {
+    pub place: Place,
+    pub listen: Option<Text>,
+    pub hosts: Vec<Text>,
+}
+
+#[derive(Debug)]
+pub struct Source {
+    pub place: Place,
+    pub name: Text,
+    pub kind: Text,
+    pub listen: Option<Text>,
+    pub triplet: Option<Text>,
+    pub may_write: Option<Vec<Text>>,
+    pub fields: Fields,
+}
+
+#[derive(Debug, Default)]
+pub struct Fields {
+    pub place: Place,
+    pub application: Option<Text>,
+    pub environment: Option<Text>,
+    pub event_type: Option<Text>,
+    pub time: Option<Text>,
+}
+
+#[derive(Debug)]
+pub struct Pipeline {
+    pub place: Place,
+    pub name: Text,
+    pub from: Option<Vec<Text>>,
+    pub lateness: Option<Text>,
+    pub lanes: Lanes,
+    pub lag: Lag,
+    pub units: Vec<Unit>,
+    pub series: Vec<Series>,
+    pub streams: Vec<Stream>,
+}
+
+#[derive(Debug, Default)]
+pub struct Lanes {
+    pub place: Place,
+    pub count: Option<At<i64>>,
+    pub by: Vec<Text>,
+}
+
+#[derive(Debug, Default)]
+pub struct Lag {
+    pub place: Place,
+    pub bytes: Option<Text>,
+    pub seconds: Option<At<f64>>,
+    pub beyond: Option<Text>,
+}
+
+#[derive(Debug)]
+pub struct Unit {
+    pub place: Place,
+    pub name: Text,
+    pub uses: Text,
+    pub from: Option<Vec<Text>>,
+    pub config: Value,
+    pub on_open_circuit: Option<Text>,
+}
+
+#[derive(Debug)]
+pub struct Series {
+    pub place: Place,
+    pub metric: Text,
+    pub from: Option<Vec<Text>>,
+    pub labels: Option<Vec<Text>>,
+    pub fields: Option<Vec<Text>>,
+    pub keep_points: Option<At<i64>>,
+}
+
+#[derive(Debug)]
+pub struct Stream {
+    pub place: Place,
+    pub triplet: Text,
+    pub from: Option<Vec<Text>>,
+}
+
+#[derive(Debug)]
+pub struct Rule {
+    pub place: Place,
+    pub name: Text,
+    pub uses: Text,
+    pub on: Text,
+    pub config: Value,
+}
+
+#[derive(Debug)]
+pub struct Chart {
+    pub place: Place,
+    pub id: Text,
+    pub title: Option<Text>,
+    pub metric: Text,
+    pub uses: Text,
+    pub config: Value,
+    pub window: Option<Text>,
+}
+
+/// Reads all of it. Text that is not TOML is told with all its errors and gives an empty configuration, because what follows would be noise.
+pub fn read(reader: &Reader, text: &str) -> Configuration {
+    if text.len() > TEXT_BYTES_MAX {
+        let message = format!("is {} bytes long; at most {TEXT_BYTES_MAX} are allowed", text.len());
+        reader.problem(0, "configuration".into(), message);
+        return Configuration::default();
+    }
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let line = error.span().map_or(0, |span| reader.line(span.start));
+        reader.problem(line, format!("TOML (line {line})"), error.message().trim().replace('\n', ", "));
+    }
+    if !errors.is_empty() {
+        return Configuration::default();
+    }
+    let mut top = Section::new(reader, "", 1, document.get_ref());
+    let configuration = Configuration {
+        server: top.table("server").map(server).unwrap_or_default(),
+        sources: top.tables("source", SOURCES_MAX).into_iter().map(source).collect(),
+        pipelines: top.tables("pipeline", PIPELINES_MAX).into_iter().map(pipeline).collect(),
+        rules: top.tables("rule", RULES_MAX).into_iter().map(rule).collect(),
+        charts: top.tables("chart", CHARTS_MAX).into_iter().map(chart).collect(),
+    };
+    top.finish();
+    configuration
+}
+
+/// From here on the section is called by its name.
+fn call(section: &mut Section<'_>, prefix: &str, kind: &str, name: &At<String>) {
+    if !name.value.is_empty() {
+        let short: String = name.value.chars().take(80).collect();
+        section.place.words = format!("{prefix}{kind} \"{short}\"");
+    }
+}
+
+fn server(mut section: Section<'_>) -> Server {
+    let listen = section.text("listen");
+    let hosts = section.texts("hosts", 64).unwrap_or_default();
+    Server { listen, hosts, place: section.finish() }
+}
+
+fn source(mut section: Section<'_>) -> Source {
+    let name = section.required("name", "\"tcp\"");
+    call(&mut section, "", "source", &name);
+    let kind = section.required("kind", "\"tcp\" (or http, host, weir)");
+    let listen = section.text("listen");
+    let triplet = section.text("triplet");
+    let may_write = section.texts("may_write", SELECTORS_MAX);
+    let fields = section.table("fields").map(fields).unwrap_or_default();
+    Source { name, kind, listen, triplet, may_write, fields, place: section.finish() }
+}
+
+fn fields(mut section: Section<'_>) -> Fields {
+    let application = section.text("application");
+    let environment = section.text("environment");
+    let event_type = section.text("type");
+    let time = section.text("time");
+    Fields { application, environment, event_type, time, place: section.finish() }
+}
+
+fn pipeline(mut section: Section<'_>) -> Pipeline {
+    let name = section.required("name", "\"requests\"");
+    call(&mut section, "", "pipeline", &name);
+    let prefix = format!("{}, ", section.place.words);
+    Pipeline {
+        from: section.texts("from", SELECTORS_MAX),
+        lateness: section.text("lateness"),
+        lanes: section.table("lanes").map(lanes).unwrap_or_default(),
+        lag: section.table("lag").map(lag).unwrap_or_default(),
+        units: section.tables("unit", UNITS_MAX).into_iter().map(|unit_| unit(unit_, &prefix)).collect(),
+        series: section
+            .tables("series", SERIES_MAX)
+            .into_iter()
+            .map(|series_| series(series_, &prefix))
+            .collect(),
+        streams: section
+            .tables("stream", STREAMS_MAX)
+            .into_iter()
+            .map(|stream_| stream(stream_, &prefix))
+            .collect(),
+        name,
+        place: section.finish(),
+    }
+}
+
+fn lanes(mut section: Section<'_>) -> Lanes {
+    let count = section.integer("count");
+    let by = section.texts("by", COLUMNS_MAX).unwrap_or_default();
+    Lanes { count, by, place: section.finish() }
+}
+
+fn lag(mut section: Section<'_>) -> Lag {
+    let bytes = section.text("bytes");
+    let seconds = section.number("seconds");
+    let beyond = section.text("beyond");
+    Lag { bytes, seconds, beyond, place: section.finish() }
+}
+
+fn unit(mut section: Section<'_>, prefix: &str) -> Unit {
+    let name = section.required("name", "\"slow\"");
+    call(&mut section, prefix, "unit", &name);
+    let uses = section.required("use", "\"filter\" (a component's name, or a path to a .wasm file)");
+    let from = section.texts("from", FROM_MAX);
+    let config = section.json("config");
+    let on_open_circuit = section.text("on_open_circuit");
+    Unit { name, uses, from, config, on_open_circuit, place: section.finish() }
+}
+
+fn series(mut section: Section<'_>, prefix: &str) -> Series {
+    let metric = section.required("metric", "\"slow_requests\"");
+    call(&mut section, prefix, "series", &metric);
+    let from = section.texts("from", FROM_MAX);
+    let labels = section.texts("labels", COLUMNS_MAX);
+    let fields = section.texts("fields", COLUMNS_MAX);
+    let keep_points = section.integer("keep_points");
+    Series { metric, from, labels, fields, keep_points, place: section.finish() }
+}
+
+fn stream(mut section: Section<'_>, prefix: &str) -> Stream {
+    let triplet = section.required("triplet", "\"shop/prod/slow\"");
+    call(&mut section, prefix, "stream", &triplet);
+    let from = section.texts("from", FROM_MAX);
+    Stream { triplet, from, place: section.finish() }
+}
+
+fn rule(mut section: Section<'_>) -> Rule {
+    let name = section.required("name", "\"too-slow\"");
+    call(&mut section, "", "rule", &name);
+    let uses = section.required("use", "\"threshold\"");
+    let on = section.required("on", "\"pipeline/unit\"");
+    let config = section.json("config");
+    Rule { name, uses, on, config, place: section.finish() }
+}
+
+fn chart(mut section: Section<'_>) -> Chart {
+    let id = section.required("id", "\"slow-requests\"");
+    call(&mut section, "", "chart", &id);
+    let title = section.text("title");
+    let metric = section.required("metric", "\"slow_requests\"");
+    let uses = section.required("use", "\"timeseries\"");
+    let config = section.json("config");
+    let window = section.text("window");
+    Chart { id, title, metric, uses, config, window, place: section.finish() }
+}

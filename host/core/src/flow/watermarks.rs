@@ -1,0 +1,79 @@
+//! How far the event time of each of a pipeline's streams is, before and after the record at work.
+//!
+//! Two marks per stream: a row is late by the one before the record, windows close by the one after. The mark after may be held back where more timers are
+//! due than one record hands out; the next record goes on from there. Marks never fall.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::triplet::Triplet;
+
+#[derive(Debug, Clone, Copy)]
+struct Marks {
+    before: i64,
+    after: i64,
+    /// Where the log says that the stream is.
+    wanted: i64,
+}
+
+#[derive(Debug, Default)]
+pub struct Watermarks {
+    streams: HashMap<Triplet, Marks, FixedState>,
+    any: Option<Triplet>,
+}
+
+impl Watermarks {
+    /// A record says where a stream was before it and is after it.
+    pub fn advance(&mut self, triplet: &Triplet, before: i64, after: i64) {
+        if let Some(marks) = self.streams.get_mut(triplet) {
+            marks.wanted = marks.wanted.max(after);
+            marks.after = marks.after.max(marks.wanted);
+            return;
+        }
+        let before = before.min(after);
+        self.streams.insert(triplet.clone(), Marks { before, after, wanted: after });
+        self.any.get_or_insert_with(|| triplet.clone());
+    }
+
+    /// Of a stream that is not known (rows that a unit gave another name) the least of all.
+    pub fn before(&self, triplet: &Triplet) -> i64 {
+        match self.streams.get(triplet) {
+            Some(marks) => marks.before,
+            None => self.streams.values().map(|marks| marks.before).min().unwrap_or(i64::MIN),
+        }
+    }
+
+    pub fn after(&self, triplet: &Triplet) -> i64 {
+        self.streams.get(triplet).map_or_else(|| self.least(), |marks| marks.after)
+    }
+
+    /// The least of all streams: what units that merge streams go by.
+    pub fn least(&self) -> i64 {
+        self.streams.values().map(|marks| marks.after).min().unwrap_or(i64::MIN)
+    }
+
+    /// Does not let a stream (or all) get beyond `mark` in this record; never below where it was before.
+    pub fn hold_back(&mut self, triplet: Option<&Triplet>, mark: i64) {
+        for (known, marks) in &mut self.streams {
+            if triplet.is_none_or(|triplet| triplet == known) {
+                marks.after = marks.after.min(mark).max(marks.before);
+            }
+        }
+    }
+
+    /// The record is done: after becomes before, and what was held back is tried again in the next.
+    pub fn settle(&mut self) {
+        for marks in self.streams.values_mut() {
+            marks.before = marks.after;
+            marks.after = marks.wanted;
+        }
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (&Triplet, i64)> {
+        self.streams.iter().map(|(triplet, marks)| (triplet, marks.before))
+    }
+
+    pub fn any(&self) -> Option<Triplet> {
+        self.any.clone()
+    }
+}

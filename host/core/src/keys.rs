@@ -1,0 +1,346 @@
+//! Key numbers: the host turns the values of a unit's key columns into small dense numbers.
+//!
+//! In: a batch. Out: one u32 per row, [`REFUSED`] where the bound is reached. Numbers start at 0, belong to (triplet, values) or, with
+//! `across`, to the values alone, and are given in the order of first sight, so that the same log gives the same numbers. A number is held by entries
+//! and timers; numbers that nothing holds are freed in sweeps, announced by [`KeyTable::take_forgotten`] and only then given again.
+//!
+//! Cost: one table lookup per row for a single dictionary column that lives across batches; else one hash per row.
+
+pub mod values;
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::batch::{Batch, DICTIONARY_ID};
+use crate::triplet::Triplet;
+
+/// Number of a row whose new key is over the bound.
+pub const REFUSED: u32 = u32::MAX;
+/// Partitions of the key space, for lanes and for moving state between machines.
+pub const PARTITIONS: u32 = 64;
+/// A sweep waits until this many numbers are held by nothing.
+const SWEEP_MIN: usize = 4_096;
+
+/// Names of a free table, and their handles.
+#[derive(Debug, Default)]
+pub struct Names {
+    by_name: HashMap<Arc<[u8]>, u32, FixedState>,
+    by_handle: Vec<Arc<[u8]>>,
+}
+
+impl Names {
+    pub fn define(&mut self, name: &[u8]) -> u32 {
+        if let Some(handle) = self.by_name.get(name) {
+            return *handle;
+        }
+        let handle = self.by_handle.len() as u32;
+        let name: Arc<[u8]> = name.into();
+        self.by_handle.push(Arc::clone(&name));
+        self.by_name.insert(name, handle);
+        handle
+    }
+
+    pub fn name(&self, handle: u32) -> Option<&[u8]> {
+        self.by_handle.get(handle as usize).map(|name| &**name)
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_handle.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_handle.is_empty()
+    }
+}
+
+#[derive(Debug)]
+struct Key {
+    scope: u32,
+    /// Encoded values of the key columns (see [`values`]); empty where the number is free.
+    encoded: Box<[u8]>,
+    /// Entries and timers that need the number.
+    held: u32,
+    free: bool,
+}
+
+/// Code of a dictionary to key number, for the one dictionary seen last in that scope.
+#[derive(Debug, Default)]
+struct CodeCache {
+    dictionary: Option<u64>,
+    numbers: Vec<u32>,
+}
+
+#[derive(Debug)]
+pub struct KeyTable {
+    columns: Vec<Arc<str>>,
+    across: bool,
+    limit: usize,
+    scopes: Vec<Triplet>,
+    by_value: HashMap<Box<[u8]>, u32, FixedState>,
+    keys: Vec<Key>,
+    free: Vec<u32>,
+    /// Freed but not yet announced.
+    forgotten: Vec<u32>,
+    idle: usize,
+    caches: Vec<CodeCache>,
+    /// In the order of giving, since the last commit; for roll-back.
+    newest: Vec<u32>,
+    scratch: Vec<u8>,
+}
+
+impl KeyTable {
+    pub fn new(columns: Vec<Arc<str>>, across: bool, limit: usize) -> Self {
+        Self {
+            columns,
+            across,
+            limit: limit.min(REFUSED as usize - 1),
+            scopes: Vec::new(),
+            by_value: HashMap::default(),
+            keys: Vec::new(),
+            free: Vec::new(),
+            forgotten: Vec::new(),
+            idle: 0,
+            caches: Vec::new(),
+            newest: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub fn is_keyed(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    pub fn columns(&self) -> &[Arc<str>] {
+        &self.columns
+    }
+
+    /// How many numbers were ever given: every number is below.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub fn live(&self) -> usize {
+        self.by_value.len()
+    }
+
+    pub fn knows(&self, number: u32) -> bool {
+        if !self.is_keyed() {
+            return number == 0;
+        }
+        self.keys.get(number as usize).is_some_and(|key| !key.free)
+    }
+
+    /// Index of the scope (a triplet, or 0 for all) that a number belongs to.
+    pub fn scope_of(&self, number: u32) -> usize {
+        self.keys.get(number as usize).map_or(0, |key| key.scope as usize)
+    }
+
+    /// The scope of a triplet; made when it is new.
+    pub fn scope(&mut self, triplet: &Triplet) -> usize {
+        if self.across || !self.is_keyed() {
+            return 0;
+        }
+        if let Some(scope) = self.scopes.iter().position(|known| known == triplet) {
+            return scope;
+        }
+        self.scopes.push(triplet.clone());
+        self.scopes.len() - 1
+    }
+
+    /// The triplet that a number belongs to; none with `across`.
+    pub fn triplet_of(&self, number: u32) -> Option<&Triplet> {
+        if self.across {
+            return None;
+        }
+        self.scopes.get(self.scope_of(number))
+    }
+
+    pub fn scopes(&self) -> &[Triplet] {
+        &self.scopes
+    }
+
+    /// Numbers of a batch's rows, and how many of them are new. Empty where the plan names no key.
+    pub fn number(&mut self, batch: &Batch) -> (Vec<u32>, usize) {
+        if !self.is_keyed() {
+            return (Vec::new(), 0);
+        }
+        let scope = self.scope(&batch.triplet);
+        let before = self.newest.len();
+        let columns: Vec<Option<ArrayRef>> =
+            self.columns.iter().map(|name| batch.columns.column_by_name(name).cloned()).collect();
+        let numbers = match &columns[..] {
+            [Some(only)] if matches!(only.data_type(), DataType::Dictionary(_, _)) => {
+                self.number_codes(scope, batch, only)
+            }
+            _ => (0..batch.rows()).map(|row| self.number_row(scope, &columns, row)).collect(),
+        };
+        (numbers, self.newest.len() - before)
+    }
+
+    /// One dictionary column: each code is looked up once.
+    fn number_codes(&mut self, scope: usize, batch: &Batch, column: &ArrayRef) -> Vec<u32> {
+        let codes = column.as_dictionary::<UInt32Type>();
+        let dictionary = self.columns.first().and_then(|name| dictionary_id(batch, name));
+        let mut cache = std::mem::take(self.cache(scope));
+        if dictionary.is_none() || cache.dictionary != dictionary {
+            cache = CodeCache { dictionary, numbers: Vec::new() };
+        }
+        cache.numbers.resize(cache.numbers.len().max(codes.values().len()), REFUSED);
+        let mut out = Vec::with_capacity(batch.rows());
+        let whole = std::slice::from_ref(column).iter().cloned().map(Some).collect::<Vec<_>>();
+        let no_nulls = codes.null_count() == 0;
+        for (row, code) in codes.keys().values().iter().enumerate() {
+            let known = cache.numbers.get(*code as usize).copied().unwrap_or(REFUSED);
+            if known != REFUSED && (no_nulls || codes.is_valid(row)) {
+                out.push(known);
+                continue;
+            }
+            let number = self.number_row(scope, &whole, row);
+            if codes.is_valid(row)
+                && let Some(place) = cache.numbers.get_mut(*code as usize)
+            {
+                *place = number;
+            }
+            out.push(number);
+        }
+        *self.cache(scope) = cache;
+        out
+    }
+
+    fn cache(&mut self, scope: usize) -> &mut CodeCache {
+        if self.caches.len() <= scope {
+            self.caches.resize_with(scope + 1, CodeCache::default);
+        }
+        &mut self.caches[scope]
+    }
+
+    fn number_row(&mut self, scope: usize, columns: &[Option<ArrayRef>], row: usize) -> u32 {
+        let mut encoded = std::mem::take(&mut self.scratch);
+        encoded.clear();
+        encoded.extend((scope as u32).to_le_bytes());
+        for column in columns {
+            values::encode(column.as_ref(), row, &mut encoded);
+        }
+        let number = match self.by_value.get(&encoded[..]) {
+            Some(number) => *number,
+            None => self.give(scope, &encoded),
+        };
+        self.scratch = encoded;
+        number
+    }
+
+    fn give(&mut self, scope: usize, encoded: &[u8]) -> u32 {
+        if self.by_value.len() >= self.limit {
+            return REFUSED;
+        }
+        let key = Key { scope: scope as u32, encoded: encoded.into(), held: 0, free: false };
+        let number = match self.free.pop() {
+            Some(number) => number,
+            None => self.keys.len() as u32,
+        };
+        match self.keys.get_mut(number as usize) {
+            Some(place) => *place = key,
+            None => self.keys.push(key),
+        }
+        self.by_value.insert(encoded.into(), number);
+        self.newest.push(number);
+        self.idle += 1;
+        number
+    }
+
+    /// Takes back the number that was given last.
+    pub fn forget_newest(&mut self) {
+        let Some(number) = self.newest.pop() else { return };
+        if let Some(key) = self.keys.get_mut(number as usize) {
+            self.by_value.remove(&key.encoded);
+            key.free = true;
+            key.encoded = Box::default();
+            self.idle -= usize::from(key.held == 0);
+        }
+        if number as usize + 1 == self.keys.len() {
+            self.keys.pop();
+        } else {
+            self.free.push(number);
+        }
+        self.caches.clear();
+    }
+
+    /// One more entry or timer needs the number.
+    pub fn hold(&mut self, number: u32) {
+        if let Some(key) = self.keys.get_mut(number as usize) {
+            self.idle -= usize::from(key.held == 0);
+            key.held += 1;
+        }
+    }
+
+    pub fn release(&mut self, number: u32) {
+        if let Some(key) = self.keys.get_mut(number as usize) {
+            key.held = key.held.saturating_sub(1);
+            self.idle += usize::from(key.held == 0);
+        }
+    }
+
+    /// After a commit: frees the numbers that nothing holds, when they are many and more than half.
+    pub fn sweep(&mut self) {
+        self.newest.clear();
+        if self.idle < SWEEP_MIN || self.idle * 2 < self.by_value.len() {
+            return;
+        }
+        for (number, key) in self.keys.iter_mut().enumerate() {
+            if key.held == 0 && !key.free {
+                self.by_value.remove(&key.encoded);
+                key.free = true;
+                key.encoded = Box::default();
+                self.forgotten.push(number as u32);
+            }
+        }
+        self.idle = 0;
+        self.caches.clear();
+    }
+
+    /// Numbers to be announced as forgotten; from here on they may be given again.
+    pub fn take_forgotten(&mut self) -> Vec<u32> {
+        let forgotten = std::mem::take(&mut self.forgotten);
+        self.free.extend(forgotten.iter().rev());
+        forgotten
+    }
+
+    /// The key's columns for rows with these numbers.
+    pub fn rebuild(&self, numbers: &[u32]) -> Vec<(Arc<str>, ArrayRef)> {
+        let encoded: Vec<&[u8]> = numbers
+            .iter()
+            .map(|number| self.keys.get(*number as usize).and_then(|key| key.encoded.get(4..)).unwrap_or_default())
+            .collect();
+        values::decode(&self.columns, &encoded)
+    }
+}
+
+/// The id of a column's dictionary, where it lives across batches.
+pub fn dictionary_id(batch: &Batch, column: &str) -> Option<u64> {
+    let schema = batch.columns.schema_ref();
+    let (_, field) = schema.column_with_name(column)?;
+    field.metadata().get(DICTIONARY_ID)?.parse().ok()
+}
+
+/// The partition of a row's key: a hash of the encoded values, the same on every machine.
+pub fn partition(columns: &[Option<ArrayRef>], row: usize, scratch: &mut Vec<u8>) -> u32 {
+    scratch.clear();
+    for column in columns {
+        values::encode(column.as_ref(), row, scratch);
+    }
+    // FNV-1a: small, fixed for ever, good enough for 64 ways.
+    let hash = scratch.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    ((hash ^ (hash >> 32)) % u64::from(PARTITIONS)) as u32
+}

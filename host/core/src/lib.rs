@@ -1,0 +1,22 @@
+//! The pure part of Weir, in the order in which an event meets it. No sockets, files, clocks, randomness or Wasm: those come in as arguments.
+
+pub mod triplet;
+pub mod batch;
+pub mod config;
+pub mod codec;
+pub mod manifest;
+pub mod plan;
+pub mod unit;
+pub mod series;
+
+pub mod apply;
+pub mod flow;
+pub mod graph;
+pub mod keys;
+pub mod projection;
+pub mod recent;
+pub mod record;
+pub mod selector;
+pub mod sequencer;
+pub mod signals;
+pub mod state;

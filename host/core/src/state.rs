@@ -1,0 +1,670 @@
+//! What one unit remembers: tables, timers and key numbers, all of it transactional per record of the log.
+//!
+//! The unit's calls (see `wit/state.wit`, `wit/timers.wit`) write in place and an undo log keeps what was there, so that reads see the writes of
+//! the same record, [`UnitState::commit`] is free and [`UnitState::roll_back`] costs what was written. Numbers in byte slices are
+//! little-endian: handles n x u32, slots and times n x i64. Bounds: [`Quota`]. Errors: a [`Bug`] is the unit's mistake and ends its call
+//! like a trap; a [`Refusal`] it may handle. Layers for checkpoints and candidates are in [`table`].
+
+pub mod layer;
+pub mod schedule;
+pub mod table;
+
+use std::sync::Arc;
+
+use crate::keys::KeyTable;
+use crate::plan::Plan;
+use crate::unit::Due;
+use layer::Address;
+use schedule::{NEVER, Schedule};
+use table::Table;
+
+/// Most timers handed to one `tick`.
+pub const DUE_MAX: usize = 4_096;
+/// Most entries that one `scan` returns.
+const SCAN_MAX: usize = 65_536;
+
+/// Bounds of one unit's state; defaults from the contract.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    pub entries: usize,
+    pub bytes: usize,
+    pub value_bytes: usize,
+    pub name_bytes: usize,
+    pub timers: usize,
+    pub keys: usize,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self {
+            entries: 4_000_000,
+            bytes: 1 << 30,
+            value_bytes: 1 << 20,
+            name_bytes: 1 << 10,
+            timers: 4_000_000,
+            keys: 4_000_000,
+        }
+    }
+}
+
+/// A wrong table, handle or length: the unit's bug, which ends its call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Bug(pub String);
+
+/// The state is full or a value too large: nothing of the call was written, and the unit may go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: &'static str,
+    pub message: String,
+}
+
+/// What a writing call answers: `Err` is the unit's bug, `Ok(Err)` a refusal that it may handle.
+pub type Written<T> = Result<Result<T, Refusal>, Bug>;
+
+/// n byte strings: offsets (n + 1) x u32 and their data, as in the contract.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Packed {
+    pub offsets: Vec<u8>,
+    pub data: Vec<u8>,
+}
+
+/// Entries of a scan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    pub handles: Vec<u8>,
+    pub slots: Vec<u8>,
+    pub names: Packed,
+    pub cursor: Vec<u8>,
+}
+
+/// A point in the undo log to go back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    undo: usize,
+    old_bytes: usize,
+}
+
+#[derive(Debug)]
+enum Undo {
+    /// `old`: where the old value lies in `old_bytes`; none: there was none.
+    Value { table: u16, address: Address, old: Option<(u32, u32)> },
+    Timer { clock: bool, address: Address, old: i64 },
+    Expiry { table: u16, address: Address, old: i64 },
+    Key,
+}
+
+#[derive(Debug)]
+pub struct UnitState {
+    tables: Vec<Table>,
+    /// For each table the expiry of its entries.
+    expiries: Vec<Schedule>,
+    /// Timers by watermark, one schedule for each scope of the keys.
+    timers: Vec<Schedule>,
+    clock_timers: Schedule,
+    /// Names of free tables: name to handle, and back.
+    names: Vec<crate::keys::Names>,
+    pub keys: KeyTable,
+    quota: Quota,
+    undo: Vec<Undo>,
+    old_bytes: Vec<u8>,
+}
+
+impl UnitState {
+    pub fn new(plan: &Plan, quota: Quota) -> Self {
+        let tables: Vec<Table> = plan.tables.iter().cloned().map(Table::new).collect();
+        Self {
+            expiries: tables.iter().map(|_| Schedule::default()).collect(),
+            names: tables.iter().map(|_| crate::keys::Names::default()).collect(),
+            tables,
+            timers: Vec::new(),
+            clock_timers: Schedule::default(),
+            keys: KeyTable::new(plan.keys.clone(), plan.across, quota.keys),
+            quota,
+            undo: Vec::new(),
+            old_bytes: Vec::new(),
+        }
+    }
+
+    // ---- the record as a transaction ----
+
+    pub fn mark(&self) -> Mark {
+        Mark { undo: self.undo.len(), old_bytes: self.old_bytes.len() }
+    }
+
+    pub fn changed_since(&self, mark: Mark) -> bool {
+        self.undo.len() != mark.undo
+    }
+
+    /// Takes back everything since the mark, newest first.
+    pub fn roll_back(&mut self, mark: Mark) {
+        while self.undo.len() > mark.undo {
+            match self.undo.pop() {
+                Some(Undo::Value { table, address, old }) => self.restore(table, address, old),
+                Some(Undo::Timer { clock, address, old }) => {
+                    let now = self.schedule(clock, address).set(address, old);
+                    self.count_timer(address, now, old);
+                }
+                Some(Undo::Expiry { table, address, old }) => {
+                    if let Some(expiry) = self.expiries.get_mut(table as usize) {
+                        expiry.set(address, old);
+                    }
+                }
+                Some(Undo::Key) => self.keys.forget_newest(),
+                None => break,
+            }
+        }
+        self.old_bytes.truncate(mark.old_bytes);
+    }
+
+    /// The record is done: there is no way back from here. Frees key numbers that nothing needs any more.
+    pub fn commit(&mut self) {
+        self.undo.clear();
+        self.old_bytes.clear();
+        self.keys.sweep();
+    }
+
+    fn restore(&mut self, table: u16, address: Address, old: Option<(u32, u32)>) {
+        let Some(place) = self.tables.get_mut(table as usize) else { return };
+        let by_key = place.spec.by_key;
+        let now = place.get(address).map(<[u8]>::len);
+        match old {
+            Some((at, len)) => {
+                let value = self.old_bytes.get(at as usize..(at + len) as usize).unwrap_or_default().to_vec();
+                place.put(address, &value, now);
+                if by_key && now.is_none() {
+                    self.keys.hold(address.0);
+                }
+            }
+            None => {
+                if let Some(now) = now {
+                    place.remove(address, now);
+                    if by_key {
+                        self.keys.release(address.0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Numbers the keys of a batch's rows (see [`KeyTable::number`]); new numbers are part of the record.
+    pub fn number(&mut self, input: &crate::batch::Batch) -> Vec<u32> {
+        let (numbers, new) = self.keys.number(input);
+        self.undo.extend((0..new).map(|_| Undo::Key));
+        numbers
+    }
+
+    // ---- counters ----
+
+    pub fn entries(&self) -> usize {
+        self.tables.iter().map(Table::entries).sum()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.tables.iter().map(Table::bytes).sum()
+    }
+
+    pub fn timers(&self) -> usize {
+        self.timers.iter().map(Schedule::len).sum::<usize>() + self.clock_timers.len()
+    }
+
+    pub fn tables_mut(&mut self) -> &mut [Table] {
+        &mut self.tables
+    }
+
+    // ---- imports of the unit ----
+
+    /// n x size bytes; zeros where there is no value.
+    pub fn read(&self, table: u32, handles: &[u8], slots: &[u8]) -> Result<Vec<u8>, Bug> {
+        let place = self.table(table)?;
+        let size = fixed_size(place)?;
+        let mut out = vec![0; addresses(handles, slots)?.len() * size];
+        for (address, cell) in addresses(handles, slots)?.zip(out.chunks_exact_mut(size.max(1))) {
+            self.check_handle(place, table, address.0)?;
+            if let Some(value) = place.get(address) {
+                cell.copy_from_slice(value);
+            }
+        }
+        Ok(out)
+    }
+
+    pub fn write(&mut self, table: u32, handles: &[u8], slots: &[u8], values: &[u8]) -> Written<()> {
+        let place = self.table(table)?;
+        let size = fixed_size(place)?;
+        let wanted = addresses(handles, slots)?;
+        if values.len() != wanted.len() * size {
+            return Err(Bug(format!(
+                "state.write: {} bytes of values for {} handles of {size} bytes each",
+                values.len(),
+                wanted.len()
+            )));
+        }
+        let chunks = values.chunks_exact(size.max(1));
+        self.write_all(table, addresses(handles, slots)?, chunks, wanted.len() * size)
+    }
+
+    /// Empty where there is no value.
+    pub fn read_packed(&self, table: u32, handles: &[u8], slots: &[u8]) -> Result<Packed, Bug> {
+        let place = self.table(table)?;
+        let mut out = PackedBuilder::default();
+        for address in addresses(handles, slots)? {
+            self.check_handle(place, table, address.0)?;
+            out.push(place.get(address).unwrap_or_default());
+        }
+        Ok(out.finish())
+    }
+
+    pub fn write_packed(
+        &mut self,
+        table: u32,
+        handles: &[u8],
+        slots: &[u8],
+        offsets: &[u8],
+        data: &[u8],
+    ) -> Written<()> {
+        let place = self.table(table)?;
+        let values = unpack(offsets, data)?;
+        let wanted = addresses(handles, slots)?;
+        if values.len() != wanted.len() {
+            return Err(Bug(format!(
+                "state.write-packed: {} values for {} handles",
+                values.len(),
+                wanted.len()
+            )));
+        }
+        if let Some(size) = place.spec.size {
+            if let Some(wrong) = values.iter().find(|value| value.len() != size as usize) {
+                return Err(Bug(format!(
+                    "state.write-packed: a value of {} bytes in a table of {size}",
+                    wrong.len()
+                )));
+            }
+        } else if let Some(large) = values.iter().find(|value| value.len() > self.quota.value_bytes) {
+            let limit = self.quota.value_bytes;
+            let message = format!("a value of {} bytes is over the limit of {limit}", large.len());
+            return Ok(Err(Refusal { code: "too-large", message }));
+        }
+        self.write_all(table, addresses(handles, slots)?, values.into_iter(), data.len())
+    }
+
+    /// n x u8, 1 where there is a value.
+    pub fn present(&self, table: u32, handles: &[u8], slots: &[u8]) -> Result<Vec<u8>, Bug> {
+        let place = self.table(table)?;
+        addresses(handles, slots)?
+            .map(|address| {
+                self.check_handle(place, table, address.0)?;
+                Ok(u8::from(place.get(address).is_some()))
+            })
+            .collect()
+    }
+
+    pub fn remove(&mut self, table: u32, handles: &[u8], slots: &[u8]) -> Result<(), Bug> {
+        self.table(table)?;
+        for address in addresses(handles, slots)? {
+            self.check_handle(self.table(table)?, table, address.0)?;
+            self.remove_one(table as usize, address);
+        }
+        Ok(())
+    }
+
+    pub fn expire(&mut self, table: u32, handles: &[u8], slots: &[u8], times: &[u8]) -> Result<(), Bug> {
+        self.table(table)?;
+        let times = longs(times, "state.expire: times")?;
+        let wanted = addresses(handles, slots)?;
+        if times.len() != wanted.len() {
+            return Err(Bug(format!("state.expire: {} times for {} handles", times.len(), wanted.len())));
+        }
+        for (address, time) in wanted.zip(times) {
+            let place = self.table(table)?;
+            self.check_handle(place, table, address.0)?;
+            if place.get(address).is_some() {
+                self.set_expiry(table as usize, address, time);
+            }
+        }
+        Ok(())
+    }
+
+    /// Entries that have a value from `cursor` on, at most `limit`. The cursor is the address of the last entry given.
+    pub fn scan(&self, table: u32, prefix: &[u8], cursor: &[u8], limit: u32) -> Result<Page, Bug> {
+        let place = self.table(table)?;
+        let free = !place.spec.by_key;
+        let names = self.names.get(table as usize);
+        let mut all: Vec<(&[u8], Address)> = place
+            .addresses()
+            .into_iter()
+            .map(|address| (names.and_then(|names| names.name(address.0)).unwrap_or_default(), address))
+            .filter(|(name, _)| !free || name.starts_with(prefix))
+            .collect();
+        if free {
+            all.sort_unstable();
+        }
+        let from = match cursor {
+            [] => 0,
+            _ => {
+                let last = cursor_address(cursor)?;
+                let name = names.and_then(|names| names.name(last.0)).unwrap_or_default();
+                all.partition_point(|entry| *entry <= (name, last))
+            }
+        };
+        let limit = (limit as usize).clamp(1, SCAN_MAX);
+        let mut page = Page::default();
+        let mut packed = PackedBuilder::default();
+        let rest = all.get(from..).unwrap_or_default();
+        for (name, address) in rest.iter().take(limit) {
+            page.handles.extend(address.0.to_le_bytes());
+            page.slots.extend(address.1.to_le_bytes());
+            if free {
+                packed.push(name);
+            }
+        }
+        page.names = packed.finish();
+        if rest.len() > limit
+            && let Some((_, last)) = rest.get(limit - 1)
+        {
+            page.cursor.extend(last.0.to_le_bytes());
+            page.cursor.extend(last.1.to_le_bytes());
+        }
+        Ok(page)
+    }
+
+    /// Handles for names in a free table.
+    pub fn define(&mut self, table: u32, offsets: &[u8], data: &[u8]) -> Written<Vec<u8>> {
+        if self.table(table)?.spec.by_key {
+            return Err(Bug(format!("state.define: table {table} is by key, its handles are the key numbers")));
+        }
+        let wanted = unpack(offsets, data)?;
+        if wanted.iter().any(|name| name.is_empty()) {
+            return Err(Bug("state.define: an empty name".into()));
+        }
+        let limit = self.quota.name_bytes;
+        if wanted.iter().any(|name| name.len() > limit) {
+            return Ok(Err(Refusal { code: "too-large", message: format!("a name is over {limit} bytes") }));
+        }
+        let Some(names) = self.names.get_mut(table as usize) else { return Ok(Ok(Vec::new())) };
+        if names.len() + wanted.len() > self.quota.entries {
+            return Ok(Err(Refusal { code: "quota", message: "the table has no room for more names".into() }));
+        }
+        // A name without a value is nothing: that the handle stays after a roll-back changes no result.
+        Ok(Ok(wanted.iter().flat_map(|name| names.define(name).to_le_bytes()).collect()))
+    }
+
+    pub fn wake(&mut self, keys: &[u8], slots: &[u8], times: &[u8], by_clock: bool) -> Result<(), Bug> {
+        let times = longs(times, "timers.wake: times")?;
+        let wanted = addresses(keys, slots)?;
+        if times.len() != wanted.len() {
+            return Err(Bug(format!("timers.wake: {} times for {} keys", times.len(), wanted.len())));
+        }
+        for (address, time) in wanted.zip(times) {
+            if self.keys.is_keyed() && !self.keys.knows(address.0) {
+                return Err(Bug(format!("timers.wake: key number {} was not given", address.0)));
+            }
+            if time != NEVER && self.timers() >= self.quota.timers {
+                return Err(Bug(format!("timers.wake: more than {} timers", self.quota.timers)));
+            }
+            self.set_timer(by_clock, address, time);
+        }
+        Ok(())
+    }
+
+    // ---- what the flow asks ----
+
+    /// Takes up to [`DUE_MAX`] timers of a scope that are due at this watermark, in the order of (time, key, slot).
+    pub fn take_due(&mut self, scope: usize, watermark: i64) -> Due {
+        let due = self.timers.get(scope).map(|schedule| schedule.due(watermark, DUE_MAX)).unwrap_or_default();
+        self.hand_out(false, due)
+    }
+
+    /// Time of the first timer of a scope that is due at this watermark.
+    pub fn first_due(&self, scope: usize, watermark: i64) -> Option<i64> {
+        self.timers.get(scope)?.first().filter(|first| *first <= watermark)
+    }
+
+    pub fn take_due_by_clock(&mut self, now: i64) -> Due {
+        let due = self.clock_timers.due(now, DUE_MAX);
+        self.hand_out(true, due)
+    }
+
+    /// Removes entries of keys in `scope` (and of free tables, where `scope` is 0) that expire before the watermark.
+    pub fn expire_due(&mut self, scope: usize, watermark: i64) {
+        for table in 0..self.tables.len() {
+            loop {
+                let due = match self.expiries.get(table) {
+                    Some(expiry) if expiry.first().is_some_and(|first| first < watermark) => {
+                        expiry.due(watermark - 1, DUE_MAX)
+                    }
+                    _ => break,
+                };
+                let before = self.undo.len();
+                for (_, address) in due {
+                    let keyed = self.tables.get(table).is_some_and(|place| place.spec.by_key);
+                    if (keyed && self.keys.scope_of(address.0) == scope) || (!keyed && scope == 0) {
+                        self.remove_one(table, address);
+                    }
+                }
+                if self.undo.len() == before {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn hand_out(&mut self, clock: bool, due: Vec<(i64, Address)>) -> Due {
+        let mut out = Due::default();
+        for (time, address) in due {
+            out.keys.push(address.0);
+            out.slots.push(address.1);
+            out.times.push(time);
+            self.set_timer(clock, address, NEVER);
+        }
+        out
+    }
+
+    // ---- inside ----
+
+    fn table(&self, table: u32) -> Result<&Table, Bug> {
+        self.tables.get(table as usize).ok_or_else(|| {
+            Bug(format!("state: there is no table {table}, the plan declares {}", self.tables.len()))
+        })
+    }
+
+    fn check_handle(&self, place: &Table, table: u32, handle: u32) -> Result<(), Bug> {
+        let known = if place.spec.by_key {
+            self.keys.knows(handle)
+        } else {
+            self.names.get(table as usize).is_some_and(|names| names.name(handle).is_some())
+        };
+        if known {
+            return Ok(());
+        }
+        Err(Bug(format!("state: handle {handle} of table `{}` was never given", place.spec.name)))
+    }
+
+    fn write_all<'a>(
+        &mut self,
+        table: u32,
+        wanted: impl Iterator<Item = Address> + Clone,
+        values: impl Iterator<Item = &'a [u8]>,
+        bytes: usize,
+    ) -> Written<()> {
+        let place = self.table(table)?;
+        let mut new = 0;
+        for address in wanted.clone() {
+            self.check_handle(place, table, address.0)?;
+            new += usize::from(place.get(address).is_none());
+        }
+        if self.entries() + new > self.quota.entries || self.bytes() + bytes > self.quota.bytes {
+            let message = format!(
+                "the state is full: {} entries of {}, {} bytes of {}",
+                self.entries(),
+                self.quota.entries,
+                self.bytes(),
+                self.quota.bytes
+            );
+            return Ok(Err(Refusal { code: "quota", message }));
+        }
+        for (address, value) in wanted.zip(values) {
+            self.put_one(table as usize, address, value);
+        }
+        Ok(Ok(()))
+    }
+
+    fn put_one(&mut self, table: usize, address: Address, value: &[u8]) {
+        let Some(place) = self.tables.get_mut(table) else { return };
+        let old = place.get(address);
+        let old_bytes = old.map(<[u8]>::len);
+        let kept = old.map(|old| {
+            let at = self.old_bytes.len() as u32;
+            self.old_bytes.extend_from_slice(old);
+            (at, old.len() as u32)
+        });
+        self.undo.push(Undo::Value { table: table as u16, address, old: kept });
+        place.put(address, value, old_bytes);
+        if place.spec.by_key && old_bytes.is_none() {
+            self.keys.hold(address.0);
+        }
+    }
+
+    fn remove_one(&mut self, table: usize, address: Address) {
+        let Some(place) = self.tables.get_mut(table) else { return };
+        let Some(old) = place.get(address) else { return };
+        let (at, len) = (self.old_bytes.len() as u32, old.len());
+        self.old_bytes.extend_from_slice(old);
+        self.undo.push(Undo::Value { table: table as u16, address, old: Some((at, len as u32)) });
+        place.remove(address, len);
+        if place.spec.by_key {
+            self.keys.release(address.0);
+        }
+        self.set_expiry(table, address, NEVER);
+    }
+
+    fn set_expiry(&mut self, table: usize, address: Address, time: i64) {
+        if let Some(expiry) = self.expiries.get_mut(table) {
+            let old = expiry.set(address, time);
+            if old != time {
+                self.undo.push(Undo::Expiry { table: table as u16, address, old });
+            }
+        }
+    }
+
+    fn set_timer(&mut self, clock: bool, address: Address, time: i64) {
+        let old = self.schedule(clock, address).set(address, time);
+        if old != time {
+            self.undo.push(Undo::Timer { clock, address, old });
+            self.count_timer(address, old, time);
+        }
+    }
+
+    fn count_timer(&mut self, address: Address, old: i64, new: i64) {
+        match (old == NEVER, new == NEVER) {
+            (true, false) => self.keys.hold(address.0),
+            (false, true) => self.keys.release(address.0),
+            _ => {}
+        }
+    }
+
+    fn schedule(&mut self, clock: bool, address: Address) -> &mut Schedule {
+        if clock {
+            return &mut self.clock_timers;
+        }
+        let scope = self.keys.scope_of(address.0);
+        if self.timers.len() <= scope {
+            self.timers.resize_with(scope + 1, Schedule::default);
+        }
+        match self.timers.get_mut(scope) {
+            Some(schedule) => schedule,
+            None => &mut self.clock_timers,
+        }
+    }
+}
+
+/// The size of a fixed-size table's values.
+fn fixed_size(table: &Table) -> Result<usize, Bug> {
+    match table.spec.size {
+        Some(size) if size > 0 => Ok(size as usize),
+        _ => Err(Bug(format!("state: table `{}` has no fixed size: use the packed calls", table.spec.name))),
+    }
+}
+
+/// Pairs of handle and slot; no slots means slot 0 everywhere.
+fn addresses<'a>(
+    handles: &'a [u8],
+    slots: &'a [u8],
+) -> Result<impl ExactSizeIterator<Item = Address> + Clone + 'a, Bug> {
+    let n = handles.len() / 4;
+    if !handles.len().is_multiple_of(4) || !(slots.is_empty() || slots.len() == n * 8) {
+        let (handles, slots) = (handles.len(), slots.len());
+        return Err(Bug(format!("state: {handles} bytes of handles (n x 4) do not fit {slots} bytes of slots (n x 8)")));
+    }
+    let mut slots = slots.chunks_exact(8);
+    let handles = handles.chunks_exact(4);
+    Ok(handles.map(move |handle| {
+        let slot = slots.next().map_or(0, |bytes| i64::from_le_bytes(fixed(bytes)));
+        (u32::from_le_bytes(fixed(handle)), slot)
+    }))
+}
+
+fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    if bytes.len() == N {
+        out.copy_from_slice(bytes);
+    }
+    out
+}
+
+fn longs(bytes: &[u8], what: &str) -> Result<Vec<i64>, Bug> {
+    if !bytes.len().is_multiple_of(8) {
+        return Err(Bug(format!("{what}: {} bytes are no multiple of 8", bytes.len())));
+    }
+    Ok(bytes.chunks_exact(8).map(|bytes| i64::from_le_bytes(fixed(bytes))).collect())
+}
+
+fn cursor_address(cursor: &[u8]) -> Result<Address, Bug> {
+    if cursor.len() != 12 {
+        return Err(Bug("state.scan: this cursor was not given by a scan".into()));
+    }
+    let (handle, slot) = cursor.split_at(4);
+    Ok((u32::from_le_bytes(fixed(handle)), i64::from_le_bytes(fixed(slot))))
+}
+
+/// The byte strings of a `packed`.
+pub fn unpack<'a>(offsets: &[u8], data: &'a [u8]) -> Result<Vec<&'a [u8]>, Bug> {
+    if offsets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bug = || Bug("packed: offsets are not (n + 1) x u32 that start at 0, never fall and end at the data's length".into());
+    if !offsets.len().is_multiple_of(4) {
+        return Err(bug());
+    }
+    let offsets: Vec<usize> = offsets.chunks_exact(4).map(|bytes| u32::from_le_bytes(fixed(bytes)) as usize).collect();
+    if offsets.first() != Some(&0) || offsets.last() != Some(&data.len()) {
+        return Err(bug());
+    }
+    offsets.array_windows().map(|[start, end]| data.get(*start..*end).ok_or_else(bug)).collect()
+}
+
+#[derive(Default)]
+struct PackedBuilder {
+    packed: Packed,
+    n: usize,
+}
+
+impl PackedBuilder {
+    fn push(&mut self, value: &[u8]) {
+        if self.n == 0 {
+            self.packed.offsets.extend(0u32.to_le_bytes());
+        }
+        self.packed.data.extend_from_slice(value);
+        self.packed.offsets.extend((self.packed.data.len() as u32).to_le_bytes());
+        self.n += 1;
+    }
+
+    fn finish(mut self) -> Packed {
+        if self.n == 0 {
+            self.packed.offsets.extend(0u32.to_le_bytes());
+        }
+        self.packed
+    }
+}
+
+/// Shared between a flow and the instance whose imports it serves. One thread at a time uses it, so the lock is never waited for.
+pub type SharedState = Arc<std::sync::Mutex<UnitState>>;

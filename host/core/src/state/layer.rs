@@ -1,0 +1,154 @@
+//! One layer of a table: entries by (handle, slot), some of them tombstones that hide an entry below.
+//!
+//! Values of a fixed size lie side by side in one vector; others are boxed. Freed cells are used again.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+/// Address of an entry: key number (or the handle of a free table's name) and slot.
+pub type Address = (u32, i64);
+
+/// Index value of an entry that hides one below.
+const TOMBSTONE: u32 = u32::MAX;
+
+#[derive(Debug, Clone)]
+pub struct Layer {
+    index: HashMap<Address, u32, FixedState>,
+    cells: Cells,
+    free: Vec<u32>,
+}
+
+#[derive(Debug, Clone)]
+enum Cells {
+    Fixed { size: usize, bytes: Vec<u8> },
+    Packed(Vec<Box<[u8]>>),
+}
+
+/// What one layer knows of an address.
+pub enum Found<'a> {
+    Value(&'a [u8]),
+    /// Removed here, whatever lies below.
+    Gone,
+    /// Not here: look below.
+    Unknown,
+}
+
+impl Layer {
+    pub fn new(size: Option<u32>) -> Self {
+        let cells = match size {
+            Some(size) => Cells::Fixed { size: size as usize, bytes: Vec::new() },
+            None => Cells::Packed(Vec::new()),
+        };
+        Self { index: HashMap::default(), cells, free: Vec::new() }
+    }
+
+    pub fn get(&self, address: Address) -> Found<'_> {
+        match self.index.get(&address) {
+            None => Found::Unknown,
+            Some(&TOMBSTONE) => Found::Gone,
+            Some(&cell) => self.cells.get(cell).map_or(Found::Unknown, Found::Value),
+        }
+    }
+
+    /// Puts a value; of a fixed-size layer it has that size (the table checks it).
+    pub fn put(&mut self, address: Address, value: &[u8]) {
+        match self.index.entry(address) {
+            hashbrown::hash_map::Entry::Occupied(mut entry) => {
+                if *entry.get() == TOMBSTONE {
+                    entry.insert(self.cells.take(&mut self.free, value));
+                } else {
+                    self.cells.set(*entry.get(), value);
+                }
+            }
+            hashbrown::hash_map::Entry::Vacant(entry) => {
+                entry.insert(self.cells.take(&mut self.free, value));
+            }
+        }
+    }
+
+    /// Takes the entry out of this layer; what lies below shows again.
+    pub fn forget(&mut self, address: Address) {
+        if let Some(cell) = self.index.remove(&address)
+            && cell != TOMBSTONE
+        {
+            self.cells.clear(cell);
+            self.free.push(cell);
+        }
+    }
+
+    /// Hides the entry, here and below.
+    pub fn bury(&mut self, address: Address) {
+        self.forget(address);
+        self.index.insert(address, TOMBSTONE);
+    }
+
+    /// Entries in no order; none for a tombstone.
+    pub fn iter(&self) -> impl Iterator<Item = (Address, Option<&[u8]>)> {
+        self.index.iter().map(|(address, &cell)| {
+            (*address, if cell == TOMBSTONE { None } else { Some(self.cells.get(cell).unwrap_or_default()) })
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+}
+
+impl Cells {
+    fn get(&self, cell: u32) -> Option<&[u8]> {
+        let cell = cell as usize;
+        match self {
+            Self::Fixed { size, bytes } => bytes.get(cell * size..(cell + 1) * size),
+            Self::Packed(values) => values.get(cell).map(|value| &**value),
+        }
+    }
+
+    fn set(&mut self, cell: u32, value: &[u8]) {
+        let cell = cell as usize;
+        match self {
+            Self::Fixed { size, bytes } => {
+                if let Some(place) = bytes.get_mut(cell * *size..(cell + 1) * *size)
+                    && place.len() == value.len()
+                {
+                    place.copy_from_slice(value);
+                }
+            }
+            Self::Packed(values) => {
+                if let Some(place) = values.get_mut(cell) {
+                    *place = value.into();
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, free: &mut Vec<u32>, value: &[u8]) -> u32 {
+        if let Some(cell) = free.pop() {
+            self.set(cell, value);
+            return cell;
+        }
+        match self {
+            Self::Fixed { size, bytes } => {
+                let cell = bytes.len().checked_div(*size).unwrap_or(0);
+                bytes.extend_from_slice(value);
+                cell as u32
+            }
+            Self::Packed(values) => {
+                values.push(value.into());
+                values.len() as u32 - 1
+            }
+        }
+    }
+
+    /// Gives boxed memory back; fixed cells stay.
+    fn clear(&mut self, cell: u32) {
+        if let Self::Packed(values) = self
+            && let Some(value) = values.get_mut(cell as usize)
+        {
+            *value = Box::default();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The HTTP server: API, live WebSocket, page, metrics and the routes of the `http` source. Formats: `docs/wire.md`.
+//!
+//! In: a bound listener ([`listen`]), what runs ([`Runtime`]) and a stop signal. Each request passes [`guard`] (names, origins, headers), then one
+//! handler; one file per resource. Handlers take copies under short locks; what may take longer runs off the async threads.
+//! At the stop signal the server accepts no more, lets requests in hand finish for at most [`accept::DRAIN`], says goodbye on WebSockets, and returns.
+//! Nothing that a caller sends ends the server: it gets an error of the form of [`ApiError`].
+
+mod accept;
+mod components;
+mod configuration;
+mod error;
+mod faults;
+mod guard;
+mod health;
+mod metrics;
+mod pipelines;
+mod series;
+mod streams;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+
+pub(crate) use self::accept::stopped;
+pub use self::error::ApiError;
+use self::guard::{Guard, guard};
+use crate::live::Live;
+use crate::runtime::Runtime;
+use crate::{charts, live, page};
+
+/// Largest body of API calls other than ingest: a configuration.
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// What the kernel holds for a client that reads slowly. Small, so that latest-wins is decided here and not there.
+const SEND_BUFFER_BYTES: u32 = 256 * 1024;
+const BACKLOG: u32 = 1_024;
+
+/// What the server serves.
+pub struct Server {
+    pub runtime: Arc<Runtime>,
+    /// Routes of the `http` source.
+    pub ingest: Router,
+    /// Names that are answered beside the loopback ones.
+    pub hosts: Vec<String>,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct Api {
+    runtime: Arc<Runtime>,
+    live: Arc<Live>,
+}
+
+/// Binds the server's address. Any address but a loopback one is refused: there is no authentication yet.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    if !address.ip().is_loopback() {
+        let message = format!(
+            "server.listen: {address} is not a loopback address; without authentication Weir listens on 127.0.0.1 or [::1] only, put a proxy with authentication before it"
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `stop` is true (or its sender is gone), then drains.
+pub async fn serve(server: Server, listener: TcpListener, stop: watch::Receiver<bool>) -> io::Result<()> {
+    let port = listener.local_addr()?.port();
+    let renderer = charts::Renderer::start(Arc::clone(&server.runtime))?;
+    let live = Arc::new(Live::new(Arc::clone(&server.runtime), renderer.rounds(), stop.clone()));
+    let guard = Guard { hosts: server.hosts, port };
+    let api = Api { runtime: server.runtime, live };
+    accept::run(router(api, server.ingest, guard), listener, stop).await;
+    // Joining waits for at most one call of a formatter.
+    let _ = tokio::task::spawn_blocking(move || renderer.stop()).await;
+    Ok(())
+}
+
+fn router(api: Api, ingest: Router, names: Guard) -> Router {
+    Router::new()
+        .route("/api/streams", get(streams::list))
+        .route("/api/streams/{application}/{environment}/{type}/recent", get(streams::recent))
+        .route("/api/pipelines", get(pipelines::list))
+        .route("/api/pipelines/{pipeline}/{action}", post(pipelines::act))
+        .route("/api/pipelines/{pipeline}/units/{unit}/{action}", post(pipelines::act_on_unit))
+        .route("/api/configuration", get(configuration::show).put(configuration::change))
+        .route("/api/configuration/revisions", get(configuration::revisions))
+        .route("/api/series", get(series::list))
+        .route("/api/series/points", get(series::points))
+        .route("/api/charts", get(charts_list))
+        .route("/api/components", get(components::list))
+        .route("/api/faults", get(faults::list))
+        .route("/api/dead-letters", get(faults::dead_letters))
+        .route("/api/alerts", get(faults::alerts))
+        .route("/api/sources", get(streams::sources))
+        .route("/api/live", get(live_socket))
+        .route("/metrics", get(metrics::show))
+        .route("/healthz", get(health::healthy))
+        .route("/readyz", get(health::ready))
+        .route("/prometheus", any(reserved))
+        .route("/prometheus/", any(reserved))
+        .route("/prometheus/{*path}", any(reserved))
+        .route("/", get(page::index))
+        .route("/{*path}", get(page::file))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(api)
+        .merge(ingest)
+        .fallback(nothing)
+        .layer(from_fn_with_state(Arc::new(names), guard))
+}
+
+async fn charts_list(State(api): State<Api>) -> Response {
+    let (_, charts) = api.runtime.charts();
+    axum::Json(serde_json::json!({ "charts": charts.iter().map(|chart| chart.view()).collect::<Vec<_>>() }))
+        .into_response()
+}
+
+async fn live_socket(State(api): State<Api>, upgrade: axum::extract::ws::WebSocketUpgrade) -> Response {
+    live::open(&api.live, upgrade)
+}
+
+async fn reserved() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "reserved",
+        "/prometheus/ is reserved for the Prometheus query API, which is not there yet",
+    )
+}
+
+async fn nothing() -> ApiError {
+    ApiError::not_found("no such resource; the API is described in docs/wire.md")
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this resource has no such method; see docs/wire.md",
+    )
+}
+
+/// Runs something that may take longer than an async thread should be held.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "an API call ended in a panic");
+        ApiError::internal()
+    })
+}

@@ -1,0 +1,257 @@
+//! `GET /metrics`: the counters of everything that runs, as Prometheus text exposition 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+//!
+//! In: the same views as the JSON API. Out: families sorted as they stand here, each with HELP and TYPE; counters end in `_total`, names carry the unit.
+//! A family without samples is left out. Bound: [`SAMPLES_MAX`] samples of one family, further ones are left out and counted in `weir_metrics_cut`.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::{Api, ApiError, off_thread};
+use crate::live::Live;
+use crate::runtime::Runtime;
+use crate::view::{PipelineView, SourceView, StreamView, UnitView};
+
+const SAMPLES_MAX: usize = 50_000;
+
+pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
+    let text = off_thread(move || {
+        let mut out = Exposition::default();
+        out.family("weir_build_info", "gauge", "always 1; the version is a label");
+        out.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        sources(&mut out, &api.runtime.sources());
+        streams(&mut out, &api.runtime.streams());
+        let (revision, pipelines) = api.runtime.pipelines();
+        out.one("weir_configuration_revision", "gauge", "number of the running revision", revision as f64);
+        flows(&mut out, &pipelines);
+        units(&mut out, &pipelines);
+        rest(&mut out, &api.runtime);
+        live(&mut out, &api.live);
+        out.finish()
+    });
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.await?).into_response())
+}
+
+/// Reads one number of a view.
+type Column<T> = (&'static str, &'static str, &'static str, fn(&T) -> f64);
+
+fn sources(out: &mut Exposition, sources: &[SourceView]) {
+    let columns: [Column<SourceView>; 7] = [
+        ("weir_source_events_total", "counter", "events taken", |it| it.events_total as f64),
+        ("weir_source_bytes_total", "counter", "bytes read", |it| it.bytes_total as f64),
+        ("weir_source_rejected_total", "counter", "events that could not be taken", |it| {
+            it.rejected_total as f64
+        }),
+        ("weir_source_connections_total", "counter", "connections or requests", |it| {
+            it.connections_total as f64
+        }),
+        ("weir_source_connections_open", "gauge", "connections now", |it| it.connections_open as f64),
+        ("weir_source_refused_total", "counter", "connections or requests refused", |it| {
+            it.refused_total as f64
+        }),
+        ("weir_source_waits_total", "counter", "times that a lagging flow held the source up", |it| {
+            it.waits_total as f64
+        }),
+    ];
+    out.table(&columns, sources, |it| vec![("source", &it.name), ("kind", &it.kind)]);
+}
+
+fn streams(out: &mut Exposition, streams: &[StreamView]) {
+    let columns: [Column<StreamView>; 5] = [
+        ("weir_stream_events_total", "counter", "events of the stream", |it| it.events_total as f64),
+        ("weir_stream_bytes_total", "counter", "memory of those events when they came", |it| {
+            it.bytes_total as f64
+        }),
+        ("weir_stream_late_total", "counter", "events behind the watermark", |it| it.late_total as f64),
+        ("weir_stream_future_total", "counter", "events too far in the future", |it| it.future_total as f64),
+        ("weir_stream_schema_changes_total", "counter", "columns new or widened", |it| {
+            it.schema_changes_total as f64
+        }),
+    ];
+    out.table(&columns, streams, |it| vec![("stream", &it.triplet)]);
+}
+
+fn flows(out: &mut Exposition, pipelines: &[PipelineView]) {
+    let columns: [Column<PipelineView>; 4] = [
+        ("weir_pipeline_lag_bytes", "gauge", "input that waits", |it| it.lag_bytes as f64),
+        ("weir_pipeline_lag_records", "gauge", "records that wait", |it| it.lag_records as f64),
+        ("weir_pipeline_lag_seconds", "gauge", "age of the oldest record that waits", |it| it.lag_s),
+        ("weir_pipeline_skipped_total", "counter", "records skipped beyond the lag bound", |it| {
+            it.skipped_total as f64
+        }),
+    ];
+    out.table(&columns, pipelines, |it| vec![("pipeline", &it.name), ("flow", &it.flow)]);
+    out.family("weir_pipeline_running", "gauge", "1 where the pipeline is running");
+    for it in pipelines {
+        out.sample(
+            &[("pipeline", &it.name), ("state", it.state)],
+            f64::from(u8::from(it.state == "running")),
+        );
+    }
+}
+
+fn units(out: &mut Exposition, pipelines: &[PipelineView]) {
+    let columns: [Column<UnitView>; 10] = [
+        ("weir_unit_rows_in_total", "counter", "rows given to the unit", |it| it.rows_in_total as f64),
+        ("weir_unit_rows_out_total", "counter", "rows that it passed on or made", |it| {
+            it.rows_out_total as f64
+        }),
+        ("weir_unit_calls_total", "counter", "calls", |it| it.calls_total as f64),
+        ("weir_unit_busy_seconds_total", "counter", "time in calls", |it| it.busy_ns_total as f64 / 1e9),
+        ("weir_unit_memory_bytes", "gauge", "memory of its instance", |it| it.memory_bytes as f64),
+        ("weir_unit_faults_total", "counter", "traps, deadlines, broken contracts", |it| {
+            it.faults_total as f64
+        }),
+        ("weir_unit_rejected_total", "counter", "rows to the dead letters", |it| it.rejected_total as f64),
+        ("weir_unit_late_total", "counter", "rows that it had to leave out as late", |it| {
+            it.late_total as f64
+        }),
+        ("weir_unit_state_entries", "gauge", "entries of its state", |it| it.state_entries as f64),
+        ("weir_unit_running", "gauge", "1 where the unit is running", |it| {
+            f64::from(u8::from(it.state == "running"))
+        }),
+    ];
+    let units: Vec<&UnitView> = pipelines.iter().flat_map(|pipeline| &pipeline.units).collect();
+    for (name, kind, help, read) in columns {
+        out.family(name, kind, help);
+        for it in &units {
+            out.sample(&[("unit", &it.id), ("component", &it.component)], read(it));
+        }
+    }
+}
+
+fn rest(out: &mut Exposition, runtime: &Runtime) {
+    let (refused, late, series) = {
+        let store = runtime.series().lock();
+        (store.refused_total, store.late_total, store.series_total())
+    };
+    out.one("weir_series", "gauge", "series in memory", series as f64);
+    out.one("weir_series_refused_total", "counter", "points that went to an overflow series", refused as f64);
+    out.one("weir_series_late_total", "counter", "points older than a full ring", late as f64);
+    let (dead_letters, _) = runtime.dead_letters();
+    out.one("weir_dead_letters_total", "counter", "rows that went to the dead letters", dead_letters as f64);
+    out.one("weir_alerts_open", "gauge", "alerts that fire", runtime.alerts().len() as f64);
+    let (_, charts) = runtime.charts();
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+    out.family("weir_chart_draws_total", "counter", "calls of the formatter");
+    charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], count(&it.counters.draws_total)));
+    out.family("weir_chart_draw_seconds_total", "counter", "time to collect and draw");
+    charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], count(&it.counters.draw_ns_total) / 1e9));
+    out.family("weir_chart_versions_total", "counter", "pictures that differed from the one before");
+    charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], count(&it.counters.versions_total)));
+    out.family("weir_chart_faults_total", "counter", "drawings that failed");
+    charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], count(&it.counters.faults_total)));
+    out.family("weir_chart_watchers", "gauge", "live clients that look at the chart");
+    charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], it.watchers() as f64));
+}
+
+fn live(out: &mut Exposition, live: &Live) {
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+    let counters = &live.counters;
+    out.one("weir_live_clients", "gauge", "live WebSocket clients now", live.clients_open() as f64);
+    out.one("weir_live_clients_total", "counter", "live WebSocket clients", count(&counters.clients_total));
+    out.one("weir_live_refused_total", "counter", "clients over the bound", count(&counters.refused_total));
+    out.one("weir_live_frames_total", "counter", "chart frames sent", count(&counters.frames_total));
+    out.one("weir_live_frame_bytes_total", "counter", "bytes of those", count(&counters.frame_bytes_total));
+    out.one(
+        "weir_live_merged_total",
+        "counter",
+        "pictures that slow clients did not see",
+        count(&counters.merged_total),
+    );
+    out.one(
+        "weir_live_bad_messages_total",
+        "counter",
+        "messages that were no requests",
+        count(&counters.bad_messages_total),
+    );
+}
+
+/// The text as it grows.
+#[derive(Default)]
+struct Exposition {
+    text: String,
+    /// Name, kind and help of the family that has no sample yet.
+    pending: Option<(&'static str, &'static str, &'static str)>,
+    name: &'static str,
+    samples: usize,
+    cut_total: u64,
+}
+
+impl Exposition {
+    fn family(&mut self, name: &'static str, kind: &'static str, help: &'static str) {
+        self.pending = Some((name, kind, help));
+        self.name = name;
+        self.samples = 0;
+    }
+
+    fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+        if self.samples >= SAMPLES_MAX {
+            self.cut_total += 1;
+            return;
+        }
+        self.samples += 1;
+        if let Some((name, kind, help)) = self.pending.take() {
+            let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        }
+        self.text.push_str(self.name);
+        for (at, (name, value)) in labels.iter().enumerate() {
+            let open = if at == 0 { '{' } else { ',' };
+            let _ = write!(self.text, "{open}{name}=\"{}\"", escape(value));
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.text, "{close} {value}");
+    }
+
+    fn one(&mut self, name: &'static str, kind: &'static str, help: &'static str, value: f64) {
+        self.family(name, kind, help);
+        self.sample(&[], value);
+    }
+
+    fn table<T>(&mut self, columns: &[Column<T>], rows: &[T], labels: fn(&T) -> Vec<(&str, &str)>) {
+        for &(name, kind, help, read) in columns {
+            self.family(name, kind, help);
+            for row in rows {
+                self.sample(&labels(row), read(row));
+            }
+        }
+    }
+
+    fn finish(mut self) -> String {
+        let cut = self.cut_total as f64;
+        self.one("weir_metrics_cut", "gauge", "samples left out of this answer", cut);
+        self.text
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_has_its_head_once_and_labels_are_escaped() {
+        let mut out = Exposition::default();
+        out.family("weir_a_total", "counter", "what it is");
+        out.sample(&[("x", "a\"b\\c\nd"), ("y", "é")], 3.0);
+        out.sample(&[("x", "z"), ("y", "")], 0.25);
+        out.family("weir_empty", "gauge", "nothing");
+        let expected = "# HELP weir_a_total what it is\n# TYPE weir_a_total counter\nweir_a_total{x=\"a\\\"b\\\\c\\nd\",y=\"é\"} 3\nweir_a_total{x=\"z\",y=\"\"} 0.25\n# HELP weir_metrics_cut samples left out of this answer\n# TYPE weir_metrics_cut gauge\nweir_metrics_cut 0\n";
+        assert_eq!(out.finish(), expected);
+    }
+
+    #[test]
+    fn a_family_is_bounded() {
+        let mut out = Exposition::default();
+        out.family("weir_a", "gauge", "many");
+        (0..SAMPLES_MAX + 2).for_each(|_| out.sample(&[], 1.0));
+        assert!(out.finish().ends_with("weir_metrics_cut 2\n"));
+    }
+}

@@ -1,0 +1,44 @@
+//! `GET /api/pipelines`, and start, stop or pause of a pipeline or one of its units. An action is a command in the log; its position is the answer.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+use weir_core::batch::Position;
+
+use super::{Api, ApiError, off_thread};
+use crate::runtime::Action;
+
+pub async fn list(State(api): State<Api>) -> Json<Value> {
+    let (revision, pipelines) = api.runtime.pipelines();
+    Json(json!({ "revision": revision, "pipelines": pipelines }))
+}
+
+pub async fn act(
+    State(api): State<Api>,
+    Path((pipeline, action)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let action = parse(&action)?;
+    done(off_thread(move || api.runtime.act_on_pipeline(&pipeline, action)).await?)
+}
+
+pub async fn act_on_unit(
+    State(api): State<Api>,
+    Path((pipeline, unit, action)): Path<(String, String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let action = parse(&action)?;
+    done(off_thread(move || api.runtime.act_on_unit(&pipeline, &unit, action)).await?)
+}
+
+fn parse(action: &str) -> Result<Action, ApiError> {
+    match action {
+        "start" => Ok(Action::Start),
+        "stop" => Ok(Action::Stop),
+        "pause" => Ok(Action::Pause),
+        _ => Err(ApiError::not_found("the actions are start, stop and pause")),
+    }
+}
+
+fn done(result: Result<Position, String>) -> Result<Json<Value>, ApiError> {
+    let position = result.map_err(|message| ApiError::not_found(&message))?;
+    Ok(Json(json!({ "position": position.offset })))
+}

@@ -1,0 +1,188 @@
+//! The command line: what can be asked of `weir`, and who answers.
+//!
+//! In: arguments and environment (`WEIR_LOG`, XDG folders). Results go to standard output, everything else to standard error. A closed pipe behind
+//! standard output ends the program in peace. One file for each command.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use weir_core::triplet::Triplet;
+
+mod check;
+mod inspect;
+mod paths;
+mod run;
+mod signals;
+mod tail;
+
+const EXAMPLES: &str = "\
+Examples:
+  weir run                        all on loopback, page at http://127.0.0.1:7070
+  weir run --config weir.toml --data ./data
+  weir check --config weir.toml   all problems at once, with line and fix
+  weir inspect my_filter.wasm     what a component is, wants and may
+  weir tail host/local/cpu        events as they come, one JSON object per line
+  echo '{\"type\":\"click\",\"ms\":12}' | nc -N 127.0.0.1 7171
+
+Environment:
+  WEIR_LOG          log level on standard error: error, warn, info, debug, trace
+  XDG_CONFIG_HOME   weir/weir.toml there is used where there is no ./weir.toml
+  XDG_DATA_HOME     weir/ there is the default folder for data
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by a second Ctrl-C";
+
+/// Events in, through sandboxed WebAssembly units, to a moving graph.
+#[derive(Parser)]
+#[command(name = "weir", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs until SIGTERM or Ctrl-C, then drains; a second Ctrl-C ends at once.
+    Run(RunArguments),
+    /// Checks a configuration without running it: all problems at once.
+    Check(CheckArguments),
+    /// Says what a component is, what it wants and what it may.
+    Inspect(InspectArguments),
+    /// Prints the newest events of a stream, then new ones as they come, one JSON object per line.
+    Tail(TailArguments),
+    /// Standard input: a component. Standard output: its machine code. For `weir run` itself.
+    #[command(hide = true)]
+    CompileComponent,
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// Configuration; else ./weir.toml, else weir/weir.toml in the user's configuration folder, else the built-in one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for what must outlive the program; made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address of API, page and HTTP ingest, instead of the configured one. Loopback only.
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Args)]
+struct CheckArguments {
+    /// Configuration; else the one that `weir run` would take.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct InspectArguments {
+    /// A component.
+    #[arg(value_name = "FILE.wasm")]
+    file: PathBuf,
+    /// As one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct TailArguments {
+    /// application/environment/type
+    stream: Triplet,
+    /// Address of the running host.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    server: String,
+    /// How many past events to begin with, at most 1000.
+    #[arg(short = 'n', long = "events", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    events: u32,
+    /// Ends after the past events instead of waiting for new ones.
+    #[arg(long)]
+    no_follow: bool,
+}
+
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_to_stderr();
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::check(arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
+        Command::Tail(arguments) => tail::tail(&arguments),
+        Command::CompileComponent => compile_component(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("weir: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compile_component() -> anyhow::Result<ExitCode> {
+    let compiled = weir_engine::compile_helper_main(std::io::stdin().lock(), std::io::stdout().lock());
+    compiled.map_err(anyhow::Error::msg)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn log_to_stderr() {
+    let words = std::env::var("WEIR_LOG").unwrap_or_default();
+    let words = if words.trim().is_empty() { "info".to_owned() } else { words };
+    let filter = EnvFilter::try_new(&words).unwrap_or_else(|error| {
+        say(&format!("weir: WEIR_LOG={words} is not understood ({error}); logging at info"));
+        EnvFilter::new("info")
+    });
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.replace("localhost:", "127.0.0.1:");
+    let address: SocketAddr =
+        numeric.parse().map_err(|_| "write an address like 127.0.0.1:7070".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("only loopback, as in 127.0.0.1:7070: there is no authentication yet".to_owned())
+    }
+}
+
+/// A line on standard error; where that is closed there is nobody to tell.
+fn say(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
+}
+
+/// A line on standard output.
+fn print(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn only_loopback_is_listened_on() {
+        assert!(loopback("localhost:7070").is_ok_and(|address| address.port() == 7070));
+        assert!(loopback("0.0.0.0:7070").is_err() && loopback("7070").is_err());
+        assert!(Arguments::try_parse_from(["weir", "run", "--listen", "1.2.3.4:1"]).is_err());
+        assert!(Arguments::try_parse_from(["weir", "tail", "a/b/c", "-n", "5"]).is_ok());
+        assert!(Arguments::try_parse_from(["weir", "tail", "a/b/c", "-n", "1001"]).is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! `weir run`: finds configuration and data folder, then runs until it is told to stop.
+
+use std::process::ExitCode;
+
+use super::{RunArguments, paths, signals};
+
+pub fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
+    let stop = signals::listen()?;
+    let options = weir::app::Options {
+        config: paths::config_file(arguments.config),
+        data: paths::data_folder(arguments.data)?,
+        listen: arguments.listen,
+    };
+    weir::app::run(options, stop)?;
+    Ok(ExitCode::SUCCESS)
+}

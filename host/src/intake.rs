@@ -1,0 +1,82 @@
+//! The one way in: sources hand decoded batches to the log.
+//!
+//! A source asks [`Intake::room`] before it reads more (TCP stops reading, HTTP answers 429 with `retry_after`), then calls
+//! [`Intake::accept`]. `accept` never blocks and never refuses: what was read is taken, so memory is bounded by the flows' lag bound plus
+//! what the sources hold in their builders. Everything that a source takes, rejects or loses is counted in its [`SourceCounters`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use weir_core::batch::{Incoming, Position};
+
+use crate::runtime::Runtime;
+
+/// Some flow that would get these events is too far behind.
+#[derive(Debug, Clone, Copy)]
+pub struct Busy {
+    pub retry_after: Duration,
+}
+
+/// Counters of one source; all only grow.
+#[derive(Debug, Default)]
+pub struct SourceCounters {
+    pub events_total: AtomicU64,
+    pub bytes_total: AtomicU64,
+    pub rejected_total: AtomicU64,
+    pub connections_total: AtomicU64,
+    pub connections_open: AtomicU64,
+    pub refused_total: AtomicU64,
+    /// Times that the source had to wait for a lagging flow.
+    pub waits_total: AtomicU64,
+}
+
+impl SourceCounters {
+    pub fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+/// Clone one for each thread or task of a source.
+#[derive(Clone)]
+pub struct Intake {
+    runtime: Arc<Runtime>,
+}
+
+impl Intake {
+    pub fn new(runtime: Arc<Runtime>) -> Self {
+        Self { runtime }
+    }
+
+    /// Whether there is room for more input now.
+    pub fn room(&self) -> Result<(), Busy> {
+        self.runtime.room()
+    }
+
+    /// Waits until there is room.
+    pub async fn wait_room(&self) {
+        while let Err(busy) = self.room() {
+            tokio::time::sleep(busy.retry_after.min(Duration::from_millis(20))).await;
+        }
+    }
+
+    /// Puts batches into the log, in order. Returns the position of the last one.
+    pub fn accept(&self, batches: Vec<Incoming>) -> Position {
+        self.runtime.accept(batches)
+    }
+
+    /// Now, ns since 1970, as the log counts it: never falls.
+    pub fn now_unix_ns(&self) -> i64 {
+        self.runtime.now_unix_ns()
+    }
+
+    /// Registers a source (name, kind) and gives its counters.
+    pub fn counters(&self, name: &str, kind: &'static str) -> Arc<SourceCounters> {
+        self.runtime.source_counters(name, kind)
+    }
+
+    /// The host's own counters as events, for the `weir` source: one `Incoming` per kind of counter.
+    pub fn own_counters(&self) -> Vec<Incoming> {
+        self.runtime.own_counters()
+    }
+}

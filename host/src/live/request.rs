@@ -1,0 +1,108 @@
+//! What a client may say, checked.
+//!
+//! In: one text message. Out: a [`Request`], or what is wrong with it. Unknown members are errors: a misspelt one must not be silent.
+
+use serde::Deserialize;
+use weir_core::triplet::Triplet;
+
+/// Charts that one client may watch.
+const CHARTS_MAX: usize = 64;
+/// Longest id of a chart.
+const ID_BYTES_MAX: usize = 256;
+
+#[derive(Debug, PartialEq)]
+pub enum Request {
+    /// Replaces the charts that are watched. 0: no wish.
+    Subscribe { charts: Vec<Wanted>, width: u32, height: u32 },
+    /// None: ends it.
+    Tail(Option<Triplet>),
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    pub chart: String,
+    /// What the client saw last.
+    #[serde(default)]
+    pub version: Option<u64>,
+    #[serde(default)]
+    pub epoch: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    subscribe: Option<Vec<Wanted>>,
+    #[serde(default)]
+    width: Option<u32>,
+    #[serde(default)]
+    height: Option<u32>,
+    /// Outer none: not there.
+    #[serde(default, deserialize_with = "present")]
+    tail: Option<Option<String>>,
+}
+
+/// A member that is there, be it null.
+fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+pub fn parse(text: &str) -> Result<Request, String> {
+    let message: Message = serde_json::from_str(text).map_err(|error| format!("message: {error}"))?;
+    match (message.subscribe, message.tail) {
+        (Some(mut charts), None) => {
+            if charts.len() > CHARTS_MAX {
+                return Err(format!("subscribe: {} charts, at most {CHARTS_MAX} are taken", charts.len()));
+            }
+            if charts.iter().any(|wanted| wanted.chart.len() > ID_BYTES_MAX) {
+                return Err(format!("subscribe: an id has over {ID_BYTES_MAX} bytes"));
+            }
+            charts.sort_by(|left, right| left.chart.cmp(&right.chart));
+            charts.dedup_by(|left, right| left.chart == right.chart);
+            Ok(Request::Subscribe {
+                charts,
+                width: message.width.unwrap_or(0),
+                height: message.height.unwrap_or(0),
+            })
+        }
+        (None, Some(tail)) => {
+            let triplet =
+                tail.map(|text| text.parse().map_err(|error| format!("tail: {error}"))).transpose()?;
+            Ok(Request::Tail(triplet))
+        }
+        _ => Err("message: one of `subscribe` and `tail` is expected".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscriptions_and_tails_are_understood() {
+        let wanted = |chart: &str, version, epoch| Wanted { chart: chart.into(), version, epoch };
+        let charts = vec![wanted("a", None, None), wanted("b", Some(7), Some(9))];
+        let text = r#"{"subscribe":[{"chart":"b","version":7,"epoch":9},{"chart":"a","version":null},{"chart":"a"}],"width":640}"#;
+        assert_eq!(parse(text), Ok(Request::Subscribe { charts, width: 640, height: 0 }));
+        assert_eq!(parse(r#"{"tail":null}"#), Ok(Request::Tail(None)));
+        assert_eq!(parse(r#"{"tail":"a/b/c"}"#), Ok(Request::Tail(Some("a/b/c".parse().unwrap()))));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let many = format!(r#"{{"subscribe":[{}]}}"#, vec![r#"{"chart":"a"}"#; 65].join(","));
+        for (text, word) in [
+            ("", "message"),
+            ("[]", "message"),
+            ("{}", "subscribe"),
+            (r#"{"tail":"a/b"}"#, "tail"),
+            (r#"{"tial":null}"#, "tial"),
+            (r#"{"subscribe":[{"chart":1}]}"#, "message"),
+            (&many, "65"),
+            (r#"{"subscribe":[],"tail":null}"#, "one of"),
+        ] {
+            let message = parse(text).unwrap_err();
+            assert!(message.contains(word), "{text}: {message}");
+        }
+    }
+}

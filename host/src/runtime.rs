@@ -1,0 +1,259 @@
+//! The running program behind sources, API and charts: the log, the flows and their workers, the stores, the configuration.
+//!
+//! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
+//! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
+//! `queue`, `actor`, `handoff`, `workers`, `build` (configuration to flows), `shelf` (faults, dead letters, signals), `commit` (effects of a record),
+//! `configure`, `rates`, `views`, `own` (counters as events).
+
+mod actor;
+mod build;
+mod commit;
+mod configure;
+mod handoff;
+mod log;
+mod own;
+mod queue;
+mod rates;
+mod shelf;
+mod views;
+mod workers;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use weir_core::batch::{Incoming, Position};
+use weir_core::record::{Command, Run};
+use weir_core::sequencer::Sequencer;
+use weir_core::series::SeriesStore;
+
+use crate::intake::{Busy, SourceCounters};
+use crate::units::Components;
+use configure::Configured;
+use log::{Claimed, Log};
+use rates::Rates;
+use shelf::Shelf;
+use workers::{FindHandoff, Workers};
+
+pub use configure::Checked;
+
+/// Ticks move idle streams on and wake timers.
+const TICK: Duration = Duration::from_millis(100);
+/// Rates are taken over this time.
+const RATES_EVERY: u32 = 10;
+/// What a busy answer asks a client to wait.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a drain waits for flows that do not get empty.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
+
+/// What an operator may do to a pipeline or a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Start,
+    Stop,
+    Pause,
+}
+
+impl Action {
+    fn run(self) -> Run {
+        match self {
+            Self::Start => Run::Running,
+            Self::Stop => Run::Stopped,
+            Self::Pause => Run::Paused,
+        }
+    }
+}
+
+struct Source {
+    name: String,
+    kind: &'static str,
+    counters: Arc<SourceCounters>,
+}
+
+/// Everything that runs, shared by sources, API and charts.
+pub struct Runtime {
+    components: Components,
+    log: Mutex<Log>,
+    series: Mutex<SeriesStore>,
+    shelf: Mutex<Shelf>,
+    configured: Mutex<Configured>,
+    /// Held while a configuration is made ready, so that two changes do not cross.
+    configuring: Mutex<()>,
+    handoffs: Mutex<Vec<(u64, Arc<handoff::Handoff>)>>,
+    workers: Workers,
+    /// Flows that make the sources wait.
+    overs: Arc<AtomicUsize>,
+    sources: Mutex<Vec<Source>>,
+    rates: Mutex<Rates>,
+    /// When the use of CPU was looked at last, and what it was; ns.
+    process: Mutex<(u64, f64)>,
+    ready: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Runtime {
+    /// Starts workers and ticks; nothing is configured yet.
+    pub fn start(components: Components) -> io::Result<Arc<Self>> {
+        let count = std::thread::available_parallelism().map_or(2, usize::from);
+        let (workers, lines) = Workers::new(count);
+        let runtime = Arc::new(Self {
+            components,
+            log: Mutex::new(Log::new(Sequencer::new(0, 1, 1))),
+            series: Mutex::default(),
+            shelf: Mutex::default(),
+            configured: Mutex::default(),
+            configuring: Mutex::default(),
+            handoffs: Mutex::default(),
+            workers,
+            overs: Arc::default(),
+            sources: Mutex::default(),
+            rates: Mutex::new(Rates::new()),
+            process: Mutex::default(),
+            ready: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        });
+        let weak = Arc::downgrade(&runtime);
+        let find: Arc<FindHandoff> = Arc::new(move |revision| weak.upgrade()?.handoff(revision));
+        let commit: Arc<dyn actor::Commit + Send + Sync> = Arc::new(commit::ToRuntime(Arc::downgrade(&runtime)));
+        runtime.workers.start(&lines, &commit, &find)?;
+        let ticker = Arc::downgrade(&runtime);
+        std::thread::Builder::new().name("ticks".into()).spawn(move || {
+            let mut count: u32 = 0;
+            loop {
+                std::thread::sleep(TICK);
+                let Some(runtime) = ticker.upgrade().filter(|runtime| !runtime.stopping.load(Ordering::Acquire)) else {
+                    return;
+                };
+                runtime.tick();
+                count = count.wrapping_add(1);
+                if count.is_multiple_of(RATES_EVERY) {
+                    runtime.sample_rates();
+                }
+            }
+        })?;
+        Ok(runtime)
+    }
+
+    pub fn components_catalog(&self) -> &Components {
+        &self.components
+    }
+
+    /// Whether there is room for more input.
+    pub fn room(&self) -> Result<(), Busy> {
+        if self.overs.load(Ordering::Acquire) == 0 { Ok(()) } else { Err(Busy { retry_after: RETRY_AFTER }) }
+    }
+
+    pub fn accept(&self, batches: Vec<Incoming>) -> Position {
+        let mut claimed = Claimed::new();
+        let mut last = Position::default();
+        {
+            let mut log = self.log.lock();
+            let clock = clock_unix_ns();
+            for incoming in batches {
+                last = log.batch(incoming, clock, &mut claimed).unwrap_or(last);
+            }
+        }
+        self.schedule(claimed);
+        last
+    }
+
+    pub fn now_unix_ns(&self) -> i64 {
+        clock_unix_ns()
+    }
+
+    /// Registers a source, or gives the counters of the one of that name.
+    pub fn source_counters(&self, name: &str, kind: &'static str) -> Arc<SourceCounters> {
+        let mut sources = self.sources.lock();
+        if let Some(known) = sources.iter().find(|source| source.name == name) {
+            return Arc::clone(&known.counters);
+        }
+        let counters = Arc::<SourceCounters>::default();
+        sources.push(Source { name: name.to_owned(), kind, counters: Arc::clone(&counters) });
+        counters
+    }
+
+    pub fn act_on_pipeline(&self, pipeline: &str, action: Action) -> Result<Position, String> {
+        let known = self.configured.lock().pipelines().any(|name| **name == *pipeline);
+        if !known {
+            return Err(format!("there is no pipeline `{pipeline}`"));
+        }
+        Ok(self.command(Command::Pipeline { pipeline: pipeline.into(), run: action.run() }))
+    }
+
+    pub fn act_on_unit(&self, pipeline: &str, unit: &str, action: Action) -> Result<Position, String> {
+        let id = format!("{pipeline}/{unit}");
+        if !self.configured.lock().has_node(&id) {
+            return Err(format!("there is no unit `{id}`"));
+        }
+        Ok(self.command(Command::Unit { unit: id.into(), run: action.run() }))
+    }
+
+    /// The series store; lock it shortly.
+    pub fn series(&self) -> &Mutex<SeriesStore> {
+        &self.series
+    }
+
+    /// True once everything is started and until the drain begins.
+    pub fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// After the sources have ended: runs what is left, then ends flows and workers. True if everything was run.
+    pub fn drain(&self) -> bool {
+        self.tick();
+        let until = Instant::now() + DRAIN_MAX;
+        let flows: Vec<_> = self.log.lock().flows().iter().map(|flow| Arc::clone(&flow.actor)).collect();
+        let mut empty = false;
+        while !empty && Instant::now() < until {
+            empty = flows.iter().all(|actor| actor.is_idle());
+            if !empty {
+                std::thread::sleep(DRAIN_LOOK);
+            }
+        }
+        self.stopping.store(true, Ordering::Release);
+        self.workers.stop();
+        flows.iter().for_each(|actor| actor.close());
+        empty
+    }
+
+    fn command(&self, command: Command) -> Position {
+        let mut claimed = Claimed::new();
+        let position = self.log.lock().command(command, clock_unix_ns(), &mut claimed);
+        self.schedule(claimed);
+        position
+    }
+
+    fn tick(&self) {
+        let mut claimed = Claimed::new();
+        self.log.lock().tick(clock_unix_ns(), &mut claimed);
+        self.schedule(claimed);
+    }
+
+    fn schedule(&self, claimed: Claimed) {
+        for actor in claimed {
+            self.workers.schedule(actor);
+        }
+    }
+
+    fn handoff(&self, revision: u64) -> Option<Arc<handoff::Handoff>> {
+        self.handoffs.lock().iter().find(|(known, _)| *known == revision).map(|(_, handoff)| Arc::clone(handoff))
+    }
+}
+
+/// The host's clock. The one place where the log's time comes from.
+fn clock_unix_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
+}
+
+/// For measuring how long something took.
+fn monotonic_ns() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+}

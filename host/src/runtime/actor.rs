@@ -1,0 +1,218 @@
+//! A flow as an actor: its queue, its body, and the rule that one worker at a time runs it.
+//!
+//! Records go into the queue under the log's lock, in the order of the log. Whoever finds the actor unscheduled schedules it; a worker then runs up to a slice of
+//! [`SLICE`] and gives way. After a fault the actor goes to the recovery thread for a while, so that flows without faults do not wait
+//! for its bisection. When the configuration changes at a position, actors that do not survive hand their units' state over when they reach it
+//! (see [`Handoff`]), and their successors begin right after it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use weir_core::config::LagSpec;
+use weir_core::flow::Flow;
+use weir_core::record::{Command, Payload, Record};
+
+use super::handoff::Handoff;
+use super::queue::Queue;
+
+/// A worker gives way after this long.
+const SLICE: Duration = Duration::from_millis(5);
+/// Records without a fault after which a flow leaves the recovery thread.
+const CALM_RECORDS: u32 = 256;
+
+/// What a slice asks of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing to do until a record comes.
+    Rest,
+    /// More to do: to the end of the line.
+    Again,
+}
+
+pub struct Actor {
+    /// Name of the flow and, with lanes, the lane.
+    pub name: Arc<str>,
+    pub lane: u32,
+    /// Names of its pipelines.
+    pub pipelines: Vec<Arc<str>>,
+    pub queue: Mutex<Queue>,
+    body: Mutex<Body>,
+    scheduled: AtomicBool,
+    pub in_recovery: AtomicBool,
+    over: AtomicBool,
+    /// Of all actors: how many make the sources wait.
+    overs: Arc<AtomicUsize>,
+}
+
+enum Body {
+    /// Its units' state is still with its predecessors.
+    Waiting,
+    Running { flow: Box<Flow>, calm: u32 },
+    /// Handed over.
+    Gone,
+}
+
+/// Where the effects of a record go.
+pub trait Commit {
+    fn commit(&self, flow: &Flow, record: &Record, effects: weir_core::flow::effects::Effects);
+    /// A flow that panicked: the host's own mistake.
+    fn panicked(&self, flow: &str, record: &Record);
+}
+
+impl Actor {
+    pub fn new(name: Arc<str>, lane: u32, pipelines: Vec<Arc<str>>, lag: LagSpec, overs: Arc<AtomicUsize>) -> Self {
+        Self {
+            name,
+            lane,
+            pipelines,
+            queue: Mutex::new(Queue::new(lag)),
+            body: Mutex::new(Body::Waiting),
+            scheduled: AtomicBool::new(false),
+            in_recovery: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            overs,
+        }
+    }
+
+    /// Gives the actor its flow; from now on it can run.
+    pub fn begin(&self, flow: Flow) {
+        *self.body.lock() = Body::Running { flow: Box::new(flow), calm: CALM_RECORDS };
+    }
+
+    /// Puts a record into the queue. True: the caller must schedule the actor.
+    pub fn push(&self, record: Arc<Record>) -> bool {
+        let over = {
+            let mut queue = self.queue.lock();
+            queue.push(record);
+            queue.is_over()
+        };
+        self.set_over(over);
+        self.claim()
+    }
+
+    /// True for the one who has to put it into the line.
+    pub fn claim(&self) -> bool {
+        !self.scheduled.swap(true, Ordering::AcqRel)
+    }
+
+    fn set_over(&self, over: bool) {
+        if self.over.swap(over, Ordering::AcqRel) != over {
+            if over {
+                self.overs.fetch_add(1, Ordering::AcqRel);
+            } else {
+                self.overs.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+    }
+
+    /// Runs records until there are none, the slice is over, or the flow is held or gone.
+    pub fn run(&self, commit: &dyn Commit, handoff: &dyn Fn(u64) -> Option<Arc<Handoff>>) -> Next {
+        let until = Instant::now() + SLICE;
+        let next = {
+            let mut body = self.body.lock();
+            loop {
+                let Body::Running { flow, calm } = &mut *body else { break Next::Rest };
+                if self.is_held(flow) {
+                    break Next::Rest;
+                }
+                let Some(record) = self.take() else { break Next::Rest };
+                let retires = match &record.payload {
+                    Payload::Command(Command::Configure { revision, .. }) => handoff(*revision),
+                    _ => None,
+                };
+                if let Some(handoff) = retires.filter(|handoff| handoff.wants(self)) {
+                    if let Body::Running { flow, .. } = std::mem::replace(&mut *body, Body::Gone) {
+                        handoff.give(*flow, self.lane);
+                    }
+                    break Next::Rest;
+                }
+                self.run_one(flow, calm, &record, commit);
+                if Instant::now() >= until {
+                    break Next::Again;
+                }
+            }
+        };
+        if next == Next::Again {
+            return next;
+        }
+        self.scheduled.store(false, Ordering::Release);
+        // A record may have come after the last look and before the flag fell: then its sender saw the flag still up.
+        if self.has_work() && self.claim() { Next::Again } else { Next::Rest }
+    }
+
+    fn run_one(&self, flow: &mut Flow, calm: &mut u32, record: &Record, commit: &dyn Commit) {
+        let clock = super::monotonic_ns;
+        // A panic in here is a bug of the host; the flow goes on with the next record, and the bug is counted and shown.
+        match catch_unwind(AssertUnwindSafe(|| flow.run(record, &clock))) {
+            Ok(effects) => commit.commit(flow, record, effects),
+            Err(_) => commit.panicked(&self.name, record),
+        }
+        *calm = if flow.faulted() { 0 } else { calm.saturating_add(1) };
+        self.in_recovery.store(*calm < CALM_RECORDS, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> Option<Arc<Record>> {
+        let (record, over) = {
+            let mut queue = self.queue.lock();
+            let record = queue.pop();
+            // Not at once when it falls below: else sources and flow would hand each other single records.
+            (record, queue.is_over())
+        };
+        self.set_over(over);
+        record
+    }
+
+    /// Whether the flow waits for an operator or a circuit; commands that would end that are obeyed at once.
+    fn is_held(&self, flow: &mut Flow) -> bool {
+        let newest = self.queue.lock().newest_unix_ns();
+        if !flow.held(newest) {
+            self.queue.lock().held = false;
+            return false;
+        }
+        let (commands, configures) = self.queue.lock().ahead();
+        for command in &commands {
+            flow.command(command);
+        }
+        let held = !configures && flow.held(newest);
+        self.queue.lock().held = held;
+        if held {
+            self.set_over(false);
+        }
+        held
+    }
+
+    fn has_work(&self) -> bool {
+        let waits = {
+            let queue = self.queue.lock();
+            !queue.is_empty() && !queue.held
+        };
+        // Locked: somebody runs it right now and will look again.
+        waits && self.body.try_lock().is_some_and(|body| matches!(*body, Body::Running { .. }))
+    }
+
+    /// Whether everything that it can run has run.
+    pub fn is_idle(&self) -> bool {
+        !self.scheduled.load(Ordering::Acquire) && !self.has_work()
+    }
+
+    /// The end: units say good-bye, and nothing waits for this flow any more.
+    pub fn close(&self) {
+        self.set_over(false);
+        if let Body::Running { mut flow, .. } = std::mem::replace(&mut *self.body.lock(), Body::Gone) {
+            for pipeline in &mut flow.pipelines {
+                for node in &mut pipeline.nodes {
+                    node.unit.close();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        self.set_over(false);
+    }
+}

@@ -1,0 +1,174 @@
+//! One flow's part of the log: the records that concern it and that it has not run yet.
+//!
+//! Bounded by the flow's lag (bytes, age). Beyond it either its sources wait ([`Pushed::over`]) or the oldest batches are left out, counted. A flow that is
+//! held (paused, stopped by a circuit) never makes sources wait: it leaves out. Twice the bound is never exceeded, whatever the sources do.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use weir_core::config::{Beyond, LagSpec};
+use weir_core::record::{Command, Payload, Record, Run};
+
+#[derive(Debug)]
+pub struct Queue {
+    records: VecDeque<Arc<Record>>,
+    bytes: u64,
+    lag: LagSpec,
+    /// Whether the flow waits for an operator or a circuit.
+    pub held: bool,
+    pub skipped_records: u64,
+    pub skipped_rows: u64,
+}
+
+impl Queue {
+    pub fn new(lag: LagSpec) -> Self {
+        Self { records: VecDeque::new(), bytes: 0, lag, held: false, skipped_records: 0, skipped_rows: 0 }
+    }
+
+    pub fn push(&mut self, record: Arc<Record>) {
+        // A held flow needs no two ticks in a row: the later one says all that the earlier said.
+        if self.held
+            && matches!(&record.payload, Payload::Tick { .. })
+            && self.records.len() > 1
+            && let Some(last) = self.records.back()
+            && matches!(&last.payload, Payload::Tick { moved } if moved.is_empty())
+        {
+            self.records.pop_back();
+        } else {
+            self.bytes += record.bytes as u64;
+        }
+        self.records.push_back(record);
+        let skips = self.held || self.lag.beyond == Beyond::Skip;
+        let bound = if skips { self.lag.bytes } else { self.lag.bytes.saturating_mul(2) };
+        while self.bytes > bound || (skips && self.age_ns() > self.lag.age_ns) {
+            if !self.skip_oldest() {
+                break;
+            }
+        }
+    }
+
+    pub fn pop(&mut self) -> Option<Arc<Record>> {
+        let record = self.records.pop_front()?;
+        self.bytes -= (record.bytes as u64).min(self.bytes);
+        Some(record)
+    }
+
+    /// Whether the sources must wait for this flow.
+    pub fn is_over(&self) -> bool {
+        let over = self.bytes > self.lag.bytes || self.age_ns() > self.lag.age_ns;
+        over && !self.held && self.lag.beyond == Beyond::BackPressure
+    }
+
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// From the oldest record that waits to the newest, by time of acceptance.
+    pub fn age_ns(&self) -> i64 {
+        match (self.records.front(), self.records.back()) {
+            (Some(first), Some(last)) => last.accepted_at_unix_ns - first.accepted_at_unix_ns,
+            _ => 0,
+        }
+    }
+
+    /// Time of acceptance of the newest record.
+    pub fn newest_unix_ns(&self) -> i64 {
+        self.records.back().map_or(0, |record| record.accepted_at_unix_ns)
+    }
+
+    /// Commands that a held flow must see although records wait before them: those that start or stop something. They stay in the queue,
+    /// where they change nothing the second time. A change of the configuration that waits ends the hold.
+    pub fn ahead(&self) -> (Vec<Command>, bool) {
+        let mut commands = Vec::new();
+        for record in &self.records {
+            match &record.payload {
+                Payload::Command(Command::Configure { .. }) => return (commands, true),
+                Payload::Command(command @ (Command::Pipeline { run, .. } | Command::Unit { run, .. }))
+                    if *run != Run::Paused =>
+                {
+                    commands.push(command.clone());
+                }
+                _ => {}
+            }
+        }
+        (commands, false)
+    }
+
+    /// Leaves out the oldest batch or tick; commands are never left out.
+    fn skip_oldest(&mut self) -> bool {
+        let at = self.records.iter().position(|record| !matches!(record.payload, Payload::Command(_)));
+        let Some(record) = at.filter(|at| at + 1 < self.records.len()).and_then(|at| self.records.remove(at)) else {
+            return false;
+        };
+        self.bytes -= (record.bytes as u64).min(self.bytes);
+        if let Payload::Batch { batch, .. } = &record.payload {
+            self.skipped_records += 1;
+            self.skipped_rows += batch.rows() as u64;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_core::sequencer::Sequencer;
+
+    fn lag(beyond: Beyond) -> LagSpec {
+        LagSpec { bytes: 1_000, age_ns: i64::MAX, beyond }
+    }
+
+    fn batch(sequencer: &mut Sequencer, bytes: usize) -> Arc<Record> {
+        let mut record = sequencer.tick(0);
+        let columns = arrow_array::RecordBatch::new_empty(Arc::new(arrow_schema::Schema::empty()));
+        let incoming = weir_core::batch::Incoming {
+            triplet: "a/b/c".parse().unwrap(),
+            source: "test".into(),
+            time: vec![0_i64].into(),
+            columns,
+        };
+        let made = sequencer.batch(incoming, 0).unwrap();
+        record.payload = made.payload;
+        record.bytes = bytes;
+        Arc::new(record)
+    }
+
+    #[test]
+    fn a_slow_flow_makes_sources_wait_and_is_bounded_all_the_same() {
+        let mut sequencer = Sequencer::new(0, 1, 0);
+        let mut queue = Queue::new(lag(Beyond::BackPressure));
+        (0..3).for_each(|_| queue.push(batch(&mut sequencer, 400)));
+        assert!(queue.is_over() && queue.skipped_records == 0);
+        (0..30).for_each(|_| queue.push(batch(&mut sequencer, 400)));
+        assert!(queue.bytes() <= 2_000);
+        assert_eq!(queue.skipped_rows, 33 - queue.len() as u64);
+    }
+
+    #[test]
+    fn a_held_flow_leaves_out_and_makes_nobody_wait() {
+        let mut sequencer = Sequencer::new(0, 1, 0);
+        let mut queue = Queue::new(lag(Beyond::BackPressure));
+        queue.held = true;
+        (0..10).for_each(|_| queue.push(batch(&mut sequencer, 400)));
+        assert!(!queue.is_over() && queue.bytes() <= 1_000);
+        assert_eq!(queue.skipped_records, 8);
+    }
+
+    #[test]
+    fn commands_are_never_left_out() {
+        let mut sequencer = Sequencer::new(0, 1, 0);
+        let mut queue = Queue::new(lag(Beyond::Skip));
+        let start = Command::Pipeline { pipeline: "p".into(), run: Run::Running };
+        queue.push(Arc::new(sequencer.command(start, 0)));
+        (0..10).for_each(|_| queue.push(batch(&mut sequencer, 400)));
+        assert_eq!(queue.ahead().0.len(), 1);
+    }
+}

@@ -1,0 +1,394 @@
+//! Copies for the API, taken under short locks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::{Map, Value};
+use weir_core::batch::Batch;
+use weir_core::flow::Target;
+use weir_core::flow::counters::{NodeCounters, Shown};
+use weir_core::flow::node::kind_word;
+use weir_core::recent::{self, RecentEvent};
+use weir_core::sequencer::WATERMARK_START;
+use weir_core::triplet::Triplet;
+use weir_core::unit::Level;
+
+use super::build::{FlowPlan, NodePlan, PipelinePlan};
+use super::log::Stream;
+use super::{Runtime, clock_unix_ns};
+use crate::charts::Chart;
+use crate::view;
+
+impl Runtime {
+    pub fn streams(&self) -> Vec<view::StreamView> {
+        let rates = self.rates.lock().streams.clone();
+        let late = self.late_by_stream();
+        let log = self.log.lock();
+        let mut streams: Vec<view::StreamView> = log
+            .streams
+            .iter()
+            .map(|(triplet, stream)| {
+                let clock = log.sequencer.stream(triplet);
+                let mut view = stream_view(triplet, stream);
+                view.events_per_s = rates.get(triplet.as_str()).map_or(0.0, |rate| rate.per_s);
+                view.late_total = late.get(triplet.as_str()).copied().unwrap_or(0);
+                view.future_total = clock.map_or(0, |clock| clock.future_total);
+                view.watermark_unix_ns =
+                    clock.map(|clock| clock.watermark_unix_ns).filter(|mark| *mark != WATERMARK_START);
+                view
+            })
+            .collect();
+        drop(log);
+        streams.sort_by(|left, right| left.triplet.cmp(&right.triplet));
+        streams
+    }
+
+    /// Newest first; none where the stream is unknown.
+    pub fn recent(&self, triplet: &str, limit: usize) -> Option<Vec<view::EventView>> {
+        let batches = self.recent_batches(triplet, limit)?;
+        Some(recent::events(&batches, limit).into_iter().map(event_view).collect())
+    }
+
+    /// Events of a stream after (position, row), oldest first, at most `limit`, and how many older ones were skipped. For tails.
+    pub fn recent_after(
+        &self,
+        triplet: &str,
+        after: Option<(u64, u32)>,
+        limit: usize,
+    ) -> Option<(Vec<view::EventView>, u64)> {
+        let batches = self.recent_batches(triplet, usize::MAX)?;
+        let (events, skipped) = recent::events_after(&batches, after, limit);
+        Some((events.into_iter().map(event_view).collect(), skipped))
+    }
+
+    fn recent_batches(&self, triplet: &str, rows: usize) -> Option<Vec<Batch>> {
+        let triplet: Triplet = triplet.parse().ok()?;
+        Some(self.log.lock().streams.get(&triplet)?.recent.newest(rows))
+    }
+
+    pub fn pipelines(&self) -> (u64, Vec<view::PipelineView>) {
+        let (revision, plans) = {
+            let configured = self.configured.lock();
+            (configured.revision, configured.plans.clone())
+        };
+        let views = plans.iter().flat_map(|plan| plan.pipelines.iter().map(|pipeline| self.pipeline_view(plan, pipeline)));
+        (revision, views.collect())
+    }
+
+    fn pipeline_view(&self, plan: &Arc<FlowPlan>, pipeline: &PipelinePlan) -> view::PipelineView {
+        let flows = self.log.lock().flows().to_vec();
+        let (mut bytes, mut records, mut age_ns, mut skipped) = (0, 0, 0, 0);
+        for flow in flows.iter().filter(|flow| flow.actor.pipelines.contains(&pipeline.spec.name)) {
+            let queue = flow.actor.queue.lock();
+            bytes += queue.bytes();
+            records += queue.len() as u64;
+            age_ns = age_ns.max(queue.age_ns());
+            skipped += queue.skipped_records;
+        }
+        let units: Vec<view::UnitView> = pipeline.nodes.iter().map(|node| self.unit_view(pipeline, node)).collect();
+        view::PipelineView {
+            name: pipeline.spec.name.to_string(),
+            from: pipeline.spec.from.iter().map(ToString::to_string).collect(),
+            flow: plan.name.to_string(),
+            state: state_of(&pipeline.nodes),
+            lag_bytes: bytes,
+            lag_records: records,
+            lag_s: age_ns as f64 / 1e9,
+            skipped_total: skipped,
+            units,
+        }
+    }
+
+    fn unit_view(&self, pipeline: &PipelinePlan, node: &NodePlan) -> view::UnitView {
+        let rate = self.rates.lock().nodes.get(&node.made.id).copied().unwrap_or_default();
+        let counters = &node.counters;
+        view::UnitView {
+            id: node.made.id.to_string(),
+            component: node.uses.clone(),
+            digest: node.made.component.digest().to_string(),
+            kind: node.kind.clone(),
+            state: counters.shown().word(),
+            rows_in_total: NodeCounters::get(&counters.rows_in),
+            rows_out_total: NodeCounters::get(&counters.rows_out),
+            calls_total: NodeCounters::get(&counters.calls),
+            busy_ns_total: NodeCounters::get(&counters.busy_ns),
+            rows_per_s: rate.per_s,
+            ns_per_event: rate.ns_per_event,
+            memory_bytes: NodeCounters::get(&counters.memory_bytes),
+            faults_total: NodeCounters::get(&counters.faults),
+            rejected_total: NodeCounters::get(&counters.rejected),
+            late_total: NodeCounters::get(&counters.late),
+            state_entries: NodeCounters::get(&counters.state_entries),
+            to: targets(pipeline, node),
+        }
+    }
+
+    /// Late rows are counted by unit; a stream shows those of the pipelines that select it.
+    fn late_by_stream(&self) -> BTreeMap<String, u64> {
+        let plans = self.configured.lock().plans.clone();
+        let log = self.log.lock();
+        let mut late = BTreeMap::new();
+        for triplet in log.streams.keys() {
+            let selects = |pipeline: &&PipelinePlan| pipeline.spec.from.iter().any(|selector| selector.matches(triplet));
+            let rows: u64 = plans
+                .iter()
+                .flat_map(|plan| &plan.pipelines)
+                .filter(selects)
+                .flat_map(|pipeline| &pipeline.nodes)
+                .map(|node| NodeCounters::get(&node.counters.late))
+                .sum();
+            late.insert(triplet.to_string(), rows);
+        }
+        late
+    }
+
+    pub fn configuration(&self) -> String {
+        self.configured.lock().topology.as_ref().map(|topology| topology.text.clone()).unwrap_or_default()
+    }
+
+    /// Newest first.
+    pub fn revisions(&self) -> Vec<view::RevisionView> {
+        self.configured.lock().revisions.iter().cloned().collect()
+    }
+
+    pub fn components(&self) -> Vec<view::ComponentView> {
+        use weir_core::graph::Catalog;
+        let plans = self.configured.lock().plans.clone();
+        let charts = self.charts().1;
+        let mut names = self.components.names();
+        let nodes = || plans.iter().flat_map(|plan| &plan.pipelines).flat_map(|pipeline| &pipeline.nodes);
+        names.extend(nodes().map(|node| node.uses.clone()));
+        names.sort();
+        names.dedup();
+        let one = |name: &String| {
+            let loaded = self.components.load(name).ok()?;
+            let inspection = loaded.component.inspect();
+            let users = nodes().filter(|node| node.uses == *name).map(|node| node.made.id.to_string());
+            let charts = charts.iter().filter(|chart| chart.uses == *name).map(|chart| format!("chart/{}", chart.id));
+            Some(view::ComponentView {
+                name: name.clone(),
+                version: loaded.manifest.version.clone(),
+                kind: loaded.manifest.kind.clone(),
+                digest: inspection.digest,
+                bytes: inspection.bytes as u64,
+                summary: loaded.manifest.summary.clone(),
+                imports: inspection.imports.iter().map(|import| import.name.clone()).collect(),
+                used_by: users.chain(charts).collect(),
+            })
+        };
+        names.iter().filter_map(one).collect()
+    }
+
+    /// Newest first.
+    pub fn faults(&self) -> Vec<view::FaultView> {
+        let shelf = self.shelf.lock();
+        let one = |(at, fault): &(i64, weir_core::unit::Fault)| view::FaultView {
+            at: rfc3339(*at),
+            unit: fault.unit.to_string(),
+            digest: fault.digest.to_string(),
+            call: fault.call.to_owned(),
+            kind: kind_word(fault.kind).to_owned(),
+            message: fault.message.clone(),
+            frames: fault.frames.clone(),
+            position: fault.position,
+            rows: fault.rows,
+        };
+        shelf.faults.iter().rev().map(one).collect()
+    }
+
+    /// (total ever, kept ones newest first)
+    pub fn dead_letters(&self) -> (u64, Vec<view::DeadLetterView>) {
+        const SHOWN_MAX: usize = 1_000;
+        let (total, letters) = {
+            let shelf = self.shelf.lock();
+            (shelf.dead_total, shelf.dead.iter().rev().take(SHOWN_MAX).cloned().collect::<Vec<_>>())
+        };
+        let views = letters.iter().flat_map(|letter| {
+            (0..letter.batch.rows()).map(|row| {
+                let event = recent::event(&letter.batch, row);
+                view::DeadLetterView {
+                    at: rfc3339(letter.at_unix_ns),
+                    unit: letter.unit.to_string(),
+                    digest: letter.digest.to_string(),
+                    code: letter.code.clone(),
+                    message: letter.message.clone(),
+                    position: event.position,
+                    row: event.row,
+                    event: event.fields,
+                }
+            })
+        });
+        (total, views.take(SHOWN_MAX).collect())
+    }
+
+    /// How many dead letters are kept.
+    pub fn dead_letters_kept(&self) -> usize {
+        self.shelf.lock().dead_rows()
+    }
+
+    /// What rules say that is not well, worst first.
+    pub fn alerts(&self) -> Vec<view::AlertView> {
+        let now = clock_unix_ns();
+        let shelf = self.shelf.lock();
+        let mut alerts: Vec<(Level, view::AlertView)> = shelf
+            .signals
+            .all(now)
+            .filter(|(_, _, _, standing)| standing.level != Level::Ok)
+            .map(|(rule, triplet, labels, standing)| {
+                let label = |(name, value): &(Arc<str>, String)| (name.to_string(), Value::from(value.as_str()));
+                let view = view::AlertView {
+                    rule: rule.to_owned(),
+                    triplet: triplet.to_string(),
+                    labels: labels.iter().map(label).collect::<Map<String, Value>>(),
+                    level: level_word(standing.level).to_owned(),
+                    value: standing.value,
+                    since_unix_ns: standing.since_unix_ns,
+                    summary: standing.summary,
+                    state: if standing.level == Level::Unknown { "stale" } else { "firing" }.to_owned(),
+                };
+                (standing.level, view)
+            })
+            .collect();
+        alerts.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.rule.cmp(&right.1.rule)));
+        alerts.into_iter().map(|(_, view)| view).collect()
+    }
+
+    pub fn sources(&self) -> Vec<view::SourceView> {
+        let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let sources = self.sources.lock();
+        let one = |source: &super::Source| view::SourceView {
+            name: source.name.clone(),
+            kind: source.kind.to_owned(),
+            events_total: get(&source.counters.events_total),
+            bytes_total: get(&source.counters.bytes_total),
+            rejected_total: get(&source.counters.rejected_total),
+            connections_total: get(&source.counters.connections_total),
+            connections_open: get(&source.counters.connections_open),
+            refused_total: get(&source.counters.refused_total),
+            waits_total: get(&source.counters.waits_total),
+        };
+        sources.iter().map(one).collect()
+    }
+
+    /// The charts of the running configuration, with their formatters opened. Changes with the revision.
+    pub fn charts(&self) -> (u64, Vec<Arc<Chart>>) {
+        let configured = self.configured.lock();
+        (configured.revision, configured.charts.clone())
+    }
+}
+
+fn stream_view(triplet: &Triplet, stream: &Stream) -> view::StreamView {
+    view::StreamView {
+        triplet: triplet.to_string(),
+        events_total: stream.events_total,
+        bytes_total: stream.bytes_total,
+        events_per_s: 0.0,
+        late_total: 0,
+        future_total: 0,
+        last_event_time_unix_ns: stream.last_event_time_unix_ns,
+        watermark_unix_ns: None,
+        columns: stream
+            .schema
+            .fields()
+            .iter()
+            .map(|field| view::ColumnView { name: field.name().clone(), kind: type_word(field.data_type()).to_owned() })
+            .collect(),
+        schema_changes_total: stream.schema_changes_total,
+        derived: stream.derived,
+    }
+}
+
+/// The contract's words.
+fn type_word(data_type: &arrow_schema::DataType) -> &'static str {
+    use arrow_schema::DataType;
+    match data_type {
+        DataType::Float64 => "f64",
+        DataType::Int64 => "s64",
+        DataType::UInt64 => "u64",
+        DataType::Boolean => "bool",
+        DataType::Timestamp(_, _) => "timestamp",
+        DataType::Utf8 => "text",
+        DataType::Dictionary(_, _) => "category",
+        _ => "bytes",
+    }
+}
+
+fn level_word(level: Level) -> &'static str {
+    match level {
+        Level::Unknown => "unknown",
+        Level::Ok => "ok",
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Critical => "critical",
+    }
+}
+
+/// The worst of its units.
+fn state_of(nodes: &[NodePlan]) -> &'static str {
+    let any = |wanted: Shown| nodes.iter().any(|node| node.counters.shown() == wanted);
+    if any(Shown::OpenCircuit) || any(Shown::Faulted) {
+        "faulted"
+    } else if any(Shown::Paused) {
+        "paused"
+    } else if !nodes.is_empty() && nodes.iter().all(|node| node.counters.shown() == Shown::Stopped) {
+        "stopped"
+    } else {
+        "running"
+    }
+}
+
+fn targets(pipeline: &PipelinePlan, node: &NodePlan) -> Vec<String> {
+    let index = pipeline.nodes.iter().position(|known| known.made.id == node.made.id);
+    let ports = index.and_then(|index| pipeline.routes.get(index)).map(Vec::as_slice).unwrap_or_default();
+    let name = |target: &Target| match target {
+        Target::Node(index) => pipeline.nodes.get(*index).map(|node| node.made.id.to_string()),
+        Target::Series(index) => pipeline.spec.series.get(*index).map(|series| format!("series {}", series.metric)),
+        Target::Stream(index) => pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.triplet)),
+    };
+    ports.iter().flatten().filter_map(name).collect()
+}
+
+fn event_view(event: RecentEvent) -> view::EventView {
+    view::EventView {
+        time: rfc3339(event.time_unix_ns),
+        position: event.position,
+        row: event.row,
+        fields: event.fields,
+    }
+}
+
+/// RFC 3339 in UTC, to the nanosecond where there are any. The calendar is the proleptic Gregorian one, from days since 1970
+/// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
+pub fn rfc3339(unix_ns: i64) -> String {
+    let (seconds, ns) = (unix_ns.div_euclid(1_000_000_000), unix_ns.rem_euclid(1_000_000_000));
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let date = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    match ns {
+        0 => format!("{date}Z"),
+        ns if ns % 1_000_000 == 0 => format!("{date}.{:03}Z", ns / 1_000_000),
+        ns => format!("{date}.{ns:09}Z"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+
+    #[test]
+    fn times_are_shown_in_utc() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_782_400_500_000_000), "2000-02-29T00:00:00.500Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999999999Z");
+    }
+}

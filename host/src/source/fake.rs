@@ -1,0 +1,104 @@
+//! A fake of the intake for tests: keeps what it is given, can be busy, and lets a test wait for rows instead of sleeping.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use parking_lot::{Condvar, Mutex};
+use weir_core::batch::Incoming;
+
+use super::Accept;
+use crate::intake::{Busy, SourceCounters};
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Default)]
+pub struct Fake {
+    pub busy: AtomicBool,
+    pub counters: Arc<SourceCounters>,
+    /// Each call of `accept`.
+    calls: Mutex<Vec<Vec<Incoming>>>,
+    changed: Condvar,
+    now_unix_ns: AtomicI64,
+    pub own: Mutex<Vec<Incoming>>,
+}
+
+impl Accept for Fake {
+    fn room(&self) -> Result<(), Busy> {
+        let busy = self.busy.load(Ordering::SeqCst);
+        if busy { Err(Busy { retry_after: Duration::from_millis(1_200) }) } else { Ok(()) }
+    }
+
+    fn accept(&self, batches: Vec<Incoming>) {
+        self.calls.lock().push(batches);
+        self.changed.notify_all();
+    }
+
+    fn now_unix_ns(&self) -> i64 {
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as i64;
+        self.now_unix_ns.fetch_max(now, Ordering::SeqCst).max(now)
+    }
+
+    fn counters(&self, _name: &str, _kind: &'static str) -> Arc<SourceCounters> {
+        self.counters.clone()
+    }
+
+    fn own_counters(&self) -> Vec<Incoming> {
+        self.own.lock().clone()
+    }
+}
+
+impl Fake {
+    pub fn calls(&self) -> usize {
+        self.calls.lock().len()
+    }
+
+    pub fn rows(&self) -> usize {
+        rows(&self.calls.lock())
+    }
+
+    /// All batches so far, in the order in which they came.
+    pub fn batches(&self) -> Vec<Incoming> {
+        self.calls.lock().iter().flatten().cloned().collect()
+    }
+
+    /// Waits until this many rows have come. Panics if they do not.
+    pub fn wait_rows(&self, wanted: usize) {
+        let mut calls = self.calls.lock();
+        let until = Instant::now() + PATIENCE;
+        while rows(&calls) < wanted {
+            let late = self.changed.wait_until(&mut calls, until).timed_out();
+            assert!(!late, "{} of {wanted} rows came", rows(&calls));
+        }
+    }
+
+    /// The values of an integer column over all batches of a stream, in order.
+    pub fn integers(&self, triplet: &str, column: &str) -> Vec<i64> {
+        let batches = self.batches();
+        let batches = batches.iter().filter(|batch| batch.triplet.as_str() == triplet);
+        batches
+            .flat_map(|batch| {
+                let column = batch.columns.column_by_name(column).unwrap();
+                let values = column.as_primitive_opt::<Int64Type>().unwrap();
+                values.values().to_vec()
+            })
+            .collect()
+    }
+}
+
+fn rows(calls: &[Vec<Incoming>]) -> usize {
+    calls.iter().flatten().map(Incoming::rows).sum()
+}
+
+/// Waits until a condition that some other thread makes true holds. Panics if it does not.
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,190 @@
+//! Which components there are: the standard ones that the program carries, those in the data folder, and files named by path.
+//!
+//! In: the word after `use`. Out: the loaded component, its manifest, its plan for a configuration (checked against its JSON Schema, defaults filled in). A
+//! file of the data folder's `components/` wins over a standard one of the same name. Loading may compile, which takes up to seconds for large
+//! ones, so nothing here is called by a worker. Answers are cached by digest (and configuration); a file is read again at each look, so that a new
+//! configuration sees a new file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use weir_core::graph::Catalog;
+use weir_core::manifest::{parse_manifest, parse_plan};
+use weir_core::plan::{Manifest, Plan};
+use weir_engine::{Component, Engine, World};
+
+/// Plans that are kept; over it the cache starts anew.
+const PLANS_MAX: usize = 4_096;
+
+/// A component with what it says of itself.
+#[derive(Clone)]
+pub struct Loaded {
+    pub component: Component,
+    pub manifest: Arc<Manifest>,
+    validator: Arc<jsonschema::Validator>,
+}
+
+type PlanKey = (Arc<str>, String);
+
+pub struct Components {
+    engine: Engine,
+    /// `components/` of the data folder, where there is one.
+    folder: Option<PathBuf>,
+    loaded: Mutex<HashMap<String, Loaded>>,
+    plans: Mutex<HashMap<PlanKey, Arc<Plan>>>,
+}
+
+impl Components {
+    pub fn new(engine: Engine, folder: Option<PathBuf>) -> Self {
+        Self { engine, folder, loaded: Mutex::default(), plans: Mutex::default() }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The component behind the word after `use`. The error is for people.
+    pub fn load(&self, uses: &str) -> Result<Loaded, String> {
+        let bytes = self.bytes(uses)?;
+        let digest = weir_engine::digest(&bytes);
+        if let Some(loaded) = self.loaded.lock().get(&digest) {
+            return Ok(loaded.clone());
+        }
+        let component = Component::load(&self.engine, &bytes).map_err(|error| format!("component `{uses}`: {error}"))?;
+        let text = component.describe().map_err(|fault| format!("component `{uses}`: {fault}"))?;
+        let manifest = parse_manifest(&text).map_err(|error| format!("component `{uses}`: {error}"))?;
+        fits(component.world(), &manifest.kind).map_err(|error| format!("component `{uses}`: {error}"))?;
+        let validator = jsonschema::validator_for(&manifest.config_schema)
+            .map_err(|error| format!("component `{uses}`: its configuration schema is no JSON Schema: {error}"))?;
+        let loaded = Loaded { component, manifest: Arc::new(manifest), validator: Arc::new(validator) };
+        self.loaded.lock().insert(digest, loaded.clone());
+        Ok(loaded)
+    }
+
+    /// The configuration with the schema's defaults filled in, or what is wrong with it.
+    pub fn complete(&self, loaded: &Loaded, config: &Value) -> Result<Value, Vec<(String, String)>> {
+        let mut config = config.clone();
+        fill(&loaded.manifest.config_schema, &mut config);
+        let problems: Vec<_> = loaded
+            .validator
+            .iter_errors(&config)
+            .take(32)
+            .map(|error| (error.instance_path().to_string(), error.to_string()))
+            .collect();
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// The plan for a completed configuration.
+    pub fn plan_of(&self, loaded: &Loaded, config: &Value) -> Result<Arc<Plan>, Vec<(String, String)>> {
+        let at_root = |message: String| vec![(String::new(), message)];
+        let text = config.to_string();
+        let key = (Arc::clone(loaded.component.digest()), text);
+        if let Some(plan) = self.plans.lock().get(&key) {
+            return Ok(Arc::clone(plan));
+        }
+        let answer = loaded.component.plan(&key.1).map_err(|fault| at_root(fault.to_string()))?;
+        let answer = answer.map_err(|complaints| {
+            complaints.into_iter().take(32).map(|complaint| (complaint.path, complaint.message)).collect::<Vec<_>>()
+        })?;
+        let plan = Arc::new(parse_plan(&answer).map_err(|error| at_root(error.to_string()))?);
+        if let Some(selector) = &plan.selector {
+            weir_expr::parse(selector).map_err(|error| at_root(format!("plan.where: {error}")))?;
+        }
+        let mut plans = self.plans.lock();
+        if plans.len() >= PLANS_MAX {
+            plans.clear();
+        }
+        plans.insert(key, Arc::clone(&plan));
+        Ok(plan)
+    }
+
+    fn bytes(&self, uses: &str) -> Result<Vec<u8>, String> {
+        if uses.ends_with(".wasm") {
+            return read(Path::new(uses));
+        }
+        let file = self.folder.as_ref().map(|folder| folder.join(format!("{uses}.wasm")));
+        if let Some(file) = file.filter(|file| file.is_file()) {
+            return read(&file);
+        }
+        crate::embedded::components()
+            .iter()
+            .find(|(name, _)| *name == uses)
+            .map(|(_, bytes)| bytes.to_vec())
+            .ok_or_else(|| format!("there is no component `{uses}`"))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let length = std::fs::metadata(path).map_err(|error| format!("read {}: {error}", path.display()))?.len();
+    if length > weir_engine::WASM_BYTES_MAX as u64 {
+        return Err(format!("{} has {length} bytes, over the limit of {}", path.display(), weir_engine::WASM_BYTES_MAX));
+    }
+    std::fs::read(path).map_err(|error| format!("read {}: {error}", path.display()))
+}
+
+fn fits(world: World, kind: &str) -> Result<(), String> {
+    let wanted = match kind {
+        "rule" => World::Rule,
+        "formatter" => World::Formatter,
+        "codec" => World::Codec,
+        _ => World::Unit,
+    };
+    if world == wanted {
+        return Ok(());
+    }
+    Err(format!("it says that it is of the kind `{kind}`, but has the exports of a {}", world.as_str()))
+}
+
+/// Puts the schema's defaults where the configuration says nothing, through nested objects.
+fn fill(schema: &Value, config: &mut Value) {
+    let (Some(properties), Some(object)) =
+        (schema.get("properties").and_then(Value::as_object), config.as_object_mut())
+    else {
+        return;
+    };
+    for (name, property) in properties {
+        if !object.contains_key(name)
+            && let Some(default) = property.get("default")
+        {
+            object.insert(name.clone(), default.clone());
+        }
+        if let Some(value) = object.get_mut(name) {
+            fill(property, value);
+        }
+    }
+}
+
+impl Catalog for Components {
+    fn manifest(&self, uses: &str) -> Result<Arc<Manifest>, String> {
+        self.load(uses).map(|loaded| loaded.manifest)
+    }
+
+    fn plan(&self, uses: &str, config: &Value) -> Result<Arc<Plan>, Vec<(String, String)>> {
+        let loaded = self.load(uses).map_err(|message| vec![(String::new(), message)])?;
+        let config = self.complete(&loaded, config)?;
+        if loaded.component.world() == World::Codec {
+            return Ok(Arc::new(Plan::default()));
+        }
+        self.plan_of(&loaded, &config)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            crate::embedded::components().iter().map(|(name, _)| (*name).to_owned()).collect();
+        let files = self.folder.as_ref().and_then(|folder| std::fs::read_dir(folder).ok());
+        for file in files.into_iter().flatten().flatten().take(1_000) {
+            let path = file.path();
+            if path.extension().is_some_and(|extension| extension == "wasm")
+                && let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
+            {
+                names.push(stem.to_owned());
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+}

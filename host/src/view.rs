@@ -1,0 +1,163 @@
+//! What the API shows: plain data, copied out of the running parts. The JSON names are documented in `docs/wire.md`.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+#[derive(Debug, Clone, Serialize)]
+pub struct StreamView {
+    pub triplet: String,
+    pub events_total: u64,
+    pub bytes_total: u64,
+    pub events_per_s: f64,
+    pub late_total: u64,
+    pub future_total: u64,
+    pub last_event_time_unix_ns: Option<i64>,
+    pub watermark_unix_ns: Option<i64>,
+    pub columns: Vec<ColumnView>,
+    pub schema_changes_total: u64,
+    pub derived: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ColumnView {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct EventView {
+    /// RFC 3339.
+    pub time: String,
+    pub position: u64,
+    pub row: u32,
+    pub fields: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PipelineView {
+    pub name: String,
+    pub from: Vec<String>,
+    pub flow: String,
+    pub state: &'static str,
+    pub lag_bytes: u64,
+    pub lag_records: u64,
+    pub lag_s: f64,
+    /// Records that were skipped because the flow lagged beyond its bound.
+    pub skipped_total: u64,
+    pub units: Vec<UnitView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitView {
+    /// pipeline/unit; rules and the like too.
+    pub id: String,
+    pub component: String,
+    pub digest: String,
+    pub kind: String,
+    pub state: &'static str,
+    pub rows_in_total: u64,
+    pub rows_out_total: u64,
+    pub calls_total: u64,
+    pub busy_ns_total: u64,
+    pub rows_per_s: f64,
+    pub ns_per_event: f64,
+    pub memory_bytes: u64,
+    pub faults_total: u64,
+    pub rejected_total: u64,
+    pub late_total: u64,
+    pub state_entries: u64,
+    pub to: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SeriesView {
+    pub metric: String,
+    pub triplet: String,
+    pub labels: Map<String, Value>,
+    pub fields: Vec<String>,
+    pub points: u64,
+    pub last_time_unix_ns: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ComponentView {
+    pub name: String,
+    pub version: String,
+    pub kind: String,
+    pub digest: String,
+    pub bytes: u64,
+    pub summary: String,
+    pub imports: Vec<String>,
+    pub used_by: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct FaultView {
+    /// RFC 3339.
+    pub at: String,
+    pub unit: String,
+    pub digest: String,
+    pub call: String,
+    pub kind: String,
+    pub message: String,
+    pub frames: Vec<String>,
+    pub position: u64,
+    pub rows: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct DeadLetterView {
+    /// RFC 3339.
+    pub at: String,
+    pub unit: String,
+    pub digest: String,
+    pub code: String,
+    pub message: String,
+    pub position: u64,
+    pub row: u32,
+    pub event: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct AlertView {
+    pub rule: String,
+    pub triplet: String,
+    pub labels: Map<String, Value>,
+    pub level: String,
+    pub value: f64,
+    pub since_unix_ns: i64,
+    pub summary: String,
+    pub state: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceView {
+    pub name: String,
+    pub kind: String,
+    pub events_total: u64,
+    pub bytes_total: u64,
+    pub rejected_total: u64,
+    pub connections_total: u64,
+    pub connections_open: u64,
+    pub refused_total: u64,
+    pub waits_total: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RevisionView {
+    pub revision: u64,
+    pub position: u64,
+    /// RFC 3339.
+    pub at: String,
+    /// file, api, default
+    pub origin: String,
+}
+
+/// One thing wrong with a configuration.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct ProblemView {
+    /// For example `pipeline "requests", unit "slow", config.keep`.
+    pub place: String,
+    pub message: String,
+}

@@ -1,0 +1,132 @@
+// A stand-in for the host, for work on the page and for tests of its states: speaks docs/wire.md with moving, made-up data.
+//   node mock/server.mjs [--port 7070] [--mode full|empty|slow] [--dist DIR]
+// full: charts, streams, pipelines, alerts, faults. empty: a host that has nothing yet. slow: updates are merged and data is old.
+// GET /mock/messages counts what pages have said over their WebSockets.
+// POST /mock/offline?seconds=n closes all connections and answers 503 to everything but files for that long.
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { WebSocketServer } from "ws";
+import { encodeFrame } from "./frames.mjs";
+import { alerts, chartList, chartState, faults, pipelines, recent, streams, tailEvents } from "./world.mjs";
+
+const option = (name, otherwise) => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at > 0 ? process.argv[at + 1] : otherwise;
+};
+const port = Number(option("port", "7070"));
+const mode = option("mode", "full");
+const dist = option("dist", new URL("../dist/", import.meta.url).pathname);
+const STEP_MS = 1_000;
+const TAIL_MS = 200;
+const EPOCH = 7;
+let offlineUntil_ms = 0;
+let messages_total = 0;
+
+// The same policy as the host's: what works here works there.
+const SECURITY = {
+  "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+  "x-content-type-options": "nosniff",
+  "cross-origin-opener-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+};
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+
+const held = new Map(pipelines().flatMap((pipeline) => [[pipeline.name, pipeline.state], ...pipeline.units.map((unit) => [unit.id, unit.state])]));
+const DONE = { start: "running", pause: "paused", stop: "stopped" };
+
+function answer(response, status, body) {
+  response.writeHead(status, { ...SECURITY, "content-type": "application/json" });
+  response.end(JSON.stringify(body));
+}
+
+function api(request, response, url) {
+  const parts = url.pathname.split("/").slice(2).map(decodeURIComponent);
+  const empty = mode === "empty";
+  if (request.method === "POST" && parts[0] === "pipelines") {
+    const action = parts.at(-1);
+    const id = parts.length === 3 ? parts[1] : `${parts[1]}/${parts[3]}`;
+    if (!(action in DONE) || !held.has(id)) return answer(response, 404, { error: { code: "no-unit", message: `there is no unit ${id}; GET /api/pipelines lists them` } });
+    held.set(id, DONE[action]);
+    return answer(response, 200, { position: 1 });
+  }
+  if (parts[0] === "streams" && parts.length === 5) return answer(response, 200, { triplet: parts.slice(1, 4).join("/"), events: recent(parts.slice(1, 4).join("/"), Date.now()) });
+  const table = {
+    streams: () => ({ streams: empty ? [] : streams(Date.now()) }),
+    pipelines: () => ({ revision: 1, pipelines: empty ? [] : pipelines(held) }),
+    charts: () => ({ charts: empty ? [] : chartList() }),
+    alerts: () => ({ alerts: empty ? [] : alerts(Date.now()) }),
+    faults: () => ({ faults: empty ? [] : faults(Date.now()) }),
+  };
+  const found = table[parts[0]];
+  return found ? answer(response, 200, found()) : answer(response, 404, { error: { code: "no-path", message: `nothing is at ${url.pathname}` } });
+}
+
+function file(response, path) {
+  const wanted = join(dist, normalize(path === "/" ? "/index.html" : path));
+  if (!wanted.startsWith(dist) || !existsSync(wanted) || !statSync(wanted).isFile()) return answer(response, 404, { error: { code: "no-path", message: `nothing is at ${path}` } });
+  response.writeHead(200, { ...SECURITY, "content-type": TYPES[extname(wanted)] ?? "application/octet-stream" });
+  createReadStream(wanted).pipe(response);
+}
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url, "http://localhost");
+  if (url.pathname === "/mock/offline") {
+    offlineUntil_ms = Date.now() + 1000 * Number(url.searchParams.get("seconds") ?? "10");
+    for (const client of sockets.clients) client.terminate();
+    return answer(response, 200, {});
+  }
+  if (url.pathname === "/mock/messages") return answer(response, 200, { messages_total });
+  if (url.pathname.startsWith("/api/")) {
+    if (Date.now() < offlineUntil_ms) return answer(response, 503, { error: { code: "offline", message: "the host is being restarted" } });
+    return api(request, response, url);
+  }
+  return file(response, url.pathname);
+});
+
+const sockets = new WebSocketServer({ noServer: true });
+server.on("upgrade", (request, socket, head) => {
+  if (Date.now() < offlineUntil_ms || !request.url.startsWith("/api/live")) return socket.destroy();
+  sockets.handleUpgrade(request, socket, head, (client) => serve(client));
+});
+
+function serve(client) {
+  let wanted = [];
+  let tail = null;
+  const versions = new Map();
+  const sent = new Map();
+  const send = (id, merged) => {
+    const now_ms = Date.now() - (mode === "slow" ? 5_000 : 0);
+    const version = (versions.get(id) ?? 0) + 1;
+    versions.set(id, version);
+    const chart = chartState(id, Math.floor(now_ms / STEP_MS) * STEP_MS);
+    client.send(encodeFrame(chart, { epoch: EPOCH, version, sent: sent.get(id) ?? null, merged, newest_ms: now_ms }));
+    sent.set(id, chart.tables[0].columns[0].values);
+  };
+  client.send(JSON.stringify({ hello: { version: "0.1.0", epoch: EPOCH, charts: mode === "empty" ? [] : chartList() } }));
+  client.on("message", (data) => {
+    const message = JSON.parse(String(data));
+    messages_total += 1;
+    if (message.subscribe) {
+      wanted = message.subscribe.map((one) => one.chart);
+      for (const one of message.subscribe) {
+        if (one.version === null || one.epoch !== EPOCH || !versions.has(one.chart)) {
+          sent.delete(one.chart);
+          send(one.chart, 0);
+        }
+      }
+    }
+    if ("tail" in message) tail = message.tail;
+  });
+  const steps = setInterval(() => wanted.forEach((id) => send(id, mode === "slow" && Math.random() < 0.5 ? 3 : 0)), STEP_MS);
+  const tails = setInterval(() => {
+    if (tail !== null) client.send(JSON.stringify({ tail, events: tailEvents(tail, Date.now()), skipped: mode === "slow" ? 40 : 0 }));
+  }, TAIL_MS);
+  client.on("close", () => {
+    clearInterval(steps);
+    clearInterval(tails);
+  });
+}
+
+server.listen(port, "127.0.0.1", () => console.log(`mock host on http://127.0.0.1:${server.address().port}/ (${mode})`));
+process.on("SIGTERM", () => process.exit(0));

@@ -1,0 +1,371 @@
+// One chart on a canvas: uPlot does scales, axes and the cursor; the files beside this one draw lines, areas, bars, markers, gaps and labels.
+// In: a host element and pictures (description + tables). Out: pixels; the values under the cursor through `onCursor`.
+// The truth of the picture, V1 to V6: point.ts, gaps.ts + segments.ts, dashes for estimated series, axis names in chart.tsx, rules at every labelled
+// tick, zero base for areas and bars. uPlot is built anew only where the series, axes, size class or theme change; else only its data moves.
+import uPlot from "uplot";
+import type { Axis, Gap } from "../wire/messages";
+import { short, withMeasure } from "../format";
+import { areaPaths } from "./area";
+import { barPaths, stepOf } from "./bar";
+import { colour, slotsOf } from "./colours";
+import { DIRECT_MAX, directWidth, drawDirectLabels, seriesName } from "./direct";
+import { nameGaps, shadeGaps, trailingGap, type Inks } from "./gaps";
+import { linePaths } from "./line";
+import { usualInterval, type ChartSeries, type Model } from "./model";
+import { drawMarkers } from "./point";
+
+const HEIGHT_PX = 160;
+const DIRECT_FROM_WIDTH_PX = 380;
+/** Ticks of an axis in bytes: 1, 2, 4, ... so that they are whole KiB, MiB, GiB. */
+const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
+/** What a chart without points shows of the time. */
+const EMPTY_WINDOW_MS = 60_000;
+const DASH_ESTIMATED = [5, 4];
+const DASH_REPEATED = [2, 2];
+
+export interface Reading {
+  x: number;
+  /** Distance from the left edge of the drawing area to the cursor, and the area's place in the host element, in CSS pixels. */
+  left_px: number;
+  /** The pointer is over this chart; else the cursor is linked from another. */
+  own: boolean;
+  values: { name: string; ink: string; value: number | null; measure: string; x: number; samples: number; min: number; max: number }[];
+}
+
+export class Plot {
+  private plot: uPlot | null = null;
+  private structure = "";
+  private model: Model | null = null;
+  private trailing: Gap | null = null;
+  private range: [number, number] = [0, 1];
+  private inks: Inks = { surface: "", text: "", muted: "", rule: "", gap: "" };
+  private slots: number[] = [];
+  private dark = false;
+  private width = 0;
+  direct = false;
+
+  constructor(private readonly host: HTMLElement, private readonly onCursor: (reading: Reading | null) => void) {}
+
+  /** `end`: the newest time of all charts that move together; 0: of this one alone. */
+  draw(model: Model, end: number, width: number): void {
+    this.model = model;
+    this.width = width;
+    this.setRange(model, end);
+    const dark = document.documentElement.dataset["theme"] === "dark";
+    const names = model.series.map((one) => `${one.label}|${one.shape}|${one.axis}|${one.estimated}`);
+    const structure = JSON.stringify([names, model.xAxis, model.yAxes, model.categories, dark, width >= DIRECT_FROM_WIDTH_PX]);
+    if (structure !== this.structure || this.plot === null) {
+      this.structure = structure;
+      this.dark = dark;
+      this.build(model);
+    } else {
+      if (this.plot.width !== width) this.plot.setSize({ width, height: HEIGHT_PX });
+      this.plot.setData(aligned(model.series));
+    }
+  }
+
+  ink(index: number): string {
+    return colour(this.slots[index] ?? 0, this.dark);
+  }
+
+  /** Its colour is that of a series before it: it is dotted. */
+  repeated(index: number): boolean {
+    return this.slots.indexOf(this.slots[index] ?? 0) < index;
+  }
+
+  destroy(): void {
+    this.plot?.destroy();
+    this.plot = null;
+    this.structure = "";
+  }
+
+  /** By keyboard: the cursor moves by whole points. */
+  step(points: number): void {
+    const { plot } = this;
+    if (plot === null) return;
+    const x = plot.data[0] as ArrayLike<number>;
+    const at = plot.cursor.idx ?? x.length - 1 - Math.sign(points);
+    const next = Math.max(0, Math.min(x.length - 1, at + points));
+    if (x.length > 0) plot.setCursor({ left: plot.valToPos(x[next] as number, "x"), top: plot.over.clientHeight / 2 });
+  }
+
+  clearCursor(): void {
+    this.plot?.setCursor({ left: -10, top: -10 });
+  }
+
+  private setRange(model: Model, end: number): void {
+    let first = Infinity;
+    let last = -Infinity;
+    let interval: number | null = null;
+    let barStep = 0;
+    for (const one of model.series) {
+      if (one.x.length === 0) continue;
+      first = Math.min(first, one.x[0] as number);
+      last = Math.max(last, one.x[one.x.length - 1] as number);
+      interval ??= usualInterval(one.x);
+      if (one.shape === "bar") barStep = Math.max(barStep, stepOf(one) ?? 0);
+    }
+    const empty = first > last;
+    if (empty) last = model.xAxis.scale === "time" ? (end > 0 ? end : Date.now()) : 1;
+    if (empty) first = model.xAxis.scale === "time" ? last - EMPTY_WINDOW_MS : 0;
+    const span = last - first;
+    const follows = model.xAxis.scale === "time" && end > last && end - last <= Math.max(span, 60_000);
+    const right = follows ? end : last;
+    const named = model.gaps.some((gap) => gap.end_ms > last);
+    this.trailing = follows && !empty && !named ? trailingGap(last, end, interval) : null;
+    if (model.categories !== null) this.range = [-0.6, Math.max(0.6, model.categories.length - 0.4)];
+    else this.range = span === 0 && right === last ? [first - 500, last + 500] : [first - barStep / 2, right + barStep / 2];
+  }
+
+  private gaps(): Gap[] {
+    return this.trailing === null ? this.model?.gaps ?? [] : [...(this.model?.gaps ?? []), this.trailing];
+  }
+
+  /** How many tables the series come from: a gap of one of several shades only a strip. */
+  private tables(): number {
+    return new Set(this.model?.series.map((one) => one.table)).size;
+  }
+
+  private build(model: Model): void {
+    this.plot?.destroy();
+    this.inks = readInks();
+    this.slots = slotsOf(model.series.map((one) => one.label));
+    this.direct = this.wantsDirect(model);
+    const options: uPlot.Options = {
+      width: this.width,
+      height: HEIGHT_PX,
+      ms: 1,
+      padding: [8, this.direct ? directWidth(model.series.map(seriesName)) : 10, 0, 0],
+      legend: { show: false },
+      cursor: {
+        sync: { key: "weir", setSeries: false },
+        drag: { x: false, y: false, setScale: false },
+        x: true,
+        y: false,
+        points: { size: 8 },
+      },
+      scales: this.scales(model),
+      axes: [this.xAxis(model), ...model.yAxes.map((axis, index) => this.yAxis(axis, index))],
+      series: [{}, ...model.series.map((one, index) => this.series(one, index))],
+      hooks: {
+        drawClear: [(plot) => shadeGaps(plot, this.gaps(), this.tables(), this.inks)],
+        draw: [(plot) => this.drawOver(plot)],
+        setCursor: [(plot) => this.readCursor(plot)],
+      },
+    };
+    this.plot = new uPlot(options, aligned(model.series), this.host);
+  }
+
+  private wantsDirect(model: Model): boolean {
+    return this.width >= DIRECT_FROM_WIDTH_PX && model.series.length > 1 && model.series.length <= DIRECT_MAX && model.yAxes.length === 1;
+  }
+
+  private scales(model: Model): uPlot.Scales {
+    const scales: uPlot.Scales = { x: { time: model.xAxis.scale === "time", range: () => this.range } };
+    for (const axis of model.yAxes) {
+      const log = axis.scale === "log";
+      scales[axis.name] = {
+        distr: log ? 3 : 1,
+        range: log
+          ? (_, low, high) => uPlot.rangeLog(positive(low, 0.1), positive(high, 1), 10, true)
+          : () => yRange(this.model?.series.filter((one) => one.axis === axis.name) ?? [], this.model?.yMin ?? null),
+      };
+    }
+    return scales;
+  }
+
+  private xAxis(model: Model): uPlot.Axis {
+    const common = this.axisLook();
+    if (model.categories !== null) {
+      const names = model.categories;
+      return { ...common, size: 26, splits: names.map((_, index) => index), values: (_, at) => at.map((index) => names[index] ?? "") };
+    }
+    if (model.xAxis.scale === "time") return { ...common, size: 26, space: 64, values: (_, at, __, ___, step) => at.map((ms) => timeLabel(ms, step)) };
+    return { ...common, size: 26, values: (_, at) => at.map((value) => short(value)) };
+  }
+
+  private yAxis(axis: Axis, index: number): uPlot.Axis {
+    return {
+      ...this.axisLook(),
+      scale: axis.name,
+      side: index === 0 ? 3 : 1,
+      space: 28,
+      ...(axis.measure.startsWith("By") ? { incrs: BINARY_STEPS } : {}),
+      size: (_, values) => Math.max(34, Math.max(0, ...(values ?? []).map((text) => text.length)) * 7 + 12),
+      grid: { ...this.axisLook().grid, show: index === 0 },
+      values: (_, at) => at.map((value) => (value === null ? "" : axis.measure.startsWith("By") ? withMeasure(value, axis.measure) : short(value))),
+    };
+  }
+
+  /** Dotted: each dot has the contrast that a rule must have, and the whole is still quieter than the data. */
+  private axisLook(): uPlot.Axis {
+    const { rule, muted } = this.inks;
+    return {
+      stroke: muted,
+      font: "11px system-ui, sans-serif",
+      gap: 4,
+      grid: { stroke: rule, width: 1, dash: [1, 4] },
+      ticks: { stroke: rule, width: 1, size: 4 },
+      border: { show: true, stroke: rule, width: 1 },
+    };
+  }
+
+  private series(one: ChartSeries, index: number): uPlot.Series {
+    const ink = this.ink(index);
+    const filled = one.shape === "area" || one.shape === "band" || one.shape === "bar";
+    const opacity = one.shape === "bar" ? "d9" : one.shape === "band" ? "40" : one.base === null ? "33" : "80";
+    return {
+      label: one.label,
+      scale: one.axis,
+      stroke: ink,
+      width: one.shape === "bar" || one.shape === "point" ? 0 : 1.75,
+      ...(one.estimated ? { dash: DASH_ESTIMATED } : this.repeated(index) ? { dash: DASH_REPEATED } : {}),
+      ...(filled ? { fill: one.estimated ? `${ink}26` : ink + opacity } : {}),
+      points: { show: false },
+      paths: (plot) => {
+        const now = this.model?.series[index] ?? one;
+        if (now.shape === "bar") return barPaths(plot, now);
+        if (now.shape === "area" || now.shape === "band") return areaPaths(plot, now, this.gaps());
+        return now.shape === "point" ? null : linePaths(plot, now, this.gaps());
+      },
+    };
+  }
+
+  private drawOver(plot: uPlot): void {
+    const series = this.model?.series ?? [];
+    series.forEach((one, index) => {
+      if (one.shape !== "bar" && one.shape !== "band") drawMarkers(plot, one, this.gaps(), this.ink(index), this.inks.surface);
+    });
+    nameGaps(plot, this.gaps(), this.tables(), this.inks);
+    if (this.direct) drawDirectLabels(plot, series, (index) => this.ink(index), this.inks);
+    for (const [index, axis] of (this.model?.yAxes ?? []).entries()) {
+      if ((plot.scales[axis.name]?.min ?? 0) > 0 && axis.scale !== "log") drawBreak(plot, index, this.inks);
+    }
+  }
+
+  private readCursor(plot: uPlot): void {
+    const { left, idx } = plot.cursor;
+    if (left === undefined || left < 0 || idx === null || idx === undefined || this.model === null) {
+      this.onCursor(null);
+      return;
+    }
+    const x = (plot.data[0] as ArrayLike<number>)[idx] as number;
+    const pixel = Math.abs(plot.posToVal(1, "x") - plot.posToVal(0, "x"));
+    const axes = new Map(this.model.yAxes.map((axis) => [axis.name, axis]));
+    const values = this.model.series.map((one, index) => {
+      const sample = sampleAt(one, x, pixel);
+      return { name: seriesName(one), ink: this.ink(index), measure: axes.get(one.axis)?.measure ?? "1", ...sample };
+    });
+    const own = (plot.cursor.event ?? null) !== null || document.activeElement === this.host;
+    this.onCursor({ x, left_px: left + plot.bbox.left / window.devicePixelRatio, own, values });
+  }
+}
+
+/** The sample at x, and how many share its pixel (V1: what lies behind a pixel is not hidden). */
+function sampleAt(series: ChartSeries, x: number, pixel: number): { value: number | null; x: number; samples: number; min: number; max: number } {
+  let value: number | null = null;
+  let samples = 0;
+  let min = Infinity;
+  let max = -Infinity;
+  for (let index = lowerBound(series.x, x - pixel / 2); index < series.x.length && (series.x[index] as number) <= x + pixel / 2; index++) {
+    const sample = series.y[index] ?? null;
+    if (series.x[index] === x) value = sample;
+    if (sample === null) continue;
+    samples += 1;
+    min = Math.min(min, sample);
+    max = Math.max(max, sample);
+  }
+  return { value, x, samples, min, max };
+}
+
+function lowerBound(sorted: ArrayLike<number>, x: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as number) < x) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Areas and bars start at zero (V6). Lines do where that does not press them flat; else they zoom, and the axis shows a break. */
+export function yRange(series: readonly ChartSeries[], yMin: number | null = null): [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  let zero = false;
+  for (const one of series) {
+    if (one.shape === "area" || one.shape === "bar") zero = true;
+    for (const values of one.shape === "band" && one.base !== null ? [one.top, one.base] : [one.top]) {
+      for (let index = 0; index < values.length; index++) {
+        const value = values[index];
+        if (value === null || value === undefined) continue;
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+  }
+  if (low > high) return [0, 1];
+  if (yMin !== null) low = Math.min(low, yMin);
+  if (zero || (low >= 0 && low < high * 0.6)) low = Math.min(0, low);
+  if (zero) high = Math.max(0, high);
+  if (low === high) return low === 0 ? [0, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
+  const pad = (high - low) * 0.07;
+  return [low === 0 || low === yMin ? low : low - pad, high === 0 ? 0 : high + pad];
+}
+
+const positive = (value: number | null, otherwise: number): number => (value !== null && value > 0 ? value : otherwise);
+
+/** One x for all series: a table that all share goes as it is, else they are joined; `undefined` where a series has no point at that x. */
+function aligned(series: readonly ChartSeries[]): uPlot.AlignedData {
+  const first = series[0];
+  if (first === undefined) return [[]];
+  const shared = series.every((one) => equal(one.x, first.x));
+  if (shared) return [first.x, ...series.map((one) => one.top)] as unknown as uPlot.AlignedData;
+  const tables = series.map((one) => [one.x, one.top] as unknown as uPlot.AlignedData);
+  return uPlot.join(tables, series.map(() => [1, 1]));
+}
+
+function equal(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
+}
+
+/** A zigzag at the foot of a y axis that does not start at zero. */
+function drawBreak(plot: uPlot, axis: number, inks: Inks): void {
+  const { ctx, bbox } = plot;
+  const ratio = window.devicePixelRatio;
+  const x = axis === 0 ? bbox.left : bbox.left + bbox.width;
+  const y = bbox.top + bbox.height - 6 * ratio;
+  ctx.save();
+  ctx.strokeStyle = inks.surface;
+  ctx.lineWidth = 3 * ratio;
+  ctx.beginPath();
+  ctx.moveTo(x, y + 5 * ratio);
+  ctx.lineTo(x, y - 5 * ratio);
+  ctx.stroke();
+  ctx.strokeStyle = inks.text;
+  ctx.lineWidth = ratio;
+  ctx.beginPath();
+  ctx.moveTo(x, y + 5 * ratio);
+  for (const [dx, dy] of [[-3, 3], [3, 0], [-3, -3], [0, -5]] as const) ctx.lineTo(x + dx * ratio, y + dy * ratio);
+  ctx.stroke();
+  ctx.restore();
+}
+
+function readInks(): Inks {
+  const style = getComputedStyle(document.documentElement);
+  const read = (name: string): string => style.getPropertyValue(name).trim();
+  return { surface: read("--surface"), text: read("--text"), muted: read("--muted"), rule: read("--rule"), gap: read("--gap") };
+}
+
+function timeLabel(ms: number, step_ms: number): string {
+  const date = new Date(ms);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  if (step_ms >= 86_400_000) return day;
+  const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  return step_ms >= 60_000 ? minutes : `${minutes}:${two(date.getSeconds())}`;
+}

@@ -1,0 +1,141 @@
+// Keeps the WebSocket /api/live open and feeds the store.
+// Out: {"subscribe"} with the version of each picture at hand, so that the host goes on from there; {"tail"} of the selected stream.
+// Lost: the picture stays, tries follow after 0.5 s, doubling to 10 s, with up to 20 % of chance so that many pages do not come back at once.
+// A frame that cannot be applied is dropped and its chart asked for anew, at most once a second.
+import { fetchCharts } from "../api";
+import { CHARTS_MAX, type Store } from "./store";
+
+const RETRY_FIRST_MS = 500;
+const RETRY_MAX_MS = 10_000;
+const RESYNC_EVERY_MS = 1_000;
+const SIZE_RESTS_MS = 300;
+/** No hello within this time: the connection is given up and tried anew. */
+const HELLO_WITHIN_MS = 8_000;
+
+export class LiveSocket {
+  private socket: WebSocket | null = null;
+  private attempts = 0;
+  private retryTimer = 0;
+  private helloTimer = 0;
+  private resyncTimer = 0;
+  private sizeTimer = 0;
+  private size = { width: 600, height: 160 };
+  private wantedSize = this.size;
+  private tailed: string | null = null;
+
+  constructor(private readonly store: Store, private readonly url: string) {}
+
+  start(): void {
+    this.open();
+    // A browser that comes back from sleep or offline should not wait for the rest of the back-off.
+    window.addEventListener("online", () => this.retryNow());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.retryNow();
+    });
+  }
+
+  retryNow(): void {
+    if (this.store.connection.state !== "lost") return;
+    window.clearTimeout(this.retryTimer);
+    this.open();
+  }
+
+  /** Size of a chart in CSS pixels: formatters send no more points than can be seen. All charts of the grid have one size; it is told once it rests. */
+  resized(width: number, height: number): void {
+    const size = { width: Math.max(1, Math.round(width)), height: Math.max(1, Math.round(height)) };
+    const like = (old: { width: number; height: number }): boolean => Math.abs(size.width - old.width) <= old.width * 0.1 && Math.abs(size.height - old.height) <= 40;
+    if (like(this.wantedSize)) return;
+    this.wantedSize = size;
+    window.clearTimeout(this.sizeTimer);
+    this.sizeTimer = window.setTimeout(() => {
+      this.size = this.wantedSize;
+      this.subscribe(true);
+    }, SIZE_RESTS_MS);
+  }
+
+  tail(triplet: string | null): void {
+    this.tailed = triplet;
+    this.store.startTail(triplet);
+    this.send({ tail: triplet });
+  }
+
+  private open(): void {
+    const socket = new WebSocket(this.url);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    this.helloTimer = window.setTimeout(() => socket.close(), HELLO_WITHIN_MS);
+    socket.addEventListener("message", (message: MessageEvent<string | ArrayBuffer>) => this.received(message.data));
+    socket.addEventListener("close", () => {
+      if (this.socket === socket) this.lost();
+    });
+  }
+
+  private lost(): void {
+    window.clearTimeout(this.helloTimer);
+    this.socket = null;
+    const pause_ms = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(this.attempts, 10)) * (1 + Math.random() * 0.2);
+    this.attempts += 1;
+    const now_ms = Date.now();
+    this.store.connectionChanged({
+      state: "lost",
+      lost_at_ms: this.store.connection.lost_at_ms ?? now_ms,
+      retry_at_ms: now_ms + pause_ms,
+    });
+    this.retryTimer = window.setTimeout(() => this.open(), pause_ms);
+  }
+
+  private received(message: string | ArrayBuffer): void {
+    try {
+      if (typeof message !== "string") {
+        this.store.binary(message, Date.now());
+        return;
+      }
+      const frame = this.store.text(message);
+      if (frame.hello) this.greeted();
+      if (frame.changed === "charts") void this.refetchCharts();
+    } catch (error) {
+      this.store.connectionChanged({ problem: error instanceof Error ? error.message : String(error) });
+      this.resync();
+    }
+  }
+
+  private greeted(): void {
+    window.clearTimeout(this.helloTimer);
+    this.attempts = 0;
+    this.store.connectionChanged({ state: "live", lost_at_ms: null, retry_at_ms: null, skew_ms: null, problem: null });
+    this.subscribe(true);
+    if (this.tailed !== null) this.send({ tail: this.tailed });
+  }
+
+  private async refetchCharts(): Promise<void> {
+    try {
+      this.store.setCharts(await fetchCharts());
+      this.subscribe(true);
+    } catch (error) {
+      this.store.connectionChanged({ problem: `list of charts: ${error instanceof Error ? error.message : String(error)}` });
+    }
+  }
+
+  private resync(): void {
+    if (this.resyncTimer !== 0) return;
+    this.resyncTimer = window.setTimeout(() => {
+      this.resyncTimer = 0;
+      this.subscribe(false);
+    }, RESYNC_EVERY_MS);
+  }
+
+  /** resume: go on from the pictures at hand; else snapshots. */
+  private subscribe(resume: boolean): void {
+    const subscribe = (this.store.charts ?? []).slice(0, CHARTS_MAX).map(({ id }) => {
+      const picture = resume ? this.store.pictures.get(id) : undefined;
+      return { chart: id, version: picture?.version ?? null, epoch: picture?.epoch ?? null };
+    });
+    this.send({ subscribe, ...this.size });
+  }
+
+  private send(message: object): void {
+    if (this.socket?.readyState === WebSocket.OPEN && this.store.connection.state === "live") {
+      this.socket.send(JSON.stringify(message));
+    }
+  }
+}

@@ -1,0 +1,22 @@
+// The state of a pipeline, unit or alert: colour, shape and word, so that no one of them has to be seen.
+
+const SHAPES: Record<string, { shape: string; tone: string }> = {
+  running: { shape: "●", tone: "good" },
+  paused: { shape: "‖", tone: "warn" },
+  stopped: { shape: "■", tone: "off" },
+  faulted: { shape: "▲", tone: "bad" },
+  "open-circuit": { shape: "▲", tone: "bad" },
+  critical: { shape: "▲", tone: "bad" },
+  warning: { shape: "◆", tone: "warn" },
+};
+
+export const toneOf = (state: string): string => SHAPES[state]?.tone ?? "off";
+export const shapeOf = (state: string): string => SHAPES[state]?.shape ?? "○";
+
+export function StateMark({ state }: { state: string }) {
+  return (
+    <span class={`state ${toneOf(state)}`}>
+      <i aria-hidden="true">{shapeOf(state)}</i> {state}
+    </span>
+  );
+}

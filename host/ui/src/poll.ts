@@ -1,0 +1,47 @@
+// Asks for something again and again while a component is shown. Keeps the last answer when a later call fails, and says so.
+// Failing calls are tried less often, up to RETRY_MAX_MS; a hidden page asks nothing.
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+
+const RETRY_MAX_MS = 10_000;
+
+export interface Polled<T> {
+  value: T | null;
+  failure: string | null;
+  again: () => void;
+}
+
+/** `ask` must be the same function at each call (a module's function or a memo). */
+export function usePolled<T>(ask: () => Promise<T>, every_ms: number): Polled<T> {
+  const [value, setValue] = useState<T | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
+  const now = useRef<() => void>(() => undefined);
+  useEffect(() => {
+    let timer = 0;
+    let ended = false;
+    let failures = 0;
+    const run = async (): Promise<void> => {
+      window.clearTimeout(timer);
+      if (!document.hidden) {
+        try {
+          const answer = await ask();
+          if (ended) return;
+          failures = 0;
+          setValue(answer);
+          setFailure(null);
+        } catch (error) {
+          if (ended) return;
+          failures += 1;
+          setFailure(error instanceof Error ? error.message : String(error));
+        }
+      }
+      timer = window.setTimeout(() => void run(), Math.min(RETRY_MAX_MS, every_ms * 2 ** Math.min(failures, 5)));
+    };
+    now.current = () => void run();
+    void run();
+    return () => {
+      ended = true;
+      window.clearTimeout(timer);
+    };
+  }, [ask, every_ms]);
+  return { value, failure, again: useCallback(() => now.current(), []) };
+}
