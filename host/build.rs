@@ -4,6 +4,8 @@
 //! (path with `/`, bytes), both sorted. A folder that is not built yet gives an empty index and a warning, so that lints and core tests run on a
 //! bare clone. Symbolic links are not followed.
 
+#![allow(clippy::print_stdout, reason = "that is how a build script speaks to cargo")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

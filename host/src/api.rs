@@ -22,6 +22,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
@@ -80,8 +82,9 @@ pub async fn serve(server: Server, listener: TcpListener, stop: watch::Receiver<
     let renderer = charts::Renderer::start(Arc::clone(&server.runtime))?;
     let live = Arc::new(Live::new(Arc::clone(&server.runtime), renderer.rounds(), stop.clone()));
     let guard = Guard { hosts: server.hosts, port };
-    let api = Api { runtime: server.runtime, live };
+    let api = Api { runtime: server.runtime, live: Arc::clone(&live) };
     accept::run(router(api, server.ingest, guard), listener, stop).await;
+    live.drained().await;
     // Joining waits for at most one call of a formatter.
     let _ = tokio::task::spawn_blocking(move || renderer.stop()).await;
     Ok(())
@@ -127,8 +130,17 @@ async fn charts_list(State(api): State<Api>) -> Response {
         .into_response()
 }
 
-async fn live_socket(State(api): State<Api>, upgrade: axum::extract::ws::WebSocketUpgrade) -> Response {
-    live::open(&api.live, upgrade)
+async fn live_socket(
+    State(api): State<Api>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    match upgrade {
+        Ok(upgrade) => live::open(&api.live, upgrade),
+        Err(rejection) => {
+            let message = format!("/api/live is a WebSocket: {rejection}");
+            ApiError::new(StatusCode::UPGRADE_REQUIRED, "websocket_expected", message).into_response()
+        }
+    }
 }
 
 async fn reserved() -> ApiError {

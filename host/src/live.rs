@@ -14,7 +14,7 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::StatusCode;
@@ -30,6 +30,9 @@ use crate::runtime::Runtime;
 pub const CLIENTS_MAX: usize = 256;
 /// A message of a client: a list of charts.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// How long clients may take to hear that the host stops.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// What all clients share.
 pub struct Live {
@@ -72,6 +75,11 @@ impl Live {
             epoch: (now_unix_ns() / 1_000_000) as u64,
             counters: LiveCounters::default(),
         }
+    }
+
+    /// After the stop signal: waits until every client was told, a second or two.
+    pub async fn drained(&self) {
+        let _ = tokio::time::timeout(DRAIN, self.places.acquire_many(CLIENTS_MAX as u32)).await;
     }
 
     pub fn clients_open(&self) -> usize {

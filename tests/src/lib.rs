@@ -1,1 +1,5 @@
-//! Stub.
+//! What the whole-system tests and benches stand on: a real `weir` process, small clients, and cases as folders.
+
+pub mod bench;
+pub mod client;
+pub mod host;

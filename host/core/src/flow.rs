@@ -26,7 +26,7 @@ use crate::keys;
 use crate::projection::pick;
 use crate::record::{Command, Payload, Record, Run};
 use crate::triplet::Triplet;
-use counters::{NodeCounters, Shown};
+use counters::Shown;
 use effects::{Effects, Said};
 use node::{Moment, Node, lock};
 use watermarks::Watermarks;
@@ -100,6 +100,15 @@ pub struct Flow {
     newest_unix_ns: i64,
 }
 
+/// What became of a record.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done: state is committed, and these effects are to be.
+    Done(Effects),
+    /// A unit faulted and the caller was not patient: the record was taken back and is to be run again. Only the faults that were seen remain.
+    TakenBack(Effects),
+}
+
 impl Flow {
     pub fn new(name: Arc<str>, pipelines: Vec<Pipeline>, lane: Option<Lane>) -> Self {
         Self { name, pipelines, lane, cursor: None, derived: HashMap::default(), newest_unix_ns: 0 }
@@ -129,33 +138,40 @@ impl Flow {
         self.pipelines.iter().flat_map(|pipeline| &pipeline.nodes)
     }
 
-    /// Runs one record to its end. `clock` gives ns of any origin, for the counters alone.
-    pub fn run(&mut self, record: &Record, clock: &dyn Fn() -> u64) -> Effects {
+    /// Runs one record to its end, or, where `patient` is false, to its first fault. `clock` gives ns of any origin, for the counters alone.
+    pub fn run(&mut self, record: &Record, patient: bool, clock: &dyn Fn() -> u64) -> Outcome {
         let mut effects = Effects::default();
         self.newest_unix_ns = self.newest_unix_ns.max(record.accepted_at_unix_ns);
-        for node in self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes) {
-            (node.part, node.ordinal, node.faulted) = (0, 0, false);
-        }
+        self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes).for_each(Node::begin);
+        let pieces = if matches!(record.payload, Payload::Tick { .. }) { PIECES_PER_TICK } else { PIECES_PER_BATCH };
+        let pass = Pass { record, newest_unix_ns: self.newest_unix_ns, pieces, patient, clock };
         match &record.payload {
             Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns } => {
                 let batch = self.take_lane(batch);
                 let moved = [(batch.triplet.clone(), *watermark_before_unix_ns, *watermark_unix_ns)];
-                self.run_pipelines(record, Some(&batch), &moved, PIECES_PER_BATCH, clock, &mut effects);
+                self.run_pipelines(&pass, Some(&batch), &moved, &mut effects);
             }
             Payload::Tick { moved } => {
                 let moved: Vec<_> = moved.iter().map(|(triplet, mark)| (triplet.clone(), *mark, *mark)).collect();
-                self.run_pipelines(record, None, &moved, PIECES_PER_TICK, clock, &mut effects);
+                self.run_pipelines(&pass, None, &moved, &mut effects);
             }
             Payload::Command(command) => self.command(command),
         }
-        for node in self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes) {
-            let mut state = lock(&node.state);
-            state.commit();
-            node.counters.state_entries.store(state.entries() as u64, std::sync::atomic::Ordering::Relaxed);
-            node.counters.memory_bytes.store(node.unit.memory_bytes() as u64, std::sync::atomic::Ordering::Relaxed);
+        if !patient && self.faulted() {
+            self.take_back();
+            return Outcome::TakenBack(Effects { faults: effects.faults, ..Effects::default() });
+        }
+        for pipeline in &mut self.pipelines {
+            pipeline.watermarks.settle();
+            pipeline.nodes.iter_mut().for_each(Node::commit);
         }
         self.cursor = Some(record.position);
-        effects
+        Outcome::Done(effects)
+    }
+
+    /// The record at work did not happen: for a record that was not finished.
+    pub fn take_back(&mut self) {
+        self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes).for_each(Node::take_back);
     }
 
     /// Start, pause or stop; of commands for others nothing happens.
@@ -194,11 +210,9 @@ impl Flow {
 
     fn run_pipelines(
         &mut self,
-        record: &Record,
+        pass: &Pass<'_>,
         source: Option<&Batch>,
         moved: &[(Triplet, i64, i64)],
-        pieces: usize,
-        clock: &dyn Fn() -> u64,
         effects: &mut Effects,
     ) {
         let mut derived: Vec<Batch> = Vec::new();
@@ -219,17 +233,11 @@ impl Flow {
             let mut inbox: Vec<Batch> = Vec::new();
             inbox.extend(source.filter(|batch| batch.rows() > 0 && pipeline.matches(&batch.triplet)).cloned());
             inbox.extend(derived.iter().filter(|batch| pipeline.matches(&batch.triplet)).cloned());
-            let mut run = PipelineRun {
-                index,
-                pipeline,
-                record,
-                newest_unix_ns: self.newest_unix_ns,
-                pieces,
-                clock,
-                effects,
-                derived: &mut derived,
-            };
+            let mut run = PipelineRun { index, pipeline, pass, effects, derived: &mut derived };
             run.all(inbox);
+            if !pass.patient && pipeline.nodes.iter().any(|node| node.faulted) {
+                return;
+            }
             let marks = pipeline.derived_marks();
             for (triplet, source, mark) in marks {
                 self.derived.entry(triplet).or_default().insert(source, mark);
@@ -272,14 +280,33 @@ impl Pipeline {
     }
 }
 
+/// One run of one record.
+struct Pass<'a> {
+    record: &'a Record,
+    newest_unix_ns: i64,
+    /// Most pieces of timers for each node and scope.
+    pieces: usize,
+    patient: bool,
+    clock: &'a dyn Fn() -> u64,
+}
+
+impl Pass<'_> {
+    fn moment(&self, watermark_unix_ns: i64) -> Moment {
+        Moment {
+            position: self.record.position.offset,
+            accepted_at_unix_ns: self.record.accepted_at_unix_ns,
+            watermark_unix_ns,
+            newest_unix_ns: self.newest_unix_ns,
+            patient: self.patient,
+        }
+    }
+}
+
 /// One pipeline's part of one record.
 struct PipelineRun<'a> {
     index: usize,
     pipeline: &'a mut Pipeline,
-    record: &'a Record,
-    newest_unix_ns: i64,
-    pieces: usize,
-    clock: &'a dyn Fn() -> u64,
+    pass: &'a Pass<'a>,
     effects: &'a mut Effects,
     derived: &'a mut Vec<Batch>,
 }
@@ -290,8 +317,8 @@ impl PipelineRun<'_> {
         let mut inboxes: Vec<Vec<Batch>> = self.pipeline.nodes.iter().map(|_| Vec::new()).collect();
         if stopped {
             let rows: usize = input.iter().map(Batch::rows).sum();
-            if let Some(node) = self.pipeline.nodes.first() {
-                NodeCounters::add(&node.counters.dropped, rows as u64);
+            if let Some(node) = self.pipeline.nodes.first_mut() {
+                node.tally.dropped += rows as u64;
             }
         } else {
             let inputs = self.pipeline.inputs.clone();
@@ -308,8 +335,10 @@ impl PipelineRun<'_> {
             if !stopped {
                 self.timers(index, &mut inboxes);
             }
+            if !self.pass.patient && self.pipeline.nodes.get(index).is_some_and(|node| node.faulted) {
+                return;
+            }
         }
-        self.pipeline.watermarks.settle();
     }
 
     fn process(&mut self, index: usize, batch: Batch) -> Applied {
@@ -317,15 +346,15 @@ impl PipelineRun<'_> {
         let Some(node) = self.pipeline.nodes.get_mut(index) else { return Applied::default() };
         let behind = spec.lateness_ns.saturating_add(node.hold_ns);
         let watermark = watermarks.before(&batch.triplet).saturating_sub(behind);
-        let moment = moment(self.record, self.newest_unix_ns, watermark);
-        let allowed = node.run == Run::Running && node.circuit.allows(self.newest_unix_ns);
+        let moment = self.pass.moment(watermark);
+        let allowed = node.run == Run::Running && node.circuit.allows(self.pass.newest_unix_ns);
         if allowed {
-            return node.process(&batch, moment, self.clock, self.effects);
+            return node.process(&batch, moment, self.pass.clock, self.effects);
         }
         if node.run == Run::Running && node.policy == CircuitPolicy::Pass {
             return Applied { batches: vec![(0, batch)], ..Applied::default() };
         }
-        NodeCounters::add(&node.counters.dropped, batch.rows() as u64);
+        node.tally.dropped += batch.rows() as u64;
         Applied::default()
     }
 
@@ -335,7 +364,7 @@ impl PipelineRun<'_> {
         if node.run != Run::Running {
             return;
         }
-        let now = self.record.accepted_at_unix_ns;
+        let now = self.pass.record.accepted_at_unix_ns;
         let due = lock(&node.state).take_due_by_clock(now);
         if !due.keys.is_empty() {
             self.tick(index, None, &due, inboxes);
@@ -356,7 +385,7 @@ impl PipelineRun<'_> {
         let scoped = !scopes.is_empty();
         for scope in 0..scopes.len().max(1) {
             let triplet = scopes.get(scope).filter(|_| scoped).cloned();
-            for piece in 0..=self.pieces {
+            for piece in 0..=self.pass.pieces {
                 let mark = match &triplet {
                     Some(triplet) => self.pipeline.watermarks.after(triplet),
                     None => self.pipeline.watermarks.least(),
@@ -366,7 +395,7 @@ impl PipelineRun<'_> {
                 let watermark = mark.saturating_sub(behind);
                 state.expire_due(scope, watermark);
                 let Some(first) = state.first_due(scope, watermark) else { break };
-                if piece == self.pieces {
+                if piece == self.pass.pieces {
                     // More than one record may hand out: time stands still at the first that is left.
                     drop(state);
                     self.pipeline.watermarks.hold_back(triplet.as_ref(), first.saturating_add(behind));
@@ -394,8 +423,8 @@ impl PipelineRun<'_> {
         let template = self.template(own);
         let Some(node) = self.pipeline.nodes.get_mut(index) else { return };
         let behind = self.pipeline.spec.lateness_ns.saturating_add(node.hold_ns);
-        let moment = moment(self.record, self.newest_unix_ns, mark.saturating_sub(behind));
-        let applied = node.tick(due, moment, &template, self.clock, self.effects);
+        let moment = self.pass.moment(mark.saturating_sub(behind));
+        let applied = node.tick(due, moment, &template, self.pass.clock, self.effects);
         self.route(index, applied, inboxes);
     }
 
@@ -403,8 +432,8 @@ impl PipelineRun<'_> {
     fn template(&self, triplet: Triplet) -> Batch {
         Batch {
             triplet,
-            position: self.record.position,
-            accepted_at_unix_ns: self.record.accepted_at_unix_ns,
+            position: self.pass.record.position,
+            accepted_at_unix_ns: self.pass.record.accepted_at_unix_ns,
             origin: Origin::Source("tick".into()),
             row_ids: RowIds::From(0),
             time: Vec::new().into(),
@@ -418,10 +447,10 @@ impl PipelineRun<'_> {
             self.say(index, applied.signals);
         }
         for (port, batch) in applied.batches {
-            let Some(node) = self.pipeline.nodes.get(index) else { return };
-            NodeCounters::add(&node.counters.rows_out, batch.rows() as u64);
+            let Some(node) = self.pipeline.nodes.get_mut(index) else { return };
+            node.tally.rows_out += batch.rows() as u64;
             if node.plan.ports.get(port as usize).is_some_and(|port| &*port.name == "late") {
-                NodeCounters::add(&node.counters.late, batch.rows() as u64);
+                node.tally.late += batch.rows() as u64;
             }
             let targets = self.pipeline.routes.get(index).and_then(|ports| ports.get(port as usize)).cloned();
             self.send(&targets.unwrap_or_default(), batch, inboxes);
@@ -466,7 +495,7 @@ impl PipelineRun<'_> {
                 rule: Arc::clone(&node.id),
                 triplet: triplet.unwrap_or_else(Triplet::internal),
                 labels,
-                position: self.record.position.offset,
+                position: self.pass.record.position.offset,
                 signal,
             });
         }
@@ -481,15 +510,6 @@ fn text(value: &serde_json::Value) -> String {
     }
 }
 
-fn moment(record: &Record, newest_unix_ns: i64, watermark_unix_ns: i64) -> Moment {
-    Moment {
-        position: record.position.offset,
-        accepted_at_unix_ns: record.accepted_at_unix_ns,
-        watermark_unix_ns,
-        newest_unix_ns,
-    }
-}
-
 /// Whether the pace of "tick" in the plan asks for a call now.
 fn is_periodic(node: &mut Node, now: i64) -> bool {
     let Some(pace) = node.plan.tick_ns else { return false };
@@ -499,3 +519,6 @@ fn is_periodic(node: &mut Node, now: i64) -> bool {
     node.ticked_at = now;
     true
 }
+
+#[cfg(test)]
+mod tests;

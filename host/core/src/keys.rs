@@ -344,3 +344,6 @@ pub fn partition(columns: &[Option<ArrayRef>], row: usize, scratch: &mut Vec<u8>
     });
     ((hash ^ (hash >> 32)) % u64::from(PARTITIONS)) as u32
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,6 @@
 //! that is silent for [`IDLE_NS`] moves on with the clock from a tick, less that time. Pipelines subtract their own lateness. Streams are bounded
 //! ([`STREAMS_MAX`]); a batch of one more is refused.
 
-use std::sync::Arc;
-
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -166,6 +164,8 @@ fn floor(time: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use arrow_array::RecordBatch;
     use arrow_schema::Schema;

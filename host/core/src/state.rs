@@ -668,3 +668,6 @@ impl PackedBuilder {
 
 /// Shared between a flow and the instance whose imports it serves. One thread at a time uses it, so the lock is never waited for.
 pub type SharedState = Arc<std::sync::Mutex<UnitState>>;
+
+#[cfg(test)]
+mod tests;

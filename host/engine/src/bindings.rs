@@ -32,7 +32,8 @@ pub mod given {
     pub use super::made::exports::weir::plugin::rendering::{Input, Request};
     pub use super::made::weir::plugin::types::{
         BatchParam as Batch, CategoriesParam as Categories, ColumnParam as Column, Due, ExtraParam as Extra,
-        OtherValuesParam as OtherValues, PackedParam as Packed, TripletParam as Triplet, ValuesParam as Values,
+        OtherValuesParam as OtherValues, PackedParam as Packed, TripletParam as Triplet,
+        ValuesParam as Values,
     };
 }
 

@@ -85,11 +85,26 @@ pub struct NewRows {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// `set` has one value for each row of the input; one called "time" is S64s or Timestamps without gaps. No name is in both.
-    Forward { port: u32, rows: Rows, set: Vec<Column>, omit: Vec<String> },
-    Emit { port: u32, rows: NewRows },
+    Forward {
+        port: u32,
+        rows: Rows,
+        set: Vec<Column>,
+        omit: Vec<String>,
+    },
+    Emit {
+        port: u32,
+        rows: NewRows,
+    },
     /// Strictly rising indexes into the input, at least one.
-    Reject { indexes: Vec<u32>, code: String, message: String },
-    Extra { name: String, value: String },
+    Reject {
+        indexes: Vec<u32>,
+        code: String,
+        message: String,
+    },
+    Extra {
+        name: String,
+        value: String,
+    },
 }
 
 /// A rule's word on one key. `value` may be NaN.
@@ -238,7 +253,8 @@ fn check_time(column: &Column) -> Result<(), Wrong> {
     match (&column.values, &column.valid) {
         (Values::S64s(_) | Values::Timestamps(_), None) => Ok(()),
         (Values::S64s(_) | Values::Timestamps(_), Some(_)) => {
-            Err("column \"time\": it replaces the event time, so every row needs a value (no `valid`)".to_owned())
+            Err("column \"time\": it replaces the event time, so every row needs a value (no `valid`)"
+                .to_owned())
         }
         _ => Err("column \"time\": it replaces the event time, so it must be s64s or timestamps".to_owned()),
     }
@@ -250,7 +266,10 @@ fn check_rows(rows: raw::Rows, input_rows: usize, budget: &mut Budget) -> Result
         raw::Rows::Mask(mask) => {
             budget.take(mask.len())?;
             if mask.len() != input_rows {
-                return Err(format!("mask has {} bytes, expected one for each of {input_rows} rows", mask.len()));
+                return Err(format!(
+                    "mask has {} bytes, expected one for each of {input_rows} rows",
+                    mask.len()
+                ));
             }
             column::check_flags("mask", &mask)?;
             Ok(Rows::Mask(mask))

@@ -25,6 +25,8 @@ use crate::{link, wasi};
 pub const WASM_BYTES_MAX: usize = 32 << 20;
 /// Longest answer of `describe` and of `plan`.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
+/// wasmtime gives the size of a memory in pages.
+const WASM_PAGE_BYTES: u64 = 64 << 10;
 const COMPLAINTS_MAX: usize = 256;
 const COMPLAINT_BYTES_MAX: usize = 64 << 10;
 /// A Python component needs half a millisecond, a debug build some more.
@@ -81,7 +83,7 @@ impl Component {
         let step = Step::new(shape.world, &pre).map_err(|error| world_error(&error))?;
         let resources = compiled.resources_required().map(|required| Resources {
             memories: required.num_memories,
-            memory_bytes: required.max_initial_memory_size,
+            memory_bytes: required.max_initial_memory_size.map(|pages| pages.saturating_mul(WASM_PAGE_BYTES)),
             tables: required.num_tables,
             table_elements: required.max_initial_table_size,
         });
@@ -225,11 +227,7 @@ fn check_header(wasm: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-fn compiled(
-    engine: &Engine,
-    digest: &str,
-    wasm: &[u8],
-) -> Result<wasmtime::component::Component, LoadError> {
+fn compiled(engine: &Engine, digest: &str, wasm: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
     let shared = &engine.shared;
     if let Some(cache) = &shared.cache
         && let Some(code) = cache.get(digest)

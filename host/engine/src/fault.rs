@@ -119,6 +119,10 @@ fn frames(trace: &WasmBacktrace) -> Vec<String> {
         let (number, rest) = line.trim_start().split_once(':')?;
         number.parse::<u32>().ok()?;
         let name = rest.split_once(" - ").map_or(rest, |(_, name)| name);
+        // Glue that every component has between its own code and the imports.
+        if name.trim_start().starts_with("wit-component") {
+            return None;
+        }
         Some(name.trim().chars().take(200).collect())
     };
     text.lines().filter_map(of_line).take(16).collect()

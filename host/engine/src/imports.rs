@@ -10,9 +10,7 @@
 pub struct Misuse(pub String);
 
 /// Refused, the guest may carry on. Nothing of the call was written.
-#[derive(
-    Debug, Clone, PartialEq, Eq, wasmtime::component::ComponentType, wasmtime::component::Lower,
-)]
+#[derive(Debug, Clone, PartialEq, Eq, wasmtime::component::ComponentType, wasmtime::component::Lower)]
 #[component(record)]
 pub struct Refusal {
     /// "quota", "too-large".

@@ -69,17 +69,9 @@ fn functions(interface: &str) -> &'static [&'static str] {
         "evaluation" => &["evaluate", "tick"],
         "rendering" => &["render"],
         "coding" => &["open", "decode", "encode"],
-        "state" => &[
-            "read",
-            "write",
-            "read-packed",
-            "write-packed",
-            "present",
-            "remove",
-            "expire",
-            "scan",
-            "define",
-        ],
+        "state" => {
+            &["read", "write", "read-packed", "write-packed", "present", "remove", "expire", "scan", "define"]
+        }
         "timers" => &["wake", "wake-by-clock"],
         "log" => &["write"],
         _ => &[],
@@ -149,7 +141,8 @@ pub(crate) fn shape(component: &wasmtime::component::Component) -> Result<Shape,
 }
 
 fn world(exports: &[(String, ComponentItem)]) -> Result<World, Vec<String>> {
-    let has = |world: &&World| exports.iter().any(|(name, _)| ours(name).is_some_and(|at| at.0 == world.mark()));
+    let has =
+        |world: &&World| exports.iter().any(|(name, _)| ours(name).is_some_and(|at| at.0 == world.mark()));
     let found: Vec<&World> = WORLDS.iter().filter(has).collect();
     match found.as_slice() {
         [world] => Ok(**world),
@@ -175,7 +168,8 @@ fn check_export(
     let found = exports.iter().find(|(name, _)| ours(name).is_some_and(|at| at.0 == interface));
     let Some((name, item)) = found else {
         let world = world.as_str();
-        problems.push(format!("does not export weir:plugin/{interface}@{VERSION}, which world `{world}` has"));
+        problems
+            .push(format!("does not export weir:plugin/{interface}@{VERSION}, which world `{world}` has"));
         return;
     };
     check_version(name, problems);
@@ -208,10 +202,13 @@ fn check_import(
         return;
     }
     check_version(name, problems);
-    let (Some((interface, _)), ComponentItem::ComponentInstance(instance)) = (ours(name), item) else { return };
+    let (Some((interface, _)), ComponentItem::ComponentInstance(instance)) = (ours(name), item) else {
+        return;
+    };
     for function in function_names(instance, engine) {
         if !functions(interface).contains(&function.as_str()) {
-            problems.push(format!("imports the function `{function}` of {name}, which this host does not have"));
+            problems
+                .push(format!("imports the function `{function}` of {name}, which this host does not have"));
         }
     }
 }
@@ -233,7 +230,11 @@ fn check_version(name: &str, problems: &mut Vec<String>) {
 
 fn function_names(instance: &ComponentInstance, engine: &wasmtime::Engine) -> Vec<String> {
     let is_function = |item: &ComponentItem| matches!(item, ComponentItem::ComponentFunc(_));
-    instance.exports(engine).filter(|(_, item)| is_function(&item.ty)).map(|(name, _)| name.to_owned()).collect()
+    instance
+        .exports(engine)
+        .filter(|(_, item)| is_function(&item.ty))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -46,7 +46,8 @@ impl Lines {
         if level == LogLevel::Error {
             line.clone_into(&mut self.last_error);
         }
-        if now_unix_ns.saturating_sub(self.window_start_ns) >= SECOND_NS || now_unix_ns < self.window_start_ns {
+        if now_unix_ns.saturating_sub(self.window_start_ns) >= SECOND_NS || now_unix_ns < self.window_start_ns
+        {
             self.window_start_ns = now_unix_ns;
             self.in_window = 0;
         }

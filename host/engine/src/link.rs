@@ -8,8 +8,8 @@ use wasmtime::component::{ComponentType, Lift, Linker, WasmList, WasmStr};
 
 use crate::fault::{FaultKind, Stop};
 use crate::guest::{HostState, misuse};
-use crate::lines::LINE_BYTES_MAX;
 use crate::imports::{Imports, LogLevel, Misuse, Packed, PackedSlice, Page, Refusal};
+use crate::lines::LINE_BYTES_MAX;
 
 type Context<'a> = StoreContextMut<'a, HostState>;
 
@@ -54,7 +54,8 @@ fn link_values(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     })?;
     state.func_wrap(
         "write",
-        |store: Context<'_>, (table, handles, slots, values): (u32, WasmList<u8>, WasmList<u8>, WasmList<u8>)| {
+        |store: Context<'_>,
+         (table, handles, slots, values): (u32, WasmList<u8>, WasmList<u8>, WasmList<u8>)| {
             serve(store, "state.write", |imports, store| {
                 let at = addresses(store, &handles, &slots)?;
                 imports.write(table, at.handles, at.slots, values.as_le_slice(store)).map(|done| (done,))
@@ -97,7 +98,8 @@ fn link_tables(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     let mut state = linker.instance("weir:plugin/state@0.1.0")?;
     state.func_wrap(
         "expire",
-        |store: Context<'_>, (table, handles, slots, times): (u32, WasmList<u8>, WasmList<u8>, WasmList<u8>)| {
+        |store: Context<'_>,
+         (table, handles, slots, times): (u32, WasmList<u8>, WasmList<u8>, WasmList<u8>)| {
             serve(store, "state.expire", |imports, store| {
                 let at = addresses(store, &handles, &slots)?;
                 let times = times.as_le_slice(store);
@@ -171,7 +173,10 @@ fn addresses<'a>(
         return Err(Misuse(format!("handles are {} bytes, not a multiple of 4", handles.len())));
     }
     if handles.len() / 4 > HANDLES_MAX {
-        return Err(Misuse(format!("{} handles, at most {HANDLES_MAX} are taken in one call", handles.len() / 4)));
+        return Err(Misuse(format!(
+            "{} handles, at most {HANDLES_MAX} are taken in one call",
+            handles.len() / 4
+        )));
     }
     if !slots.is_empty() {
         expect("bytes of slots", slots.len(), handles.len() * 2)?;
@@ -180,10 +185,8 @@ fn addresses<'a>(
 }
 
 fn packed<'a>(store: &'a Context<'_>, argument: &PackedArgument) -> Result<PackedSlice<'a>, Misuse> {
-    let slice = PackedSlice {
-        offsets: argument.offsets.as_le_slice(store),
-        data: argument.data.as_le_slice(store),
-    };
+    let slice =
+        PackedSlice { offsets: argument.offsets.as_le_slice(store), data: argument.data.as_le_slice(store) };
     crate::check::packed::check_offsets(slice.offsets, slice.data.len()).map_err(Misuse)?;
     Ok(slice)
 }

@@ -103,7 +103,9 @@ impl UnitInstance {
         let Kind::Unit(step) = &self.kind else { return Err(not_that("process", "rule")) };
         let enter = |store: &mut Store<HostState>| step.call_process(store, given_context(context), batch);
         let answer = self.guest.call(quick("process", &self.limits, context, self.opened)?, enter)?;
-        self.settle("process", answer, rows, |outputs, limits| check::outputs(outputs, Some(rows), known, limits))
+        self.settle("process", answer, rows, |outputs, limits| {
+            check::outputs(outputs, Some(rows), known, limits)
+        })
     }
 
     /// Due timers, or the pace of `tick`, to a unit.
@@ -220,11 +222,8 @@ fn quick(name: &'static str, limits: &Limits, context: &Context<'_>, opened: boo
     if !opened {
         return Err(Fault::new(name, FaultKind::Host, "the instance was not opened"));
     }
-    let moment = Moment {
-        now_unix_ns: rounded(context.now_unix_ns),
-        position: context.position,
-        part: context.part,
-    };
+    let moment =
+        Moment { now_unix_ns: rounded(context.now_unix_ns), position: context.position, part: context.part };
     Ok(Call { name, access: Access::State, deadline_ms: limits.deadline_ms, moment })
 }
 

@@ -10,8 +10,8 @@ use wasmtime::component::{LinkerInstance, ResourceAny, ResourceDynamic, Resource
 use wasmtime::{AsContextMut, Engine, StoreContextMut};
 
 use crate::guest::HostState;
-use crate::link::closed;
 use crate::lines::Standard;
+use crate::link::closed;
 
 const PACKAGES: [&str; 5] = ["wasi:cli/", "wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:filesystem/"];
 

@@ -99,8 +99,13 @@ async fn connection(router: Router, stream: TcpStream, mut stop: watch::Receiver
     let service = service_fn(move |request: Request<Incoming>| {
         *seen.lock() = Phase::Request;
         let request = request.map(|body| Body::new(FlooredBody::new(body)));
-        let mut router = router.clone();
-        async move { router.call(request).await }
+        let (mut router, seen) = (router.clone(), Arc::clone(&seen));
+        async move {
+            let response = router.call(request).await;
+            // The next byte that comes begins another request.
+            *seen.lock() = Phase::Idle;
+            response
+        }
     });
     let mut builder = http1::Builder::new();
     builder
@@ -159,8 +164,6 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // An answer is being written: the next byte that comes begins another request.
-        *self.phase.lock() = Phase::Idle;
         Pin::new(&mut self.stream).poll_write(ctx, bytes)
     }
 
@@ -169,7 +172,6 @@ impl AsyncWrite for Watched {
         ctx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        *self.phase.lock() = Phase::Idle;
         Pin::new(&mut self.stream).poll_write_vectored(ctx, bytes)
     }
 

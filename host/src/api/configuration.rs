@@ -31,14 +31,15 @@ pub async fn change(
     match off_thread(move || api.runtime.configure(&toml, "api")).await? {
         Ok((revision, position)) => Ok(Json(json!({ "revision": revision, "position": position.offset }))),
         Err(problems) => {
-            let message = match problems.first() {
-                Some(first) => {
+            let message = match problems.as_slice() {
+                [] => "the configuration was refused".to_owned(),
+                [only] => format!("{}: {}", only.place, only.message),
+                [first, ..] => {
                     format!("{} problems; the first: {}: {}", problems.len(), first.place, first.message)
                 }
-                None => "the configuration was refused".to_owned(),
             };
             let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_configuration", message);
-            Err(ApiError { more: Some(("problems", json!(problems))), ..error })
+            Err(ApiError { more: Some(Box::new(("problems", json!(problems)))), ..error })
         }
     }
 }

@@ -12,7 +12,7 @@ pub struct ApiError {
     pub code: &'static str,
     pub message: String,
     /// Members beside "error".
-    pub more: Option<(&'static str, Value)>,
+    pub more: Option<Box<(&'static str, Value)>>,
 }
 
 impl ApiError {
@@ -41,7 +41,8 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut body = json!({ "error": { "code": self.code, "message": self.message } });
-        if let (Some((name, value)), Some(members)) = (self.more, body.as_object_mut()) {
+        if let (Some(more), Some(members)) = (self.more, body.as_object_mut()) {
+            let (name, value) = *more;
             members.insert(name.to_owned(), value);
         }
         (self.status, Json(body)).into_response()

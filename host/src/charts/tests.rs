@@ -107,7 +107,7 @@ fn it_is_drawn_when_points_came_and_not_too_often() {
         (Some(3), Some(992 * SECOND))
     );
     assert!(!world.look(1_200), "drawn as the window moved, but the same picture");
-    assert!(world.look(51_000), "a point left the window");
+    assert!(world.look(50_500), "a point left the window");
     assert_eq!(world.chart.newest().unwrap().tables[0].rows, 2);
 }
 

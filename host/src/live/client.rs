@@ -19,6 +19,7 @@ use crate::charts::{Chart, Round, Watch};
 use crate::view::EventView;
 
 const SEND_TIME: Duration = Duration::from_secs(30);
+const GOODBYE_TIME: Duration = Duration::from_secs(1);
 const PING_EVERY: Duration = Duration::from_secs(20);
 const SILENCE_TIME: Duration = Duration::from_secs(60);
 const TAIL_EVERY: Duration = Duration::from_millis(100);
@@ -81,7 +82,7 @@ impl Client {
         let Err(end) = self.serve().await;
         if let Some((code, reason)) = end {
             let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-            let _ = timeout(Duration::from_secs(1), self.socket.send(close)).await;
+            let _ = timeout(GOODBYE_TIME, self.socket.send(close)).await;
         }
     }
 
@@ -94,8 +95,14 @@ impl Client {
         let first = rounds.borrow_and_update().clone();
         self.hello(&first).await?;
         loop {
+            // In this order: pictures, of which there may always be more, must not hold up the rest. What the others can
+            // bring is bounded in time.
             tokio::select! {
+                biased;
+                () = crate::api::stopped(&mut stop) => return Err(Some((close_code::AWAY, "the host is stopping"))),
                 message = self.socket.recv() => self.hear(message).await?,
+                _ = tails.tick(), if self.tail.is_some() => self.push_tail().await?,
+                _ = pings.tick() => self.ping().await?,
                 changed = rounds.changed() => {
                     if changed.is_err() {
                         return Err(Some((close_code::AWAY, "the host is stopping")));
@@ -103,9 +110,6 @@ impl Client {
                     let round = rounds.borrow_and_update().clone();
                     self.follow(&round).await?;
                 }
-                _ = tails.tick(), if self.tail.is_some() => self.push_tail().await?,
-                _ = pings.tick() => self.ping().await?,
-                () = crate::api::stopped(&mut stop) => return Err(Some((close_code::AWAY, "the host is stopping"))),
             }
         }
     }
@@ -137,7 +141,11 @@ impl Client {
                 Err(message) => self.complain(&message).await,
             },
             Message::Binary(_) => self.complain("message: text is expected, not binary").await,
-            Message::Close(_) => Err(None),
+            Message::Close(_) => {
+                // Reading on sends the answer to its goodbye.
+                let _ = timeout(GOODBYE_TIME, self.socket.recv()).await;
+                Err(None)
+            }
             Message::Ping(_) | Message::Pong(_) => Ok(()),
         }
     }

@@ -27,9 +27,13 @@ struct Key {
     merged: u64,
 }
 
+/// Oldest first.
+type Recent = VecDeque<(Key, Bytes)>;
+
 #[derive(Default)]
 pub struct Frames {
-    kept: Mutex<HashMap<Arc<str>, VecDeque<(Key, Bytes)>>>,
+    /// By chart.
+    kept: Mutex<HashMap<Arc<str>, Recent>>,
 }
 
 impl Frames {

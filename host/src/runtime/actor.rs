@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use weir_core::config::LagSpec;
-use weir_core::flow::Flow;
+use weir_core::flow::{Flow, Outcome};
 use weir_core::record::{Command, Payload, Record};
 
 use super::handoff::Handoff;
@@ -109,7 +109,7 @@ impl Actor {
     }
 
     /// Runs records until there are none, the slice is over, or the flow is held or gone.
-    pub fn run(&self, commit: &dyn Commit, handoff: &dyn Fn(u64) -> Option<Arc<Handoff>>) -> Next {
+    pub fn run(&self, patient: bool, commit: &dyn Commit, handoff: &dyn Fn(u64) -> Option<Arc<Handoff>>) -> Next {
         let until = Instant::now() + SLICE;
         let next = {
             let mut body = self.body.lock();
@@ -129,7 +129,11 @@ impl Actor {
                     }
                     break Next::Rest;
                 }
-                self.run_one(flow, calm, &record, commit);
+                let taken_back = self.run_one(flow, calm, &record, patient, commit);
+                if taken_back {
+                    self.queue.lock().put_back(record);
+                    break Next::Again;
+                }
                 if Instant::now() >= until {
                     break Next::Again;
                 }
@@ -143,15 +147,22 @@ impl Actor {
         if self.has_work() && self.claim() { Next::Again } else { Next::Rest }
     }
 
-    fn run_one(&self, flow: &mut Flow, calm: &mut u32, record: &Record, commit: &dyn Commit) {
+    /// True where a fault was met and the record must be run again by the recovery thread.
+    fn run_one(&self, flow: &mut Flow, calm: &mut u32, record: &Record, patient: bool, commit: &dyn Commit) -> bool {
         let clock = super::monotonic_ns;
         // A panic in here is a bug of the host; the flow goes on with the next record, and the bug is counted and shown.
-        match catch_unwind(AssertUnwindSafe(|| flow.run(record, &clock))) {
-            Ok(effects) => commit.commit(flow, record, effects),
-            Err(_) => commit.panicked(&self.name, record),
+        let outcome = catch_unwind(AssertUnwindSafe(|| flow.run(record, patient, &clock)));
+        let taken_back = matches!(outcome, Ok(Outcome::TakenBack(_)));
+        match outcome {
+            Ok(Outcome::Done(effects) | Outcome::TakenBack(effects)) => commit.commit(flow, record, effects),
+            Err(_) => {
+                flow.take_back();
+                commit.panicked(&self.name, record);
+            }
         }
         *calm = if flow.faulted() { 0 } else { calm.saturating_add(1) };
         self.in_recovery.store(*calm < CALM_RECORDS, Ordering::Relaxed);
+        taken_back
     }
 
     fn take(&self) -> Option<Arc<Record>> {

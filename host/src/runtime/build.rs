@@ -221,6 +221,8 @@ fn build_node(plan: &NodePlan, lane: u32, legacies: &mut Legacies) -> Node {
         ordinal: 0,
         ticked_at: 0,
         faulted: false,
+        tally: Default::default(),
+        start: None,
     }
 }
 

@@ -53,6 +53,12 @@ impl Queue {
         Some(record)
     }
 
+    /// A record that was taken and not run after all.
+    pub fn put_back(&mut self, record: Arc<Record>) {
+        self.bytes += record.bytes as u64;
+        self.records.push_front(record);
+    }
+
     /// Whether the sources must wait for this flow.
     pub fn is_over(&self) -> bool {
         let over = self.bytes > self.lag.bytes || self.age_ns() > self.lag.age_ns;

@@ -68,7 +68,7 @@ impl Workers {
             let entrance = self.entrance.clone();
             let body = move || {
                 while let Ok(Some(actor)) = line.recv() {
-                    if actor.run(&*commit, &*handoff) == Next::Again {
+                    if actor.run(recovers, &*commit, &*handoff) == Next::Again {
                         entrance.schedule(actor);
                     }
                 }

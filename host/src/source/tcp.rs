@@ -49,9 +49,11 @@ const READ_SMALL_BYTES: usize = 16 << 10;
 /// 5 ms that a batch may wait.
 const READ_PAUSE: Duration = Duration::from_millis(1);
 
-/// Bytes that a connection may still have in the kernel's buffers when the source ends; what the sender adds while it
-/// is being read counts too.
-const DRAIN_BYTES_MAX: usize = 16 << 20;
+/// When the source ends, a connection is still read until it was quiet for [`DRAIN_QUIET`], so that what is on its way arrives; in all at
+/// most this long, because a sender may never be quiet.
+const DRAIN_MAX: Duration = Duration::from_millis(200);
+
+const DRAIN_QUIET: Duration = Duration::from_millis(20);
 
 /// Pause after the system refused a connection (no file handles left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -255,8 +257,12 @@ async fn serve_one(arrival: Arrival, shared: Rc<Shared>) {
         Connection { stream, shared, input: Input::new(), progress: Instant::now(), idle: IDLE };
     let mut reading = outlet.clone();
     let end = tokio::select! {
-        end = connection.read_all(&mut reading) => end,
-        () = super::stopped(&mut outlet.stop) => connection.drain(&outlet),
+        end = connection.read_all(&mut reading) => Some(end),
+        () = super::stopped(&mut outlet.stop) => None,
+    };
+    let end = match end {
+        Some(end) => end,
+        None => connection.drain(&outlet).await,
     };
     connection.finish();
     tracing::debug!(source = %outlet.name, %peer, %end, "connection closed");
@@ -318,14 +324,17 @@ impl Connection {
         }
     }
 
-    /// Takes what the kernel already has.
-    fn drain(&mut self, outlet: &Outlet) -> End {
-        let mut bytes = 0;
-        while bytes < DRAIN_BYTES_MAX && outlet.accept.room().is_ok() {
+    /// Takes what has been sent. Waiting for readiness, not only trying, lets the runtime look at the socket anew.
+    async fn drain(&mut self, outlet: &Outlet) -> End {
+        let end = Instant::now() + DRAIN_MAX;
+        while outlet.accept.room().is_ok() {
+            let quiet = end.min(Instant::now() + DRAIN_QUIET);
+            let Ok(Ok(())) = tokio::time::timeout_at(quiet, self.stream.readable()).await else { break };
             match self.read() {
                 Ok(0) => return End::Closed,
-                Ok(more) => bytes += more,
-                Err(_) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return End::Failed(error),
             }
         }
         End::Stopped

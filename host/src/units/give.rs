@@ -159,8 +159,8 @@ fn bytes(bits: &BooleanBuffer) -> Vec<u8> {
 }
 
 fn strings<'a>(offsets: &'a OffsetBuffer<i32>, data: &'a [u8]) -> Strings<'a> {
-    let first = offsets.first().copied().unwrap_or(0);
-    let last = offsets.last().copied().unwrap_or(0);
+    let first = offsets.first();
+    let last = offsets.last();
     let data = data.get(first as usize..last as usize).unwrap_or_default();
     let offsets = if first == 0 {
         Cow::Borrowed(offsets.inner().inner().as_slice())

@@ -37,7 +37,8 @@ pub fn build(root: &Path) -> Result<Vec<PathBuf>> {
                 Some(adapter) => adapter,
                 None => adapter.insert(closed_adapter(root)?),
             };
-            let bytes = componentize(&fs::read(&module)?, adapter).with_context(|| format!("componentize {name}"))?;
+            let bytes =
+                componentize(&fs::read(&module)?, adapter).with_context(|| format!("componentize {name}"))?;
             check_imports(&bytes).with_context(|| format!("check {name}"))?;
             fs::write(&component, bytes).with_context(|| format!("write {}", component.display()))?;
         }
@@ -84,7 +85,14 @@ fn check_imports(component: &[u8]) -> Result<()> {
 /// One cargo build for all; the paths of the modules that it made or found fresh.
 fn core_modules(plugins: &Path) -> Result<Vec<PathBuf>> {
     let output = Command::new("cargo")
-        .args(["build", "--release", "--workspace", "--target", TARGET, "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--release",
+            "--workspace",
+            "--target",
+            TARGET,
+            "--message-format=json-render-diagnostics",
+        ])
         .current_dir(plugins)
         .env_remove("CARGO_TARGET_DIR")
         .stderr(Stdio::inherit())
@@ -107,7 +115,10 @@ fn core_modules(plugins: &Path) -> Result<Vec<PathBuf>> {
 
 /// Adds the standard library for the target where it is missing.
 fn add_target(root: &Path) -> Result<()> {
-    let found = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(root).output();
+    let found = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .current_dir(root)
+        .output();
     let folder = found.context("run rustc")?.stdout;
     if Path::new(String::from_utf8_lossy(&folder).trim()).exists() {
         return Ok(());

@@ -104,7 +104,7 @@ fn f64s<'a>(data: Data<'a>, rows: usize) -> Flat<'a, Option<f64>> {
 
 /// Cut towards zero; none where it does not fit or is no number. The bounds are exact as f64: -2^63 fits, 2^63 does not.
 fn f64_to_s64(value: f64) -> Option<i64> {
-    (value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0).then_some(value as i64)
+    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value).then_some(value as i64)
 }
 
 fn f64_to_u64(value: f64) -> Option<u64> {
@@ -141,7 +141,9 @@ fn u64s<'a>(data: Data<'a>, rows: usize) -> Flat<'a, Option<u64>> {
 
 fn bools<'a>(data: Data<'a>, rows: usize) -> Flat<'a, Option<u8>> {
     match data {
-        Data::Numbers(Numbers::F64s(flat)) => flat.map(|value| (!value.is_nan()).then_some(u8::from(value != 0.0))),
+        Data::Numbers(Numbers::F64s(flat)) => {
+            flat.map(|value| (!value.is_nan()).then_some(u8::from(value != 0.0)))
+        }
         Data::Numbers(Numbers::S64s(flat)) => flat.map(|value| Some(u8::from(value != 0))),
         Data::Numbers(Numbers::U64s(flat)) => flat.map(|value| Some(u8::from(value != 0))),
         Data::Bools(flat) => flat.map(Some),

@@ -78,7 +78,10 @@ pub enum View<'a> {
     Texts(Packed<'a>),
     Blobs(Packed<'a>),
     /// codes: rows x u32, into names; names in any order, distinct
-    Categories { codes: &'a [u8], names: Packed<'a> },
+    Categories {
+        codes: &'a [u8],
+        names: Packed<'a>,
+    },
 }
 
 /// A view, and where it has values.

@@ -111,7 +111,11 @@ fn into_texts(strings: Strings, rows: usize) -> Texts {
 /// What is not there is 0 or empty, so that equal results are equal bytes.
 fn blank(values: &mut Values, valid: &[u8]) {
     fn zero<T: Default>(values: &mut [T], valid: &[u8]) {
-        values.iter_mut().zip(valid).filter(|(_, valid)| **valid == 0).for_each(|(value, _)| *value = T::default());
+        values
+            .iter_mut()
+            .zip(valid)
+            .filter(|(_, valid)| **valid == 0)
+            .for_each(|(value, _)| *value = T::default());
     }
     match values {
         Values::Null => {}
@@ -124,7 +128,9 @@ fn blank(values: &mut Values, valid: &[u8]) {
             let filled = (0..texts.len()).any(|row| valid.get(row) == Some(&0) && !texts.get(row).is_empty());
             if filled {
                 let mut blanked = Texts::with_capacity(texts.len(), texts.data.len());
-                (0..texts.len()).for_each(|row| blanked.push(if valid.get(row) == Some(&0) { &[] } else { texts.get(row) }));
+                (0..texts.len()).for_each(|row| {
+                    blanked.push(if valid.get(row) == Some(&0) { &[] } else { texts.get(row) })
+                });
                 *texts = blanked;
             }
         }
@@ -166,7 +172,10 @@ impl<'a> Evaluation<'a> {
                 self.compare(*op, left, right)
             }
             Node::Match(op, pair) => match (self.value(&pair[0]), self.value(&pair[1])) {
-                (Value { data: Data::Texts(a), valid: left }, Value { data: Data::Texts(b), valid: right }) => {
+                (
+                    Value { data: Data::Texts(a), valid: left },
+                    Value { data: Data::Texts(b), valid: right },
+                ) => {
                     let bools = Data::Bools(text::matches(*op, &a, &b, self.rows));
                     Value::new(bools, both(left, right))
                 }
@@ -293,10 +302,14 @@ impl<'a> Evaluation<'a> {
             (Data::Times(a), Data::Times(b)) => number::compare(op, Numbers::S64s(a), Numbers::S64s(b)),
             (Data::Times(a), Data::Numbers(b)) => number::compare(op, Numbers::S64s(a), b),
             (Data::Numbers(a), Data::Times(b)) => number::compare(op, a, Numbers::S64s(b)),
-            (Data::Texts(a @ Strings::One(_)), Data::Texts(b)) if !b.is_one() => text::compare(op.mirrored(), &b, &a, self.rows),
+            (Data::Texts(a @ Strings::One(_)), Data::Texts(b)) if !b.is_one() => {
+                text::compare(op.mirrored(), &b, &a, self.rows)
+            }
             (Data::Texts(a), Data::Texts(b)) => text::compare(op, &a, &b, self.rows),
             (Data::Bools(a), Data::Bools(b)) if op == Comparison::Equal => a.zip(&b, |a, b| u8::from(a == b)),
-            (Data::Bools(a), Data::Bools(b)) if op == Comparison::Unequal => a.zip(&b, |a, b| u8::from(a != b)),
+            (Data::Bools(a), Data::Bools(b)) if op == Comparison::Unequal => {
+                a.zip(&b, |a, b| u8::from(a != b))
+            }
             _ => return Value::null(),
         };
         Value::new(Data::Bools(bools), both(left.valid, right.valid))
@@ -393,7 +406,9 @@ fn arithmetic<'a>(op: Arithmetic, left: Value<'a>, right: Value<'a>) -> Value<'a
     let moves = matches!(op, Arithmetic::Add | Arithmetic::Subtract);
     let (a, b, is_time) = match (left.data, right.data) {
         (Data::Numbers(a), Data::Numbers(b)) => (a, b, false),
-        (Data::Times(a), Data::Times(b)) if op == Arithmetic::Subtract => (Numbers::S64s(a), Numbers::S64s(b), false),
+        (Data::Times(a), Data::Times(b)) if op == Arithmetic::Subtract => {
+            (Numbers::S64s(a), Numbers::S64s(b), false)
+        }
         (Data::Times(a), Data::Numbers(b)) if moves => (Numbers::S64s(a), b, true),
         (Data::Numbers(a), Data::Times(b)) if op == Arithmetic::Add => (a, Numbers::S64s(b), true),
         _ => return Value::null(),

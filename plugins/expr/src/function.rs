@@ -118,7 +118,11 @@ fn same(sorts: &[Sort], form: &str) -> Result<Sort, String> {
 pub fn call<'a>(function: Function, arguments: Vec<Value<'a>>, rows: usize) -> Value<'a> {
     match function {
         Function::Concat => return concat(&arguments, rows),
-        Function::Coalesce => return choose(arguments, rows, |values, row| values.iter().position(|value| value.is_there(row))),
+        Function::Coalesce => {
+            return choose(arguments, rows, |values, row| {
+                values.iter().position(|value| value.is_there(row))
+            });
+        }
         Function::Min => return extreme(arguments, rows, Ordering::Less),
         Function::Max => return extreme(arguments, rows, Ordering::Greater),
         Function::If => return choice(arguments, rows),
@@ -132,7 +136,9 @@ pub fn call<'a>(function: Function, arguments: Vec<Value<'a>>, rows: usize) -> V
             let scale = 10f64.powf(digits.clamp(-15.0, 15.0).trunc());
             finite(value, (value * scale).round() / scale)
         }),
-        (Function::Length | Function::Lower | Function::Upper | Function::Trim, _) => of_text(function, first, rows),
+        (Function::Length | Function::Lower | Function::Upper | Function::Trim, _) => {
+            of_text(function, first, rows)
+        }
         _ => of_number(function, first),
     }
 }
@@ -157,7 +163,10 @@ fn of_number(function: Function, value: Value) -> Value {
     let Value { data: Data::Numbers(numbers), valid } = value else { return Value::null() };
     let (numbers, there) = match (function, numbers) {
         // A whole number is rounded already.
-        (Function::Round | Function::Floor | Function::Ceil, whole @ (Numbers::S64s(_) | Numbers::U64s(_))) => (whole, None),
+        (
+            Function::Round | Function::Floor | Function::Ceil,
+            whole @ (Numbers::S64s(_) | Numbers::U64s(_)),
+        ) => (whole, None),
         (Function::Abs, whole @ Numbers::U64s(_)) => (whole, None),
         (Function::Abs, Numbers::S64s(flat)) => {
             let (flat, there) = whole(flat.map(i64::checked_abs));
@@ -172,7 +181,9 @@ fn of_number(function: Function, value: Value) -> Value {
 }
 
 fn of_f64s(function: Function, flat: Flat<f64>) -> (Flat<f64>, Option<Vec<u8>>) {
-    let partial = |f: fn(f64) -> f64| whole(flat.map(|value| finite(value, f(value)).filter(|result| !result.is_nan() || value.is_nan())));
+    let partial = |f: fn(f64) -> f64| {
+        whole(flat.map(|value| finite(value, f(value)).filter(|result| !result.is_nan() || value.is_nan())))
+    };
     match function {
         Function::Abs => (flat.map(f64::abs), None),
         Function::Round => (flat.map(f64::round), None),
@@ -218,7 +229,8 @@ fn of_text<'a>(function: Function, value: Value<'a>, rows: usize) -> Value<'a> {
 }
 
 fn concat<'a>(arguments: &[Value<'a>], rows: usize) -> Value<'a> {
-    let parts: Vec<Value> = arguments.iter().map(|argument| cast::value(argument.clone(), Kind::Text, rows)).collect();
+    let parts: Vec<Value> =
+        arguments.iter().map(|argument| cast::value(argument.clone(), Kind::Text, rows)).collect();
     let mut texts = Texts::with_capacity(rows, rows * 16);
     let mut joined = Vec::new();
     for row in 0..rows {
@@ -248,7 +260,8 @@ fn extreme(arguments: Vec<Value>, rows: usize, wanted: Ordering) -> Value {
     choose(arguments, rows, |values, row| {
         let mut best: Option<usize> = None;
         for (index, value) in values.iter().enumerate().filter(|(_, value)| value.is_there(row)) {
-            let better = best.and_then(|best| values.get(best)).is_none_or(|best| order(value, best, row) == wanted);
+            let better =
+                best.and_then(|best| values.get(best)).is_none_or(|best| order(value, best, row) == wanted);
             best = if better { Some(index) } else { best };
         }
         best
@@ -265,22 +278,40 @@ fn order(left: &Value, right: &Value, row: usize) -> Ordering {
 }
 
 /// For each row the value of the argument that `pick` names, all brought to one kind first; arguments of different kinds give null.
-fn choose<'a>(arguments: Vec<Value<'a>>, rows: usize, pick: impl Fn(&[Value<'a>], usize) -> Option<usize>) -> Value<'a> {
+fn choose<'a>(
+    arguments: Vec<Value<'a>>,
+    rows: usize,
+    pick: impl Fn(&[Value<'a>], usize) -> Option<usize>,
+) -> Value<'a> {
     let Some(values) = one_kind(arguments, rows) else { return Value::null() };
-    let picks: Vec<Option<usize>> = (0..rows).map(|row| pick(&values, row).filter(|index| values.get(*index).is_some_and(|value| value.is_there(row)))).collect();
+    let picks: Vec<Option<usize>> = (0..rows)
+        .map(|row| {
+            pick(&values, row).filter(|index| values.get(*index).is_some_and(|value| value.is_there(row)))
+        })
+        .collect();
     macro_rules! flat {
         ($pattern:pat => $flat:expr) => {
-            picks.iter().enumerate().map(|(row, pick)| match pick.and_then(|index| values.get(index)).map(|value| &value.data) {
-                Some($pattern) => $flat.get(row),
-                _ => Default::default(),
-            }).collect()
+            picks
+                .iter()
+                .enumerate()
+                .map(|(row, pick)| match pick.and_then(|index| values.get(index)).map(|value| &value.data) {
+                    Some($pattern) => $flat.get(row),
+                    _ => Default::default(),
+                })
+                .collect()
         };
     }
     let data = match values.iter().map(|value| &value.data).find(|data| !matches!(data, Data::Null)) {
         None => return Value::null(),
-        Some(Data::Numbers(Numbers::F64s(_))) => Data::Numbers(Numbers::F64s(Flat::many(flat!(Data::Numbers(Numbers::F64s(flat)) => flat)))),
-        Some(Data::Numbers(Numbers::S64s(_))) => Data::Numbers(Numbers::S64s(Flat::many(flat!(Data::Numbers(Numbers::S64s(flat)) => flat)))),
-        Some(Data::Numbers(Numbers::U64s(_))) => Data::Numbers(Numbers::U64s(Flat::many(flat!(Data::Numbers(Numbers::U64s(flat)) => flat)))),
+        Some(Data::Numbers(Numbers::F64s(_))) => {
+            Data::Numbers(Numbers::F64s(Flat::many(flat!(Data::Numbers(Numbers::F64s(flat)) => flat))))
+        }
+        Some(Data::Numbers(Numbers::S64s(_))) => {
+            Data::Numbers(Numbers::S64s(Flat::many(flat!(Data::Numbers(Numbers::S64s(flat)) => flat))))
+        }
+        Some(Data::Numbers(Numbers::U64s(_))) => {
+            Data::Numbers(Numbers::U64s(Flat::many(flat!(Data::Numbers(Numbers::U64s(flat)) => flat))))
+        }
         Some(Data::Times(_)) => Data::Times(Flat::many(flat!(Data::Times(flat) => flat))),
         Some(Data::Bools(_)) => Data::Bools(Flat::many(flat!(Data::Bools(flat) => flat))),
         Some(Data::Texts(_) | Data::Blobs(_)) => chosen_texts(&values, &picks, rows),
@@ -304,7 +335,8 @@ fn chosen_texts<'a>(values: &[Value<'a>], picks: &[Option<usize>], rows: usize) 
 }
 
 fn one_kind<'a>(mut values: Vec<Value<'a>>, rows: usize) -> Option<Vec<Value<'a>>> {
-    let kinds: Vec<u8> = values.iter().map(|value| kind_number(&value.data)).filter(|kind| *kind > 0).collect();
+    let kinds: Vec<u8> =
+        values.iter().map(|value| kind_number(&value.data)).filter(|kind| *kind > 0).collect();
     let (fewest, most) = (kinds.iter().min().copied().unwrap_or(0), kinds.iter().max().copied().unwrap_or(0));
     if fewest == most {
         return Some(values);

@@ -122,10 +122,8 @@ fn number(rest: &str, at: usize) -> Result<(Token, usize), ParseError> {
         let message = format!("`{text}` is followed by a letter; units of measurement are not written here");
         return Err(ParseError::new(at, message));
     }
-    if whole {
-        if let Ok(value) = text.parse() {
-            return Ok((Token::Integer(value), end));
-        }
+    if whole && let Ok(value) = text.parse() {
+        return Ok((Token::Integer(value), end));
     }
     match text.parse() {
         Ok(value) => Ok((Token::Float(value), end)),

@@ -160,7 +160,11 @@ pub fn compare<'a>(op: Comparison, left: Numbers<'a>, right: Numbers<'a>) -> Fla
     }
 }
 
-fn compare_flat<'a, T: Copy + Default + PartialOrd>(op: Comparison, a: &Flat<'a, T>, b: &Flat<'a, T>) -> Flat<'a, u8> {
+fn compare_flat<'a, T: Copy + Default + PartialOrd>(
+    op: Comparison,
+    a: &Flat<'a, T>,
+    b: &Flat<'a, T>,
+) -> Flat<'a, u8> {
     match op {
         Comparison::Equal => a.zip(b, |a, b| u8::from(a == b)),
         Comparison::Unequal => a.zip(b, |a, b| u8::from(a != b)),
@@ -241,7 +245,9 @@ fn compute_f64s<'a>(op: Arithmetic, a: Flat<'a, f64>, b: Flat<'a, f64>) -> Compu
         Arithmetic::Subtract => a.zip(&b, |a, b| a - b),
         Arithmetic::Multiply => a.zip(&b, |a, b| a * b),
         Arithmetic::Divide | Arithmetic::Remainder => {
-            let defined = |a: f64, b: f64, value: f64| if b == 0.0 || (a.is_finite() && !value.is_finite()) { None } else { Some(value) };
+            let defined = |a: f64, b: f64, value: f64| {
+                if b == 0.0 || (a.is_finite() && !value.is_finite()) { None } else { Some(value) }
+            };
             let (values, valid) = whole(if op == Arithmetic::Divide {
                 a.zip(&b, |a, b| defined(a, b, a / b))
             } else {
@@ -261,7 +267,8 @@ pub fn whole<'a, T: Copy + Default>(results: Flat<'a, Option<T>>) -> (Flat<'a, T
         Flat::Many(results) => {
             let values = Flat::Many(results.iter().map(|result| result.unwrap_or_default()).collect());
             let complete = results.iter().all(Option::is_some);
-            let valid = (!complete).then(|| results.iter().map(|result| u8::from(result.is_some())).collect());
+            let valid =
+                (!complete).then(|| results.iter().map(|result| u8::from(result.is_some())).collect());
             (values, valid)
         }
     }

@@ -48,7 +48,8 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     let parsed = parser.expression(Binding::Or)?;
     let (rest, at) = parser.peek();
     if *rest != Token::End {
-        let message = format!("{} follows a complete expression; an operator is missing before it", shown(rest));
+        let message =
+            format!("{} follows a complete expression; an operator is missing before it", shown(rest));
         return Err(ParseError::new(at, message));
     }
     Ok(Expr { root: parsed.node, sort: parsed.sort, columns: parser.columns, text: text.to_owned() })
@@ -134,7 +135,10 @@ impl Parser {
             return Err(ParseError::new(at, format!("more than {NODES_MAX} parts; split the expression")));
         }
         if below + 1 > LEVELS_MAX {
-            return Err(ParseError::new(at, format!("nested deeper than {LEVELS_MAX} levels; split the expression")));
+            return Err(ParseError::new(
+                at,
+                format!("nested deeper than {LEVELS_MAX} levels; split the expression"),
+            ));
         }
         Ok(Parsed { node, sort, levels: below + 1, at })
     }
@@ -143,7 +147,10 @@ impl Parser {
         self.levels += 1;
         if self.levels > LEVELS_MAX {
             let at = self.peek().1;
-            return Err(ParseError::new(at, format!("nested deeper than {LEVELS_MAX} levels; split the expression")));
+            return Err(ParseError::new(
+                at,
+                format!("nested deeper than {LEVELS_MAX} levels; split the expression"),
+            ));
         }
         let mut left = self.prefix()?;
         let mut compared = false;
@@ -211,7 +218,8 @@ impl Parser {
                 let negated = self.take_word("not");
                 if !self.take_word("null") {
                     let (token, at) = self.peek();
-                    let message = format!("expected `null` after `is`, found {}; write `=` to compare", shown(token));
+                    let message =
+                        format!("expected `null` after `is`, found {}; write `=` to compare", shown(token));
                     return Err(ParseError::new(at, message));
                 }
                 self.made(Node::IsNull(Box::new(left.node), negated), Sort::Bool, left.levels, at)
@@ -250,7 +258,13 @@ impl Parser {
         self.made(if is_or { Node::Or(terms) } else { Node::And(terms) }, Sort::Bool, below, at)
     }
 
-    fn arithmetic(&mut self, op: Arithmetic, left: Parsed, right: Parsed, at: usize) -> Result<Parsed, ParseError> {
+    fn arithmetic(
+        &mut self,
+        op: Arithmetic,
+        left: Parsed,
+        right: Parsed,
+        at: usize,
+    ) -> Result<Parsed, ParseError> {
         for side in [&left, &right] {
             if side.sort != Sort::Time {
                 want(side, Sort::Number, "arithmetic", "numbers; write concat(a, b) to join texts")?;
@@ -263,7 +277,8 @@ impl Parser {
             (_, 0) if left.sort == Sort::Number && right.sort == Sort::Number => Sort::Number,
             (_, 0) => Sort::Any,
             _ => {
-                let message = "times can only be subtracted, or moved by nanoseconds; write s64(time) for the number";
+                let message =
+                    "times can only be subtracted, or moved by nanoseconds; write s64(time) for the number";
                 return Err(ParseError::new(at, message.into()));
             }
         };
@@ -271,7 +286,13 @@ impl Parser {
         self.made(Node::Arithmetic(op, Box::new([left.node, right.node])), sort, below, at)
     }
 
-    fn comparison(&mut self, op: Comparison, left: Parsed, right: Parsed, at: usize) -> Result<Parsed, ParseError> {
+    fn comparison(
+        &mut self,
+        op: Comparison,
+        left: Parsed,
+        right: Parsed,
+        at: usize,
+    ) -> Result<Parsed, ParseError> {
         let null = |side: &Parsed| matches!(side.node, Node::Constant(Scalar::Null));
         if null(&left) || null(&right) {
             return Err(ParseError::new(at, "a comparison with null is never true; write `is null`".into()));
@@ -298,7 +319,13 @@ impl Parser {
         self.matched(matching, left, right, at)
     }
 
-    fn matched(&mut self, matching: Matching, left: Parsed, right: Parsed, at: usize) -> Result<Parsed, ParseError> {
+    fn matched(
+        &mut self,
+        matching: Matching,
+        left: Parsed,
+        right: Parsed,
+        at: usize,
+    ) -> Result<Parsed, ParseError> {
         for side in [&left, &right] {
             want(side, Sort::Text, "this", "texts; convert with text()")?;
         }
@@ -345,7 +372,10 @@ impl Parser {
             _ => None,
         };
         scalar.ok_or_else(|| {
-            ParseError::new(at, "a list holds numbers, texts in quotes, true and false; use `or` for more".into())
+            ParseError::new(
+                at,
+                "a list holds numbers, texts in quotes, true and false; use `or` for more".into(),
+            )
         })
     }
 
@@ -388,11 +418,15 @@ impl Parser {
     fn word(&mut self, word: String, at: usize) -> Result<Parsed, ParseError> {
         let lower = word.to_ascii_lowercase();
         match lower.as_str() {
-            "true" | "false" => return self.made(Node::Constant(Scalar::Bool(lower == "true")), Sort::Bool, 0, at),
+            "true" | "false" => {
+                return self.made(Node::Constant(Scalar::Bool(lower == "true")), Sort::Bool, 0, at);
+            }
             "null" => return self.made(Node::Constant(Scalar::Null), Sort::Any, 0, at),
             "not" => return self.not(at),
             "and" | "or" | "in" | "is" | "like" => {
-                let message = format!("expected a value, found `{word}`; a column of that name is written `{word}` in backticks");
+                let message = format!(
+                    "expected a value, found `{word}`; a column of that name is written `{word}` in backticks"
+                );
                 return Err(ParseError::new(at, message));
             }
             _ => {}

@@ -16,7 +16,10 @@ pub enum Strings<'a> {
     Packed(Packed<'a>),
     Owned(Texts),
     /// A code over the count of names reads as empty.
-    Coded { codes: Cow<'a, [u32]>, names: Names<'a> },
+    Coded {
+        codes: Cow<'a, [u32]>,
+        names: Names<'a>,
+    },
 }
 
 #[derive(Clone, Debug)]

@@ -97,7 +97,10 @@ pub enum Values {
     Texts(Texts),
     Blobs(Texts),
     /// The names are distinct.
-    Categories { codes: Vec<u32>, names: Texts },
+    Categories {
+        codes: Vec<u32>,
+        names: Texts,
+    },
 }
 
 /// One value for each row.

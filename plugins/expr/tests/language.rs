@@ -1,5 +1,7 @@
 //! The language as its page describes it: one table of expressions and results over one small batch.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
 use weir_expr::{Bits, Column, Columns, Packed, Source, Values, View, parse};
 
 /// Bytes of the columns that the tests see; every view lies at an odd address.
@@ -37,11 +39,27 @@ fn store() -> Store {
         ("n", Kind::F64(odd([1.0f64, 2.0, 0.0, 4.0].map(f64::to_le_bytes))), Some(vec![1, 1, 0, 1])),
         ("s", Kind::S64(odd([1i64, -2, 3, i64::MAX].map(i64::to_le_bytes))), None),
         ("u", Kind::U64(odd([1u64, 2, 3, u64::MAX].map(u64::to_le_bytes))), None),
-        ("time", Kind::Time(odd([0i64, 1_000_000_000, 2_000_000_000, 3_000_000_000].map(i64::to_le_bytes))), None),
+        (
+            "time",
+            Kind::Time(odd([0i64, 1_000_000_000, 2_000_000_000, 3_000_000_000].map(i64::to_le_bytes))),
+            None,
+        ),
         ("b", Kind::Bool(vec![1, 0, 1, 0]), Some(vec![1, 1, 0, 0])),
         ("t", Kind::Text(text_offsets, text_data), None),
-        ("c", Kind::Category(odd([0u32, 1, 0, 0].map(u32::to_le_bytes)), names_offsets.clone(), names_data.clone()), Some(vec![1, 1, 1, 0])),
-        ("http.host-name", Kind::Category(odd([1u32, 1, 0, 0].map(u32::to_le_bytes)), names_offsets, names_data), None),
+        (
+            "c",
+            Kind::Category(
+                odd([0u32, 1, 0, 0].map(u32::to_le_bytes)),
+                names_offsets.clone(),
+                names_data.clone(),
+            ),
+            Some(vec![1, 1, 1, 0]),
+        ),
+        (
+            "http.host-name",
+            Kind::Category(odd([1u32, 1, 0, 0].map(u32::to_le_bytes)), names_offsets, names_data),
+            None,
+        ),
     ])
 }
 
@@ -79,7 +97,9 @@ fn shown(column: &Column) -> String {
             Values::U64s(values) => format!("{}u", values[row]),
             Values::Timestamps(values) => format!("@{}", values[row]),
             Values::Bools(values) => ["false", "true"][values[row] as usize].into(),
-            Values::Texts(texts) | Values::Blobs(texts) => String::from_utf8(texts.get(row).to_vec()).unwrap(),
+            Values::Texts(texts) | Values::Blobs(texts) => {
+                String::from_utf8(texts.get(row).to_vec()).unwrap()
+            }
             Values::Categories { codes, names } => {
                 format!("#{}", String::from_utf8(names.get(codes[row] as usize).to_vec()).unwrap())
             }
@@ -147,7 +167,7 @@ fn three_valued_logic() {
     check("b is null", "false false true true");
     check("b is not null and n is null", "false false false false");
     check("n > 1 or n <= 1", "true true - true");
-    check("not (n > 1) and f < 2 or c = 'api'", "true true - false");
+    check("not (n > 1) and f < 2 or c = 'api'", "true true - -");
 }
 
 #[test]
@@ -202,7 +222,10 @@ fn casts() {
     check("f64('1e3')", "1000 1000 1000 1000");
     check("s64(t)", "- - - -");
     check("text(f)", "1.5 -2 0 4");
-    check("text(time)", "1970-01-01T00:00:00Z 1970-01-01T00:00:01Z 1970-01-01T00:00:02Z 1970-01-01T00:00:03Z");
+    check(
+        "text(time)",
+        "1970-01-01T00:00:00Z 1970-01-01T00:00:01Z 1970-01-01T00:00:02Z 1970-01-01T00:00:03Z",
+    );
     check("bool(s)", "true true true true");
     check("timestamp(s)", "@1 @-2 @3 @9223372036854775807");
     check("time + 5", "@5 @1000000005 @2000000005 @3000000005");
@@ -243,7 +266,7 @@ fn bounds_hold() {
     refuse(&"a".repeat(9000), "longer than 8192");
     refuse(&(0..200).map(|n| format!("c{n} = 1")).collect::<Vec<_>>().join(" or "), "more than 128 columns");
     refuse(&vec!["a=1"; 600].join(" or "), "more than 1024 parts");
-    parse(&vec!["a = 1"; 300].join(" and ")).unwrap();
+    parse(&vec!["a = 1"; 250].join(" and ")).unwrap();
 }
 
 #[test]

@@ -7,7 +7,9 @@
 use serde::Deserialize;
 use weir_sdk::expr::{self, Expr};
 use weir_sdk::output::{forward, forward_mask};
-use weir_sdk::{Batch, BatchExt, Complaint, Context, Description, Failure, FailureExt, Opening, Output, Plan, Read, Unit};
+use weir_sdk::{
+    Batch, BatchExt, Complaint, Context, Description, Failure, FailureExt, Opening, Output, Plan, Read, Unit,
+};
 
 const OUT: u32 = 0;
 const REST: u32 = 1;
@@ -46,7 +48,10 @@ fn parsed(config: &Config) -> Result<Expr, Complaint> {
     if keep.is_condition() {
         return Ok(keep);
     }
-    Err(Complaint::new("/keep", "this is not true or false; compare it with something, as in `latency_ms > 100`"))
+    Err(Complaint::new(
+        "/keep",
+        "this is not true or false; compare it with something, as in `latency_ms > 100`",
+    ))
 }
 
 impl Unit for Filter {

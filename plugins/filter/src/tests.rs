@@ -11,7 +11,8 @@ fn check(keep: &str, out: &[u32], rest: &[u32]) {
         Column::of_f64s("latency_ms", &[50.0, 150.0, 250.0, 350.0]),
         Column::of_categories("method", ["GET", "PUT", "GET", "PUT"]),
     ];
-    let outputs = Bench::<Filter>::open(&config).unwrap().process(batch(&[1, 2, 3, 4], &[], columns)).unwrap();
+    let outputs =
+        Bench::<Filter>::open(&config).unwrap().process(batch(&[1, 2, 3, 4], &[], columns)).unwrap();
     assert_eq!(kept(&outputs, OUT, 4).unwrap_or_default(), out, "{keep}");
     assert_eq!(kept(&outputs, REST, 4).unwrap_or_default(), rest, "{keep}");
 }
@@ -39,7 +40,8 @@ fn what_cannot_be_computed_is_not_kept() {
 
 #[test]
 fn it_reads_only_the_columns_of_the_expression() {
-    let planned = plan::<Filter>(r#"{"keep": "a.b > 1 and `odd name` = 'x' and time > 0 and a.b < 9"}"#).unwrap();
+    let planned =
+        plan::<Filter>(r#"{"keep": "a.b > 1 and `odd name` = 'x' and time > 0 and a.b < 9"}"#).unwrap();
     let names: Vec<String> = planned.reads.unwrap().into_iter().map(|read| read.name).collect();
     assert_eq!(names, ["a.b", "odd name"]);
 }

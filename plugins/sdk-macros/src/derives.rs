@@ -13,15 +13,15 @@ fn fields(input: &DeriveInput) -> Result<Vec<&Field>> {
 
 /// The name of the column: `#[column = "http.status"]`, or the field's.
 fn column_name(field: &Field) -> Result<String> {
-    for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("column")) {
-        if let Meta::NameValue(pair) = &attribute.meta {
-            if let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = &pair.value {
-                return Ok(name.value());
-            }
-        }
-        return Err(Error::new_spanned(attribute, "write `#[column = \"name\"]`"));
+    let Some(attribute) = field.attrs.iter().find(|attribute| attribute.path().is_ident("column")) else {
+        return Ok(field.ident.as_ref().map(ToString::to_string).unwrap_or_default());
+    };
+    if let Meta::NameValue(pair) = &attribute.meta
+        && let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = &pair.value
+    {
+        return Ok(name.value());
     }
-    Ok(field.ident.as_ref().map(ToString::to_string).unwrap_or_default())
+    Err(Error::new_spanned(attribute, "write `#[column = \"name\"]`"))
 }
 
 pub fn event(input: &DeriveInput) -> Result<TokenStream> {
@@ -47,7 +47,7 @@ pub fn event(input: &DeriveInput) -> Result<TokenStream> {
 
             fn reads() -> ::std::vec::Vec<::weir_sdk::Read> {
                 fn of<#lifetime>() -> ::std::vec::Vec<::weir_sdk::Read> {
-                    ::std::vec![#(::weir_sdk::event::read_of::<#lifetime, #types>(#columns)),*]
+                    ::std::vec![#(::weir_sdk::event::read_of::<#types>(#columns)),*]
                 }
                 of()
             }

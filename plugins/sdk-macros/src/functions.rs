@@ -24,10 +24,10 @@ fn parts(arguments: TokenStream, function: &ItemFn) -> Result<Parts> {
 }
 
 fn referred(argument: &FnArg) -> Result<Type> {
-    if let FnArg::Typed(typed) = argument {
-        if let Type::Reference(reference) = &*typed.ty {
-            return Ok((*reference.elem).clone());
-        }
+    if let FnArg::Typed(typed) = argument
+        && let Type::Reference(reference) = &*typed.ty
+    {
+        return Ok((*reference.elem).clone());
     }
     Err(Error::new_spanned(argument, "this is taken by reference: `event: &Event`"))
 }
@@ -35,11 +35,11 @@ fn referred(argument: &FnArg) -> Result<Type> {
 /// The comment above the function in one line.
 fn summary(function: &ItemFn) -> String {
     let lines = function.attrs.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(MetaNameValue { path, value: Expr::Lit(ExprLit { lit: Lit::Str(line), .. }), .. })
-            if path.is_ident("doc") =>
-        {
-            Some(line.value().trim().to_owned())
-        }
+        Meta::NameValue(MetaNameValue {
+            path,
+            value: Expr::Lit(ExprLit { lit: Lit::Str(line), .. }),
+            ..
+        }) if path.is_ident("doc") => Some(line.value().trim().to_owned()),
         _ => None,
     });
     lines.collect::<Vec<_>>().join(" ")
@@ -88,10 +88,11 @@ fn unit(function: &ItemFn, parts: &Parts, kind: &str, port: &str, body: &TokenSt
     let Parts { event, config, summary, schema } = parts;
     let config = config.as_ref().map_or_else(|| quote!(::weir_sdk::NoConfig), |config| quote!(#config));
     let unit = format_ident!("{}Unit", camel_case(&function.sig.ident.to_string()));
+    let visibility = &function.vis;
     quote! {
         #function
 
-        struct #unit {
+        #visibility struct #unit {
             #[allow(dead_code)]
             config: #config,
         }
@@ -127,7 +128,10 @@ fn unit(function: &ItemFn, parts: &Parts, kind: &str, port: &str, body: &TokenSt
 fn camel_case(name: &str) -> String {
     let words = name.split('_').map(|word| {
         let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+        letters
+            .next()
+            .map(|first| first.to_uppercase().chain(letters).collect::<String>())
+            .unwrap_or_default()
     });
     words.collect()
 }

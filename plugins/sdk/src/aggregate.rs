@@ -15,7 +15,8 @@ use crate::output::{emit_for_keys, reject};
 use crate::state::{self, refused};
 use crate::unit::Hosted;
 use crate::{
-    Batch, BatchExt, Complaint, Context, Description, Due, Failure, FailureExt, Opening, Output, Plan, Table, Unit, timers,
+    Batch, BatchExt, Complaint, Context, Description, Due, Failure, FailureExt, Opening, Output, Plan, Table,
+    Unit, timers,
 };
 
 /// Numbers of a fixed size; all zeros must mean that nothing has happened yet. Made by the derive.
@@ -89,7 +90,8 @@ impl<A: Aggregate> Unit for Windowed<A> {
     }
 
     fn open(config: A::Config, _opening: &Opening) -> Result<Self, Failure> {
-        let aggregate = A::open(config).map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
+        let aggregate =
+            A::open(config).map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
         let window_ns = aggregate.window_ns().max(1);
         Ok(Self { aggregate, window_ns })
     }
@@ -107,7 +109,8 @@ impl<A: Aggregate> Unit for Windowed<A> {
             }
         }
         self.fold(&input, &places)?;
-        let outputs = if late.is_empty() { Vec::new() } else { vec![reject(&late, "late", "the window is closed")] };
+        let outputs =
+            if late.is_empty() { Vec::new() } else { vec![reject(&late, "late", "the window is closed")] };
         Ok(outputs)
     }
 

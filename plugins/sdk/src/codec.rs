@@ -38,7 +38,8 @@ impl<T: Codec> manifest::Guest for Guest<T> {
     }
 
     fn plan(config: String) -> Result<String, Vec<manifest::Complaint>> {
-        let convert = |complaint: Complaint| manifest::Complaint { path: complaint.path, message: complaint.message };
+        let convert =
+            |complaint: Complaint| manifest::Complaint { path: complaint.path, message: complaint.message };
         let config = parse_config(&config).map_err(|complaint| vec![convert(complaint)])?;
         T::plan(config).map(|plan| plan.to_json()).map_err(|list| list.into_iter().map(convert).collect())
     }
@@ -47,7 +48,8 @@ impl<T: Codec> manifest::Guest for Guest<T> {
 impl<T: Codec + Hosted> coding::Guest for Guest<T> {
     fn open(setup: Setup) -> Result<(), Failure> {
         crate::log::catch_panics();
-        let config = parse_config(&setup.config).map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
+        let config = parse_config(&setup.config)
+            .map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
         let codec = T::open(config, &setup)?;
         T::with_instance(|instance| *instance = Some(codec));
         Ok(())

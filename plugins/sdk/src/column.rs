@@ -178,20 +178,20 @@ fn packed(packed: &Packed) -> expr::Packed<'_> {
 }
 
 /// Reading and making one column.
-pub trait ColumnExt {
+pub trait ColumnExt: Sized {
     /// Whether there is a value.
     fn is_there(&self, row: usize) -> bool;
     /// As an expression reads it; none for kinds that came later.
     fn expr_source(&self) -> Option<expr::Source<'_>>;
-    fn new(name: &str, values: Values) -> Column;
-    fn of_f64s(name: &str, values: &[f64]) -> Column;
-    fn of_s64s(name: &str, values: &[i64]) -> Column;
-    fn of_u64s(name: &str, values: &[u64]) -> Column;
-    fn of_bools(name: &str, values: &[bool]) -> Column;
-    fn of_texts<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Column;
-    fn of_categories<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Column;
+    fn new(name: &str, values: Values) -> Self;
+    fn of_f64s(name: &str, values: &[f64]) -> Self;
+    fn of_s64s(name: &str, values: &[i64]) -> Self;
+    fn of_u64s(name: &str, values: &[u64]) -> Self;
+    fn of_bools(name: &str, values: &[bool]) -> Self;
+    fn of_texts<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Self;
+    fn of_categories<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Self;
     /// What an expression gave.
-    fn of_expr(name: &str, column: expr::Column, rows: usize) -> Column;
+    fn of_expr(name: &str, column: expr::Column, rows: usize) -> Self;
 }
 
 impl ColumnExt for Column {
@@ -217,37 +217,37 @@ impl ColumnExt for Column {
         Some(expr::Source { view, valid: self.valid.as_deref().map(expr::Bits::Bytes) })
     }
 
-    fn new(name: &str, values: Values) -> Column {
+    fn new(name: &str, values: Values) -> Self {
         Column { name: name.to_owned(), values, valid: None }
     }
 
-    fn of_f64s(name: &str, values: &[f64]) -> Column {
+    fn of_f64s(name: &str, values: &[f64]) -> Self {
         Self::new(name, Values::F64s(bytes_of(values)))
     }
 
-    fn of_s64s(name: &str, values: &[i64]) -> Column {
+    fn of_s64s(name: &str, values: &[i64]) -> Self {
         Self::new(name, Values::S64s(bytes_of(values)))
     }
 
-    fn of_u64s(name: &str, values: &[u64]) -> Column {
+    fn of_u64s(name: &str, values: &[u64]) -> Self {
         Self::new(name, Values::U64s(bytes_of(values)))
     }
 
-    fn of_bools(name: &str, values: &[bool]) -> Column {
+    fn of_bools(name: &str, values: &[bool]) -> Self {
         Self::new(name, Values::Bools(values.iter().map(|value| u8::from(*value)).collect()))
     }
 
-    fn of_texts<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Column {
+    fn of_texts<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Self {
         let mut texts = expr::Texts::default();
         values.into_iter().for_each(|text| texts.push(text.as_ref().as_bytes()));
         Self::new(name, Values::Texts(packed_of(texts)))
     }
 
-    fn of_categories<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Column {
+    fn of_categories<T: AsRef<str>>(name: &str, values: impl IntoIterator<Item = T>) -> Self {
         Self::new(name, Values::Categories(categorize(values)))
     }
 
-    fn of_expr(name: &str, column: expr::Column, rows: usize) -> Column {
+    fn of_expr(name: &str, column: expr::Column, rows: usize) -> Self {
         let values = match column.values {
             // Nothing is known of its kind: an f64 column without a value.
             expr::Values::Null => Values::F64s(vec![0; rows * 8]),

@@ -33,7 +33,9 @@ pub fn read_of<'a, T: Field<'a>>(name: &str) -> Read {
 /// One byte for each row: 1 where it is an event that is wanted.
 pub fn mask<E: Event>(batch: &Batch, keep: impl Fn(&E::Row<'_>) -> bool) -> Vec<u8> {
     let readers = E::readers(batch);
-    (0..batch.rows as usize).map(|row| u8::from(E::row(&readers, row).is_some_and(|event| keep(&event)))).collect()
+    (0..batch.rows as usize)
+        .map(|row| u8::from(E::row(&readers, row).is_some_and(|event| keep(&event))))
+        .collect()
 }
 
 /// New columns, one value for each row.
@@ -192,7 +194,11 @@ impl<T: Cell> Builder<T> {
 
     pub fn finish(self, name: &str) -> Column {
         let complete = self.valid.iter().all(|valid| *valid == 1);
-        Column { name: name.to_owned(), values: T::values(self.store), valid: (!complete).then_some(self.valid) }
+        Column {
+            name: name.to_owned(),
+            values: T::values(self.store),
+            valid: (!complete).then_some(self.valid),
+        }
     }
 }
 

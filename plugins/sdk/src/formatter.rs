@@ -33,7 +33,8 @@ impl<T: Formatter> manifest::Guest for Guest<T> {
     }
 
     fn plan(config: String) -> Result<String, Vec<manifest::Complaint>> {
-        let convert = |complaint: Complaint| manifest::Complaint { path: complaint.path, message: complaint.message };
+        let convert =
+            |complaint: Complaint| manifest::Complaint { path: complaint.path, message: complaint.message };
         let config = parse_config(&config).map_err(|complaint| vec![convert(complaint)])?;
         T::plan(config).map(|plan| plan.to_json()).map_err(|list| list.into_iter().map(convert).collect())
     }
@@ -43,7 +44,8 @@ impl<T: Formatter> rendering::Guest for Guest<T> {
     fn render(request: Request) -> Result<Chart, Failure> {
         use crate::FailureExt;
         crate::log::catch_panics();
-        let options = parse_config(&request.options).map_err(|complaint| Failure::fail("bad-options", complaint.message))?;
+        let options = parse_config(&request.options)
+            .map_err(|complaint| Failure::fail("bad-options", complaint.message))?;
         T::render(options, request)
     }
 }

@@ -38,8 +38,8 @@ pub use unit::Unit;
 
 pub use bindings::unit::exports::weir::plugin::lifecycle::{Entries, Opening};
 pub use bindings::unit::weir::plugin::types::{
-    Batch, Categories, Column, Context, Due, Emit, Extra, Failure, Forward, Output, Packed, Reject, Rows, Triplet, Values,
-    Verdict,
+    Batch, Categories, Column, Context, Due, Emit, Extra, Failure, Forward, Output, Packed, Reject, Rows,
+    Triplet, Values, Verdict,
 };
 pub use weir_expr as expr;
 pub use weir_sdk_macros::{Columns, Event, State, filter, transform};

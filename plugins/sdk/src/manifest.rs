@@ -31,7 +31,12 @@ pub struct Description {
 pub const NO_CONFIG: &str = r#"{"type":"object","additionalProperties":false}"#;
 
 impl Description {
-    pub const fn new(kind: &'static str, name: &'static str, version: &'static str, summary: &'static str) -> Self {
+    pub const fn new(
+        kind: &'static str,
+        name: &'static str,
+        version: &'static str,
+        summary: &'static str,
+    ) -> Self {
         Self { name, version, summary, kind, config: NO_CONFIG, state_schema: 0, migrates: &[] }
     }
 

@@ -26,7 +26,8 @@ pub fn forward_with(port: u32, set: Vec<Column>, omit: Vec<String>) -> Output {
 
 /// New rows for keys: the host adds the key's columns and its triplet.
 pub fn emit_for_keys(port: u32, times: &[i64], keys: &[u32], columns: Vec<Column>) -> Output {
-    let nobody = Triplet { application: String::new(), environment: String::new(), event_type: String::new() };
+    let nobody =
+        Triplet { application: String::new(), environment: String::new(), event_type: String::new() };
     emit(port, nobody, times, keys, columns)
 }
 

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use crate::bindings::rule::exports::weir::plugin::{evaluation, lifecycle, manifest};
 use crate::manifest::parse_config;
 use crate::unit::{Hosted, no_migration, not_open};
-use crate::{Batch, Complaint, Context, Description, Due, Entries, Failure, FailureExt, Opening, Packed, Plan};
+use crate::{
+    Batch, Complaint, Context, Description, Due, Entries, Failure, FailureExt, Opening, Packed, Plan,
+};
 
 pub use evaluation::{Severity, Signal};
 
@@ -51,7 +53,8 @@ fn into_rule(complaint: Complaint) -> manifest::Complaint {
 impl<T: Rule + Hosted> lifecycle::Guest for Guest<T> {
     fn open(opening: lifecycle::Opening) -> Result<(), Failure> {
         crate::log::catch_panics();
-        let config = parse_config(&opening.config).map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
+        let config = parse_config(&opening.config)
+            .map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
         let opening = Opening {
             config: opening.config,
             pipeline: opening.pipeline,
@@ -67,7 +70,13 @@ impl<T: Rule + Hosted> lifecycle::Guest for Guest<T> {
     }
 
     fn migrate(schema: u32, old: lifecycle::Entries) -> Result<Vec<lifecycle::Entries>, Failure> {
-        let old = Entries { table: old.table, keys: old.keys, names: old.names, slots: old.slots, values: old.values };
+        let old = Entries {
+            table: old.table,
+            keys: old.keys,
+            names: old.names,
+            slots: old.slots,
+            values: old.values,
+        };
         let new = T::migrate(schema, old)?;
         Ok(new.into_iter().map(into_rule_entries).collect())
     }

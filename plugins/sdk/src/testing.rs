@@ -7,10 +7,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::bindings::unit::weir::plugin::state::{Page, Refusal};
-use crate::column::{BatchExt, PackedExt, U32s, S64s, bytes_of, pack};
+use crate::column::{BatchExt, PackedExt, S64s, U32s, bytes_of, pack};
 use crate::log::Level;
 use crate::manifest::parse_config;
-use crate::{Batch, Column, Complaint, Context, Due, Failure, FailureExt, Opening, Output, Packed, Plan, Triplet, Unit};
+use crate::{
+    Batch, Column, Complaint, Context, Due, Failure, FailureExt, Opening, Output, Packed, Plan, Triplet, Unit,
+};
 
 /// Most timers in one call of `tick`, as in the host.
 const DUE_MAX: usize = 4096;
@@ -64,8 +66,11 @@ impl Host {
     pub fn read(&self, table: u32, handles: &[u8], slots: &[u8]) -> Vec<u8> {
         let size = self.size(table);
         let zeros = vec![0; size];
-        let values = places(handles, slots).into_iter().map(|(handle, slot)| self.entries.get(&(table, handle, slot)));
-        values.flat_map(|value| value.unwrap_or(&zeros).iter().copied().take(size).collect::<Vec<u8>>()).collect()
+        let values =
+            places(handles, slots).into_iter().map(|(handle, slot)| self.entries.get(&(table, handle, slot)));
+        values
+            .flat_map(|value| value.unwrap_or(&zeros).iter().copied().take(size).collect::<Vec<u8>>())
+            .collect()
     }
 
     pub fn write(&mut self, table: u32, handles: &[u8], slots: &[u8], values: &[u8]) -> Result<(), Refusal> {
@@ -83,7 +88,13 @@ impl Host {
         pack(places.map(|(handle, slot)| self.entries.get(&(table, handle, slot)).unwrap_or(&empty)))
     }
 
-    pub fn write_packed(&mut self, table: u32, handles: &[u8], slots: &[u8], values: &Packed) -> Result<(), Refusal> {
+    pub fn write_packed(
+        &mut self,
+        table: u32,
+        handles: &[u8],
+        slots: &[u8],
+        values: &Packed,
+    ) -> Result<(), Refusal> {
         self.refusal()?;
         for (row, (handle, slot)) in places(handles, slots).into_iter().enumerate() {
             self.entries.insert((table, handle, slot), values.bytes_at(row).to_vec());
@@ -108,7 +119,8 @@ impl Host {
     /// Keyed tables only; the cursor is the count of entries that were given.
     pub fn scan(&self, table: u32, _prefix: &[u8], cursor: &[u8], limit: u32) -> Page {
         let from = U32s::new(cursor).get(0) as usize;
-        let all: Vec<(u32, i64)> = self.entries.keys().filter(|key| key.0 == table).map(|key| (key.1, key.2)).collect();
+        let all: Vec<(u32, i64)> =
+            self.entries.keys().filter(|key| key.0 == table).map(|key| (key.1, key.2)).collect();
         let page: Vec<(u32, i64)> = all.iter().copied().skip(from).take(limit as usize).collect();
         let next = from + page.len();
         Page {
@@ -174,11 +186,17 @@ impl<U: Unit> Bench<U> {
     /// Plans and opens with a configuration in JSON; complaints become the failure "bad-config".
     pub fn open(config: &str) -> Result<Self, Failure> {
         let plan = plan::<U>(config).map_err(|list| {
-            let lines: Vec<String> = list.into_iter().map(|complaint| format!("{}: {}", complaint.path, complaint.message)).collect();
+            let lines: Vec<String> = list
+                .into_iter()
+                .map(|complaint| format!("{}: {}", complaint.path, complaint.message))
+                .collect();
             Failure::fail("bad-config", lines.join("; "))
         })?;
         host(|host| {
-            *host = Host { sizes: plan.tables.iter().map(|table| table.size.unwrap_or(0)).collect(), ..Host::default() };
+            *host = Host {
+                sizes: plan.tables.iter().map(|table| table.size.unwrap_or(0)).collect(),
+                ..Host::default()
+            };
         });
         Ok(Self { unit: opened(config)?, plan, context: context(0, 0) })
     }
@@ -233,7 +251,8 @@ pub fn context(now: i64, watermark: i64) -> Context {
 
 /// A batch of the stream test/test/test.
 pub fn batch(times: &[i64], keys: &[u32], columns: Vec<Column>) -> Batch {
-    let triplet = Triplet { application: "test".into(), environment: "test".into(), event_type: "test".into() };
+    let triplet =
+        Triplet { application: "test".into(), environment: "test".into(), event_type: "test".into() };
     let rows = times.len() as u32;
     Batch { triplet, rows, time: bytes_of(times), keys: bytes_of(keys), columns, extras: Vec::new() }
 }
@@ -243,7 +262,9 @@ pub fn kept(outputs: &[Output], port: u32, rows: usize) -> Option<Vec<u32>> {
     outputs.iter().find_map(|output| match output {
         Output::Forward(forward) if forward.port == port => Some(match &forward.rows {
             crate::Rows::All => (0..rows as u32).collect(),
-            crate::Rows::Mask(mask) => (0..rows as u32).filter(|row| mask.get(*row as usize) == Some(&1)).collect(),
+            crate::Rows::Mask(mask) => {
+                (0..rows as u32).filter(|row| mask.get(*row as usize) == Some(&1)).collect()
+            }
             crate::Rows::Indexes(bytes) => U32s::new(bytes).to_vec(),
         }),
         _ => None,

@@ -14,7 +14,11 @@ pub fn wake(keys: &[u32], slots: &[i64], times: &[i64]) {
 /// When the host's clock passes the time.
 pub fn wake_by_clock(keys: &[u32], slots: &[i64], times: &[i64]) {
     #[cfg(target_family = "wasm")]
-    crate::bindings::unit::weir::plugin::timers::wake_by_clock(&bytes_of(keys), &bytes_of(slots), &bytes_of(times));
+    crate::bindings::unit::weir::plugin::timers::wake_by_clock(
+        &bytes_of(keys),
+        &bytes_of(slots),
+        &bytes_of(times),
+    );
     #[cfg(not(target_family = "wasm"))]
     crate::testing::host(|host| host.wake(true, &bytes_of(keys), &bytes_of(slots), &bytes_of(times)));
 }

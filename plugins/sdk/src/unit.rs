@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::unit::exports::weir::plugin::{lifecycle, manifest, processing};
 use crate::manifest::parse_config;
-use crate::{Batch, Complaint, Context, Description, Due, Entries, Failure, FailureExt, Opening, Output, Plan};
+use crate::{
+    Batch, Complaint, Context, Description, Due, Entries, Failure, FailureExt, Opening, Output, Plan,
+};
 
 pub trait Unit: Sized + 'static {
     /// The configuration; [`crate::NoConfig`] where there is none.
@@ -68,7 +70,8 @@ impl<T: Unit> manifest::Guest for Guest<T> {
 impl<T: Unit + Hosted> lifecycle::Guest for Guest<T> {
     fn open(opening: Opening) -> Result<(), Failure> {
         crate::log::catch_panics();
-        let config = parse_config(&opening.config).map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
+        let config = parse_config(&opening.config)
+            .map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
         let unit = T::open(config, &opening)?;
         T::with_instance(|instance| *instance = Some(unit));
         Ok(())

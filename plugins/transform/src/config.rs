@@ -90,10 +90,10 @@ pub fn changes(config: &Config) -> Result<Changes, Vec<Complaint>> {
     }
     let comes: BTreeSet<&String> = made.iter().chain(&moved).map(|(name, _)| name).collect();
     let goes = config.drop.iter().chain(config.rename.keys());
-    let omit = goes.filter(|name| !comes.contains(name)).cloned().collect();
+    let omit: BTreeSet<String> = goes.filter(|name| !comes.contains(name)).cloned().collect();
     let named = made.iter().chain(&moved).flat_map(|(_, expr)| expr.columns());
     let reads = named.filter(|name| *name != "time").cloned().collect();
-    Ok(Changes { made, moved, omit, reads })
+    Ok(Changes { made, moved, omit: omit.into_iter().collect(), reads })
 }
 
 /// Casts and renames, both of the columns as they come in.
@@ -140,7 +140,10 @@ fn check_names(config: &Config, complaints: &mut Vec<Complaint>) {
             complaints.push(Complaint::new(&path, "the event time cannot be dropped"));
         }
         if config.set.contains_key(name) || config.cast.contains_key(name) {
-            complaints.push(Complaint::new(&path, format!("`{name}` is also in `set` or `cast`; take it out of one")));
+            complaints.push(Complaint::new(
+                &path,
+                format!("`{name}` is also in `set` or `cast`; take it out of one"),
+            ));
         }
     }
 }

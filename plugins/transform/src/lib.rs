@@ -11,8 +11,8 @@ use weir_sdk::column::bytes_of;
 use weir_sdk::expr::{self, Kind, Values as Computed};
 use weir_sdk::output::forward_with;
 use weir_sdk::{
-    Batch, BatchExt, Column, ColumnExt, Complaint, Context, Description, Failure, FailureExt, Opening, Output, Plan, Read, Unit,
-    Values,
+    Batch, BatchExt, Column, ColumnExt, Complaint, Context, Description, Failure, FailureExt, Opening,
+    Output, Plan, Read, Unit, Values,
 };
 
 use config::{Changes, Config};
@@ -26,7 +26,8 @@ impl Unit for Transform {
 
     fn describe() -> Description {
         let summary = "Computes, renames, converts and drops columns";
-        Description::new("transform", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), summary).config(config::SCHEMA)
+        Description::new("transform", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), summary)
+            .config(config::SCHEMA)
     }
 
     fn plan(config: Config) -> Result<Plan, Vec<Complaint>> {
@@ -39,7 +40,8 @@ impl Unit for Transform {
 
     fn open(config: Config, _opening: &Opening) -> Result<Self, Failure> {
         let changes = config::changes(&config).map_err(|complaints| {
-            let lines: Vec<String> = complaints.into_iter().map(|c| format!("{}: {}", c.path, c.message)).collect();
+            let lines: Vec<String> =
+                complaints.into_iter().map(|c| format!("{}: {}", c.path, c.message)).collect();
             Failure::fail("bad-config", lines.join("; "))
         })?;
         Ok(Self { changes })
@@ -64,6 +66,9 @@ impl Unit for Transform {
             let computed = expr.eval(&columns);
             if !matches!(computed.values, Computed::Null) {
                 set.push(Column::of_expr(name, computed, rows));
+            } else if expr.columns().iter().any(|column| input.column(column).is_some()) {
+                // It is there, but nothing of it converts.
+                omit.push(name.clone());
             }
         }
         Ok(vec![forward_with(0, set, omit)])

@@ -42,7 +42,7 @@ fn a_cast_that_fails_leaves_no_value() {
 #[test]
 fn renames_copy_and_omit_also_crosswise() {
     let forward = transformed(r#"{"rename": {"size": "bytes"}, "drop": ["status"]}"#);
-    assert_eq!(forward.omit, ["status", "size"]);
+    assert_eq!(forward.omit, ["size", "status"]);
     assert_eq!(column(forward, "bytes"), [10.0, 20.0, 30.0]);
     let crossed = transformed(r#"{"rename": {"size": "latency_ms", "latency_ms": "size"}}"#);
     assert!(crossed.omit.is_empty());
@@ -50,8 +50,18 @@ fn renames_copy_and_omit_also_crosswise() {
 }
 
 #[test]
+fn a_column_that_nothing_converts_is_left_out() {
+    let blobs = weir_sdk::Values::Blobs(weir_sdk::column::pack(["a", "b"]));
+    let input = batch(&[1, 2], &[], vec![Column::new("raw", blobs)]);
+    let outputs = Bench::<Transform>::open(r#"{"cast": {"raw": "f64"}}"#).unwrap().process(input).unwrap();
+    let Some(Output::Forward(forward)) = outputs.first() else { panic!("no forward") };
+    assert_eq!((forward.set.len(), forward.omit.as_slice()), (0, ["raw".to_owned()].as_slice()));
+}
+
+#[test]
 fn what_the_stream_lacks_is_passed_over() {
-    let forward = transformed(r#"{"rename": {"nothing": "more"}, "cast": {"none": "f64"}, "set": {"x": "gone + 1"}}"#);
+    let forward =
+        transformed(r#"{"rename": {"nothing": "more"}, "cast": {"none": "f64"}, "set": {"x": "gone + 1"}}"#);
     assert!(forward.set.is_empty());
     assert_eq!(forward.omit, ["nothing", "x"]);
 }
@@ -68,7 +78,8 @@ fn time_is_replaced_where_there_is_a_result() {
 #[test]
 fn it_reads_what_it_needs_and_no_more() {
     let config = r#"{"set": {"a": "b + time"}, "rename": {"c": "d"}, "cast": {"e": "f64"}, "drop": ["f"]}"#;
-    let names: Vec<String> = plan::<Transform>(config).unwrap().reads.unwrap().into_iter().map(|read| read.name).collect();
+    let names: Vec<String> =
+        plan::<Transform>(config).unwrap().reads.unwrap().into_iter().map(|read| read.name).collect();
     assert_eq!(names, ["b", "c", "e"]);
 }
 

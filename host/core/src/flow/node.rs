@@ -4,6 +4,7 @@
 //! halves until the rows to blame stand alone, and these go to the dead letters. The state writes of a call that failed are taken back, those of
 //! calls that worked stay part of the record. At most [`CALLS_MAX`] calls are spent on one input; what is then still unknown is dead-lettered whole.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::circuit::Circuit;
@@ -15,7 +16,7 @@ use crate::config::CircuitPolicy;
 use crate::plan::Plan;
 use crate::projection;
 use crate::record::Run;
-use crate::state::{SharedState, UnitState};
+use crate::state::{Mark, SharedState, UnitState};
 use crate::unit::{CallError, Context, Due, Failure, Fault, FaultKind, Input, Unit, Verdict};
 
 /// Calls spent on one input that fails: enough to find four bad rows in 65,536.
@@ -44,6 +45,20 @@ pub struct Node {
     pub ticked_at: i64,
     /// Whether a fault happened in this record, for the flow's choice of thread.
     pub faulted: bool,
+    /// What this record adds to the counters, if it is committed.
+    pub tally: Tally,
+    /// Where the state was before this record.
+    pub start: Option<Mark>,
+}
+
+/// Counts of one record.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Tally {
+    pub rows_in: u64,
+    pub rows_out: u64,
+    pub rejected: u64,
+    pub late: u64,
+    pub dropped: u64,
 }
 
 /// What a record says to all calls that come from it.
@@ -54,6 +69,8 @@ pub struct Moment {
     pub watermark_unix_ns: i64,
     /// The newest time of acceptance that the flow knows of; for circuits.
     pub newest_unix_ns: i64,
+    /// Whether a fault may be searched for here; else the first one ends the record, which is taken back and run again elsewhere.
+    pub patient: bool,
 }
 
 /// The lock of a unit's state. It is never contended, and what a panic left is still whole, because calls are undone by mark.
@@ -70,7 +87,7 @@ impl Node {
         clock: &dyn Fn() -> u64,
         effects: &mut Effects,
     ) -> Applied {
-        NodeCounters::add(&self.counters.rows_in, batch.rows() as u64);
+        self.tally.rows_in += batch.rows() as u64;
         let Some(batch) = self.select(batch) else { return Applied::default() };
         let (projected, refused) = projection::project(&batch, &self.plan);
         for refused in refused {
@@ -83,9 +100,49 @@ impl Node {
         let applied = self.attempt(&batch, &input, moment, 0, &mut spent, effects);
         NodeCounters::add(&self.counters.busy_ns, clock().saturating_sub(started));
         NodeCounters::add(&self.counters.calls, u64::from(spent));
+        if self.faulted && !moment.patient {
+            return applied;
+        }
         let worked = !applied.rejected.iter().any(|rejected| rejected.batch.rows() == batch.rows()) || spent == 1;
         self.settle_circuit(worked, moment);
         self.take_rejected(applied, effects)
+    }
+
+    /// A record begins.
+    pub fn begin(&mut self) {
+        (self.part, self.ordinal, self.faulted) = (0, 0, false);
+        self.tally = Tally::default();
+        self.start = Some(lock(&self.state).mark());
+    }
+
+    /// The record is done: its state and counts stand.
+    pub fn commit(&mut self) {
+        let entries = {
+            let mut state = lock(&self.state);
+            state.commit();
+            state.entries() as u64
+        };
+        let (counters, tally) = (&self.counters, self.tally);
+        counters.state_entries.store(entries, Ordering::Relaxed);
+        if self.part == 0 && tally.rows_in == 0 && tally.dropped == 0 {
+            return;
+        }
+        counters.memory_bytes.store(self.unit.memory_bytes() as u64, Ordering::Relaxed);
+        NodeCounters::add(&counters.rows_in, tally.rows_in);
+        NodeCounters::add(&counters.rows_out, tally.rows_out);
+        NodeCounters::add(&counters.rejected, tally.rejected);
+        NodeCounters::add(&counters.late, tally.late);
+        NodeCounters::add(&counters.dropped, tally.dropped);
+    }
+
+    /// The record did not happen. An instance that was called may have cached what is taken back, so it ends.
+    pub fn take_back(&mut self) {
+        if let Some(start) = self.start.take() {
+            lock(&self.state).roll_back(start);
+        }
+        if self.part > 0 {
+            self.unit.reset();
+        }
     }
 
     /// Hands due timers (or a periodic tick) to the unit. A tick that fails is tried again on a new instance; then its timers are dead-lettered.
@@ -113,6 +170,9 @@ impl Node {
                     lock(&self.state).roll_back(mark);
                     self.unit.reset();
                     last = Some(self.note(error, "tick", moment, 0, effects));
+                    if !moment.patient {
+                        return Applied::default();
+                    }
                 }
             }
         }
@@ -183,6 +243,9 @@ impl Node {
                         return self.drop_rows(batch, input, moment, first_row, failure, spent, effects);
                     }
                     last = self.note(error, "process", moment, input.rows() as u32, effects);
+                    if !moment.patient {
+                        return Applied::default();
+                    }
                 }
             }
         }
@@ -330,7 +393,7 @@ impl Node {
     }
 
     fn dead(&mut self, batch: &Batch, code: &str, message: &str, effects: &mut Effects) {
-        NodeCounters::add(&self.counters.rejected, batch.rows() as u64);
+        self.tally.rejected += batch.rows() as u64;
         effects.dead.push(DeadLetter {
             at_unix_ns: batch.accepted_at_unix_ns,
             unit: Arc::clone(&self.id),

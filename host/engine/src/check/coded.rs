@@ -120,7 +120,8 @@ pub fn entries(entries: Vec<raw::Entries>, limits: &OutputLimits) -> Result<Vec<
 
 fn check_entries(entries: raw::Entries, budget: &mut Budget) -> Result<Entries, Wrong> {
     count("bytes of the table's name", entries.table.len(), TABLE_NAME_BYTES_MAX)?;
-    let bytes = entries.keys.len() + entries.slots.len() + entries.names.data.len() + entries.values.data.len();
+    let bytes =
+        entries.keys.len() + entries.slots.len() + entries.names.data.len() + entries.values.data.len();
     budget.take(bytes + entries.names.offsets.len() + entries.values.offsets.len())?;
     let values = any("values", entries.values)?;
     let rows = values.len();

@@ -78,7 +78,10 @@ pub(crate) fn check_name(name: &str) -> Result<(), Wrong> {
         return Err("a column has an empty name".to_owned());
     }
     if name.len() > NAME_BYTES_MAX {
-        return Err(format!("the name of a column has {} bytes, at most {NAME_BYTES_MAX} are taken", name.len()));
+        return Err(format!(
+            "the name of a column has {} bytes, at most {NAME_BYTES_MAX} are taken",
+            name.len()
+        ));
     }
     if name.chars().any(char::is_control) {
         return Err(format!("the name of column {name:?} has a control character"));
@@ -197,7 +200,8 @@ pub(crate) fn any(what: &str, packed: raw::Packed) -> Result<Strings, Wrong> {
 }
 
 fn check_utf8(strings: &Strings) -> Result<(), Wrong> {
-    let row_of = |byte: usize| strings.offsets.partition_point(|&offset| offset as usize <= byte).saturating_sub(1);
+    let row_of =
+        |byte: usize| strings.offsets.partition_point(|&offset| offset as usize <= byte).saturating_sub(1);
     let text = std::str::from_utf8(&strings.data).map_err(|error| {
         format!("row {} is not UTF-8 (byte {} of the data)", row_of(error.valid_up_to()), error.valid_up_to())
     })?;

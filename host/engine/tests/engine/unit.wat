@@ -1,5 +1,5 @@
-;; The component around a hand-written core module (`@core@`): types of the contract, imports lowered, exports lifted.
-;; Made once with wit-component from wit/ (world unit, imports log.write and state.read) and printed; only a change of the contract changes it.
+;; The component around a hand-written core module: types of the contract, imports lowered, exports lifted. The module goes where
+;; `@` core `@` stands. Made once with wit-component from wit/ and printed; only a change of the contract changes it.
 (component
   (type $ty-weir:plugin/types@0.1.0 (;0;)
     (instance

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream as Client;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
@@ -10,6 +11,16 @@ use weir_core::config::SourceKind;
 use super::*;
 use crate::source::Running;
 use crate::source::fake::{Fake, wait_until};
+
+fn spec() -> SourceSpec {
+    SourceSpec {
+        name: "tcp".into(),
+        kind: SourceKind::Tcp { listen: "127.0.0.1:0".parse().unwrap() },
+        triplet: Some("a/b/c".parse().unwrap()),
+        may_write: vec!["*/*/*".parse().unwrap()],
+        fields: Default::default(),
+    }
+}
 
 struct World {
     fake: Arc<Fake>,
@@ -21,14 +32,7 @@ impl World {
     fn new() -> Self {
         let fake = Arc::new(Fake::default());
         let (stop, stopped) = watch::channel(false);
-        let spec = SourceSpec {
-            name: "tcp".into(),
-            kind: SourceKind::Tcp { listen: "127.0.0.1:0".parse().unwrap() },
-            triplet: Some("a/b/c".parse().unwrap()),
-            may_write: vec!["*/*/*".parse().unwrap()],
-            fields: Default::default(),
-        };
-        let running = crate::source::start(&[spec], fake.clone(), stopped).unwrap();
+        let running = crate::source::start(&[spec()], fake.clone(), stopped).unwrap();
         Self { fake, running, stop }
     }
 
@@ -109,6 +113,14 @@ fn nothing_is_read_while_a_flow_lags() {
     world.end();
 }
 
+fn unacknowledged_bytes(client: &Client) -> i32 {
+    let mut bytes = 0;
+    // SAFETY: TIOCOUTQ writes one int to where the third argument points.
+    let result = unsafe { libc::ioctl(client.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    assert_eq!(result, 0);
+    bytes
+}
+
 #[test]
 fn stopping_takes_what_has_arrived() {
     let world = World::new();
@@ -118,6 +130,7 @@ fn stopping_takes_what_has_arrived() {
     for n in 1..1_000 {
         writeln!(client, "{{\"n\":{n}}}").unwrap();
     }
+    wait_until("the other side's kernel has all", || unacknowledged_bytes(&client) == 0);
     assert!(world.end().integers("a/b/c", "n").into_iter().eq(0..1_000));
 }
 
@@ -176,13 +189,7 @@ async fn a_connection_without_a_whole_event_is_closed() {
         rejected: Arc::default(),
         stop: stopped,
     };
-    let feed = Feed::of_paths(&SourceSpec {
-        name: "tcp".into(),
-        kind: SourceKind::Http,
-        triplet: None,
-        may_write: Vec::new(),
-        fields: Default::default(),
-    });
+    let feed = Feed::new(&spec());
     let shared = Rc::new(Shared {
         decoder: RefCell::new(Decoder::new(outlet.clone(), &feed)),
         armed: Cell::new(false),
@@ -198,6 +205,45 @@ async fn a_connection_without_a_whole_event_is_closed() {
     let began = Instant::now();
     assert!(matches!(connection.read_all(&mut outlet).await, End::Idle));
     assert!(began.elapsed() >= Duration::from_millis(29), "{:?}", began.elapsed());
+}
+
+/// CPU time of the threads of this process that read, all tests together.
+fn readers_cpu_ns() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of_readers = tasks.filter(|task| {
+        std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with("tcp-"))
+    });
+    let cpu_ns = of_readers.filter_map(|task| {
+        std::fs::read_to_string(task.path().join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok()
+    });
+    cpu_ns.sum()
+}
+
+/// CPU time of decoding alone, of the same bytes in the same pieces.
+fn decode_cpu_ns(world: &World, bytes: &[u8]) -> u64 {
+    let own_cpu_ns = || -> u64 {
+        let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+    };
+    let fake = Arc::new(Fake::default());
+    let outlet = Outlet {
+        name: "tcp".into(),
+        accept: fake.clone(),
+        counters: fake.counters.clone(),
+        rejected: Arc::default(),
+        stop: world.stop.subscribe(),
+    };
+    let mut decoder = Decoder::new(outlet, &Feed::new(&spec()));
+    let mut input = Input::new();
+    let before = own_cpu_ns();
+    for piece in bytes.chunks(crate::source::decoder::READ_BYTES) {
+        let copy = |buffer: &mut [u8]| {
+            buffer.get_mut(..piece.len()).unwrap().copy_from_slice(piece);
+            Ok(piece.len())
+        };
+        decoder.read(&mut input, copy).unwrap();
+    }
+    own_cpu_ns() - before
 }
 
 /// Cost of the path from socket to builder: prints only, a budget is checked by the benchmark of the whole program.
@@ -219,11 +265,12 @@ fn a_flood_over_one_connection_arrives_whole() {
     world.fake.wait_rows(EVENTS);
     let took = began.elapsed();
     let calls = world.fake.calls();
+    let (bytes, events) = (lines.len() / EVENTS, EVENTS as u64);
+    let (wall, cpu) = (took.as_nanos() as u64 / events, readers_cpu_ns() / events);
     println!(
-        "{} bytes each, {} ns each in all, {calls} hand-overs",
-        lines.len() / EVENTS,
-        took.as_nanos() as usize / EVENTS
+        "{bytes} bytes each; ns each: {wall} wall, {cpu} CPU of the reading threads; {calls} hand-overs"
     );
+    println!("without the socket: {} ns each", decode_cpu_ns(&world, lines.as_bytes()) / events);
     assert!(calls < EVENTS / 500, "{calls} hand-overs for {EVENTS} events");
     assert!(world.end().integers("a/b/c", "n").into_iter().eq(0..EVENTS as i64));
 }

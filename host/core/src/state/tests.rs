@@ -1,0 +1,160 @@
+//! State against a plain model: writes, removals, roll-backs and layers in any order.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::PlannedTable;
+
+const HANDLES: u32 = 6;
+
+fn plan(size: Option<u32>) -> Plan {
+    let table = PlannedTable { name: "t".into(), by_key: false, size, expire_ns: None };
+    Plan { tables: vec![table], ..Plan::default() }
+}
+
+/// A state with one free table and the names a..f defined, so that handles 0..6 are known.
+fn state(size: Option<u32>) -> UnitState {
+    let mut state = UnitState::new(&plan(size), Quota::default());
+    let names: Vec<u8> = (0..HANDLES).map(|n| b'a' + n as u8).collect();
+    let offsets: Vec<u8> = (0..=HANDLES).flat_map(u32::to_le_bytes).collect();
+    state.define(0, &offsets, &names).unwrap().unwrap();
+    state
+}
+
+fn read(state: &UnitState, handle: u32, slot: i64) -> u64 {
+    let bytes = state.read(0, &handle.to_le_bytes(), &slot.to_le_bytes()).unwrap();
+    u64::from_le_bytes(bytes.try_into().unwrap())
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Write(u32, i64, u64),
+    Remove(u32, i64),
+    Wake(u32, i64, i64),
+    Commit,
+    RollBack,
+    Freeze,
+    Settle,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let (handle, slot) = (0..HANDLES, 0..3_i64);
+    let step = prop_oneof![
+        6 => (handle.clone(), slot.clone(), 1..u64::MAX).prop_map(|(h, s, v)| Step::Write(h, s, v)),
+        3 => (handle.clone(), slot.clone()).prop_map(|(h, s)| Step::Remove(h, s)),
+        2 => (Just(0_u32), slot, 0..9_i64).prop_map(|(h, s, t)| Step::Wake(h, s, t)),
+        2 => Just(Step::Commit),
+        2 => Just(Step::RollBack),
+        1 => Just(Step::Freeze),
+        1 => Just(Step::Settle),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+type Model = (BTreeMap<(u32, i64), u64>, BTreeMap<(u32, i64), i64>);
+
+fn apply(state: &mut UnitState, model: &mut Model, committed: &mut Model, mark: &mut Mark, step: &Step) {
+    match *step {
+        Step::Write(h, s, v) => {
+            state.write(0, &h.to_le_bytes(), &s.to_le_bytes(), &v.to_le_bytes()).unwrap().unwrap();
+            model.0.insert((h, s), v);
+        }
+        Step::Remove(h, s) => {
+            state.remove(0, &h.to_le_bytes(), &s.to_le_bytes()).unwrap();
+            model.0.remove(&(h, s));
+        }
+        Step::Wake(h, s, t) => {
+            state.wake(&h.to_le_bytes(), &s.to_le_bytes(), &t.to_le_bytes(), false).unwrap();
+            model.1.insert((h, s), t);
+        }
+        Step::Commit => {
+            state.commit();
+            committed.clone_from(model);
+            *mark = state.mark();
+        }
+        Step::RollBack => {
+            state.roll_back(*mark);
+            model.clone_from(committed);
+        }
+        // Layers change between records only.
+        Step::Freeze | Step::Settle => {
+            state.commit();
+            committed.clone_from(model);
+            *mark = state.mark();
+            let table = &mut state.tables_mut()[0];
+            if matches!(step, Step::Freeze) && table.layers() < 4 {
+                table.freeze();
+            } else {
+                table.settle();
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn state_is_what_a_map_would_be(steps in steps()) {
+        let mut state = state(Some(8));
+        let (mut model, mut committed) = (Model::default(), Model::default());
+        let mut mark = state.mark();
+        for step in &steps {
+            apply(&mut state, &mut model, &mut committed, &mut mark, step);
+            for handle in 0..HANDLES {
+                for slot in 0..3 {
+                    let wanted = model.0.get(&(handle, slot)).copied().unwrap_or(0);
+                    prop_assert_eq!(read(&state, handle, slot), wanted);
+                }
+            }
+            prop_assert_eq!(state.entries(), model.0.len());
+            prop_assert_eq!(state.bytes(), model.0.len() * 8);
+            prop_assert_eq!(state.timers(), model.1.len());
+        }
+        let page = state.scan(0, &[], &[], 1000).unwrap();
+        prop_assert_eq!(page.handles.len() / 4, model.0.len());
+        let due = state.take_due(0, 8);
+        prop_assert_eq!(due.keys.len(), model.1.len());
+    }
+}
+
+#[test]
+fn a_wrong_table_handle_or_length_is_a_bug_with_a_text() {
+    let mut state = state(Some(8));
+    let handle = 0_u32.to_le_bytes();
+    assert!(state.read(7, &handle, &[]).unwrap_err().0.contains("no table 7"));
+    assert!(state.read(0, &99_u32.to_le_bytes(), &[]).unwrap_err().0.contains("never given"));
+    assert!(state.read(0, &[1, 2], &[]).is_err());
+    assert!(state.write(0, &handle, &[], &[1]).is_err());
+    assert!(state.define(0, &[0, 0, 0, 0, 9, 0, 0, 0], b"x").is_err());
+}
+
+#[test]
+fn a_full_state_refuses_and_writes_nothing() {
+    let mut state = UnitState::new(&plan(None), Quota { entries: 1, ..Quota::default() });
+    let offsets: Vec<u8> = [0_u32, 1].iter().flat_map(|n| n.to_le_bytes()).collect();
+    state.define(0, &offsets, b"a").unwrap().unwrap();
+    let two = [0_u32, 0].iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+    let slots = [0_i64, 1].iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+    let offsets: Vec<u8> = [0_u32, 1, 2].iter().flat_map(|n| n.to_le_bytes()).collect();
+    let refusal = state.write_packed(0, &two, &slots, &offsets, b"xy").unwrap().unwrap_err();
+    assert_eq!((refusal.code, state.entries()), ("quota", 0));
+}
+
+#[test]
+fn a_scan_goes_on_at_its_cursor() {
+    let mut state = state(Some(8));
+    for handle in 0..HANDLES {
+        state.write(0, &handle.to_le_bytes(), &[], &[1; 8]).unwrap().unwrap();
+    }
+    let (mut cursor, mut seen) = (Vec::new(), Vec::new());
+    loop {
+        let page = state.scan(0, &[], &cursor, 4).unwrap();
+        seen.extend(page.names.data);
+        cursor = page.cursor;
+        if cursor.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, b"abcdef");
+}

@@ -1,0 +1,163 @@
+//! The examples, run as their READMEs say, against a real host.
+//!
+//! In: the folders below `examples/`. Out: success, or what did not come out as it should. What the host counts is compared with a count that is made
+//! here, from the same events and without it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::command::{command, output, run};
+use crate::scratch::Scratch;
+
+/// How long events may take to where they are looked for; windows close seconds after their end.
+const ARRIVE_MAX: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Every client sends three events to the same stream.
+pub fn clients(root: &Path) -> Result<()> {
+    let host = Scratch::start(root, "host/src/default.toml")?;
+    let tested = send_and_tail(root, &host);
+    let ended = host.end();
+    tested.and(ended)
+}
+
+fn send_and_tail(root: &Path, host: &Scratch) -> Result<()> {
+    let folder = root.join("examples/clients");
+    let (http, tcp) = (host.http.to_string(), host.tcp.to_string());
+    run(command(&folder, "sh", &["tcp.sh", "127.0.0.1", &tcp]))?;
+    run(command(&folder, "sh", &["http.sh", "127.0.0.1", &http]))?;
+    run(command(&folder, "python3", &["client.py", "127.0.0.1", &tcp]))?;
+    run(command(&folder, "node", &["client.mjs", "127.0.0.1", &http]))?;
+    let server = format!("http://127.0.0.1:{http}");
+    let arguments = ["tail", "my/dev/click", "--server", &server, "-n", "100", "--no-follow"];
+    let weir = host.weir.to_string_lossy();
+    until("12 events in my/dev/click", || {
+        let lines = output(command(root, &weir, &arguments))?.lines().count();
+        Ok((lines == 12).then_some(()).ok_or_else(|| format!("{lines} events")))
+    })
+}
+
+/// Requests by user agent and by status code, and the slowest by status code.
+pub fn web_requests(root: &Path) -> Result<()> {
+    let host = Scratch::start(root, "examples/web-requests/weir.toml")?;
+    let tested = send_and_count(root, &host);
+    let ended = host.end();
+    tested.and(ended)
+}
+
+fn send_and_count(root: &Path, host: &Scratch) -> Result<()> {
+    let folder = root.join("examples/web-requests");
+    let tcp = host.tcp.to_string();
+    let amount = ["--events", "2000", "--per-second", "1000"];
+    let send = |more: &[&str]| command(&folder, "python3", &[&["send.py"], more, &amount].concat());
+    run(send(&["127.0.0.1", &tcp]))?;
+    let lines = output(send(&["--print", "--start", "0"]))?;
+    let requests: Vec<Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let sum = |one: f64, other: f64| one + other;
+    same(
+        root,
+        host,
+        ("requests_by_agent", "requests"),
+        sum,
+        &by(&requests, "user_agent", |_| Some(1.0), sum),
+    )?;
+    same(
+        root,
+        host,
+        ("requests_by_status", "requests"),
+        sum,
+        &by(&requests, "status_code", |_| Some(1.0), sum),
+    )?;
+    let time = |request: &Value| request.get("execution_time_ms").and_then(Value::as_f64);
+    let slowest = by(&requests, "status_code", time, f64::max);
+    same(root, host, ("slowest_by_status", "execution_time_ms_max"), f64::max, &slowest)
+}
+
+/// Folds a number of each request by one of its members.
+fn by(
+    requests: &[Value],
+    key: &str,
+    number: impl Fn(&Value) -> Option<f64>,
+    fold: fn(f64, f64) -> f64,
+) -> BTreeMap<String, f64> {
+    let mut groups = BTreeMap::new();
+    for request in requests {
+        let (Some(key), Some(number)) = (request.get(key), number(request)) else { continue };
+        let name = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+        groups.entry(name).and_modify(|group| *group = fold(*group, number)).or_insert(number);
+    }
+    groups
+}
+
+/// Waits until all points of a metric, folded by label, are what was computed here.
+fn same(
+    root: &Path,
+    host: &Scratch,
+    (metric, field): (&str, &str),
+    fold: fn(f64, f64) -> f64,
+    expected: &BTreeMap<String, f64>,
+) -> Result<()> {
+    let url = format!("http://127.0.0.1:{}/api/series/points?metric={metric}", host.http);
+    until(&format!("{metric} to be {expected:?}"), || {
+        // A metric that has no point yet is an error like any other, which is not what is waited for.
+        let answer = output(command(root, "curl", &["--silent", "--show-error", &url]))?;
+        let answer: Value = serde_json::from_str(&answer).with_context(|| format!("read {metric}"))?;
+        Ok(match folded(&answer, field, fold) {
+            Some(found) if found == *expected => Ok(()),
+            Some(found) => Err(format!("{found:?}")),
+            None => Err(answer.to_string()),
+        })
+    })
+}
+
+/// The values of a field of each series, folded, by the value of its only label.
+fn folded(answer: &Value, field: &str, fold: fn(f64, f64) -> f64) -> Option<BTreeMap<String, f64>> {
+    let mut groups = BTreeMap::new();
+    for series in answer.get("series")?.as_array()? {
+        let label = series.get("labels")?.as_object()?.values().next()?.as_str()?;
+        let values = series.get("values")?.get(field)?.as_array()?;
+        if let Some(value) = values.iter().filter_map(Value::as_f64).reduce(fold) {
+            groups.insert(label.to_owned(), value);
+        }
+    }
+    Some(groups)
+}
+
+/// Looks until it is so; what was there instead is the error.
+fn until(what: &str, mut look: impl FnMut() -> Result<Result<(), String>>) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match look()? {
+            Ok(()) => return Ok(()),
+            Err(instead) if begun.elapsed() > ARRIVE_MAX => bail!("waited for {what}; there is {instead}"),
+            Err(_) => std::thread::sleep(LOOK_EVERY),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn points_are_folded_by_label() {
+        let series = |code: &str, values: Value| json!({ "labels": { "status_code": code }, "values": { "n": values } });
+        let answer = json!({ "series": [series("200", json!([1.0, null, 2.0])), series("500", json!([]))] });
+        let sum = |one: f64, other: f64| one + other;
+        assert_eq!(folded(&answer, "n", sum), Some([("200".to_owned(), 3.0)].into()));
+        assert_eq!(folded(&json!({}), "n", sum), None);
+    }
+
+    #[test]
+    fn requests_are_folded_by_member() {
+        let requests = [json!({ "code": 200 }), json!({ "code": 200 }), json!({ "code": "x" })];
+        let counts = by(&requests, "code", |_| Some(1.0), |one, other| one + other);
+        assert_eq!(counts, [("200".to_owned(), 2.0), ("x".to_owned(), 1.0)].into());
+    }
+}

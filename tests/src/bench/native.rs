@@ -1,0 +1,70 @@
+//! The work of the units of the bench `boundary` as a person would write it in Rust, over the same Arrow columns.
+//!
+//! This is what the price of the boundary is measured against: no component, no state outside, no checks.
+
+use anyhow::{Context as _, Result};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{BooleanArray, Float64Array};
+use weir_core::batch::Batch;
+use weir_core::projection::pick;
+use weir_core::unit::Input;
+
+use super::events::HOSTS;
+
+const WINDOW_NS: i64 = 1_000_000_000;
+
+/// The first column of the input, which is the latency.
+fn latency(input: &Input) -> Result<&Float64Array> {
+    let column = input.columns.first().context("no column")?;
+    column.array.as_primitive_opt::<Float64Type>().context("the first column has no doubles")
+}
+
+/// `latency_ms > least`
+pub fn filter(input: &Input, least: f64) -> Result<BooleanArray> {
+    Ok(BooleanArray::from_unary(latency(input)?, |value| value > least))
+}
+
+/// `latency_ms / 1000`
+pub fn transform(input: &Input) -> Result<Float64Array> {
+    Ok(latency(input)?.unary(|value| value / 1_000.0))
+}
+
+/// Counts and sums by window and key, in arrays.
+#[derive(Debug, Default)]
+pub struct Rollup {
+    first: i64,
+    cells: Vec<(u64, f64)>,
+}
+
+impl Rollup {
+    pub fn fold(&mut self, input: &Input) -> Result<()> {
+        if self.cells.is_empty() {
+            self.first = input.time.iter().min().map_or(0, |time| time / WINDOW_NS);
+        }
+        for ((time, key), value) in input.time.iter().zip(input.keys.iter()).zip(latency(input)?.values()) {
+            let window = usize::try_from(time / WINDOW_NS - self.first).context("a time before the first")?;
+            let at = window * HOSTS + *key as usize;
+            if at >= self.cells.len() {
+                self.cells.resize((window + 1) * HOSTS, (0, 0.0));
+            }
+            if let Some((count, sum)) = self.cells.get_mut(at) {
+                *count += 1;
+                *sum += value;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A chain of filters, each with its own bound, as rows of the batch go on.
+pub fn chain(batch: &Batch, bounds: &[f64]) -> Result<Batch> {
+    let mut batch = batch.clone();
+    for least in bounds {
+        let column = batch.columns.column_by_name("latency_ms").context("no column latency_ms")?;
+        let column = column.as_primitive_opt::<Float64Type>().context("latency_ms has no doubles")?;
+        let mask = BooleanArray::from_unary(column, |value| value > *least);
+        batch = pick(&batch, mask.values());
+    }
+    Ok(batch)
+}
