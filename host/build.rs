@@ -15,12 +15,13 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     println!("cargo::rerun-if-changed=build.rs");
 
-    let components = files(&host.join("../plugins/target/components"), "run `cargo xtask components`")?
-        .into_iter()
-        .filter_map(|(path, file)| Some((path.strip_suffix(".wasm")?.to_owned(), file)))
-        .filter(|(name, _)| !name.contains('/'))
-        .collect();
-    let page = files(&host.join("ui/dist"), "run `npm run build` in host/ui")?;
+    let components =
+        files(&host.join("../plugins/target/components"), "`cargo xtask run` builds the components")?
+            .into_iter()
+            .filter_map(|(path, file)| Some((path.strip_suffix(".wasm")?.to_owned(), file)))
+            .filter(|(name, _)| !name.contains('/'))
+            .collect();
+    let page = files(&host.join("ui/dist"), "`cargo xtask run` builds the page")?;
 
     let mut text = String::new();
     index(&mut text, "COMPONENTS", components);

@@ -57,13 +57,15 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     let _entered = async_runtime.enter();
     let server = checked.topology.server.clone();
     let specs = checked.topology.sources.clone();
-    let listener = api::listen(server.listen)
-        .with_context(|| format!("server: cannot listen on {}; end the program that does, or set server.listen", server.listen))?;
+    let listener = api::listen(server.listen).with_context(|| {
+        format!("server: cannot listen on {}; end the program that does, or set server.listen", server.listen)
+    })?;
     let address = listener.local_addr().context("server: no address")?;
     let origin = if options.config.is_some() { "file" } else { "default" };
     runtime.configure_checked(checked, origin).map_err(|problems| refused(&name, &problems))?;
     let sources = source::start(&specs, Arc::new(Intake::new(Arc::clone(&runtime))), stop.clone())?;
-    let served = api::Server { runtime: Arc::clone(&runtime), ingest: sources.ingest.clone(), hosts: server.hosts };
+    let served =
+        api::Server { runtime: Arc::clone(&runtime), ingest: sources.ingest.clone(), hosts: server.hosts };
     let (api_stop, api_stopped) = watch::channel(false);
     let api = async_runtime.spawn(api::serve(served, listener, api_stopped));
     runtime.set_ready(true);
@@ -102,10 +104,9 @@ pub fn components(data: Option<&Path>) -> anyhow::Result<Components> {
     if let Some(data) = data {
         private_folder(data)?;
     }
-    let compile_helper = std::env::current_exe().ok().map(|program| CompileHelper {
-        program,
-        arguments: vec!["compile-component".to_owned()],
-    });
+    let compile_helper = std::env::current_exe()
+        .ok()
+        .map(|program| CompileHelper { program, arguments: vec!["compile-component".to_owned()] });
     let cache_dir = data.map(|data| data.join("cache"));
     let engine = Engine::start(Settings { cache_dir, compile_helper }).context("start the engine")?;
     Ok(Components::new(engine, data.map(|data| data.join("components"))))
@@ -122,7 +123,8 @@ fn private_folder(data: &Path) -> anyhow::Result<()> {
 
 fn read(config: Option<&Path>) -> anyhow::Result<String> {
     match config {
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("read the configuration {}", path.display())),
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("read the configuration {}", path.display())),
         None => Ok(DEFAULT.to_owned()),
     }
 }
@@ -140,5 +142,7 @@ fn refused(name: &str, problems: &[Problem]) -> anyhow::Error {
 fn announce(address: SocketAddr) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "weir runs: http://{address}/").and_then(|()| out.flush()).context("write to standard output")
+    writeln!(out, "weir runs: http://{address}/")
+        .and_then(|()| out.flush())
+        .context("write to standard output")
 }

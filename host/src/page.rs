@@ -16,7 +16,7 @@ pub async fn index() -> Response {
         ApiError::new(
             StatusCode::NOT_FOUND,
             "no_page",
-            "this binary was built without the page; build it in host/ui with `npm ci && npm run build` and build again",
+            "this binary was built without the page; `cargo xtask run` builds both",
         )
         .into_response()
     })

@@ -37,6 +37,7 @@ use rates::Rates;
 use shelf::Shelf;
 use workers::{FindHandoff, Workers};
 
+pub use build::FlowPlan;
 pub use configure::Checked;
 
 /// Ticks move idle streams on and wake timers.
@@ -117,14 +118,17 @@ impl Runtime {
         });
         let weak = Arc::downgrade(&runtime);
         let find: Arc<FindHandoff> = Arc::new(move |revision| weak.upgrade()?.handoff(revision));
-        let commit: Arc<dyn actor::Commit + Send + Sync> = Arc::new(commit::ToRuntime(Arc::downgrade(&runtime)));
+        let commit: Arc<dyn actor::Commit + Send + Sync> =
+            Arc::new(commit::ToRuntime(Arc::downgrade(&runtime)));
         runtime.workers.start(&lines, &commit, &find)?;
         let ticker = Arc::downgrade(&runtime);
         std::thread::Builder::new().name("ticks".into()).spawn(move || {
             let mut count: u32 = 0;
             loop {
                 std::thread::sleep(TICK);
-                let Some(runtime) = ticker.upgrade().filter(|runtime| !runtime.stopping.load(Ordering::Acquire)) else {
+                let Some(runtime) =
+                    ticker.upgrade().filter(|runtime| !runtime.stopping.load(Ordering::Acquire))
+                else {
                     return;
                 };
                 runtime.tick();
@@ -243,8 +247,21 @@ impl Runtime {
     }
 
     fn handoff(&self, revision: u64) -> Option<Arc<handoff::Handoff>> {
-        self.handoffs.lock().iter().find(|(known, _)| *known == revision).map(|(_, handoff)| Arc::clone(handoff))
+        self.handoffs
+            .lock()
+            .iter()
+            .find(|(known, _)| *known == revision)
+            .map(|(_, handoff)| Arc::clone(handoff))
     }
+}
+
+/// The flows of a configuration, to be built and run by hand: for benches and for tests of what a flow promises.
+pub fn plans(
+    topology: &weir_core::config::Topology,
+    graph: &weir_core::graph::Graph,
+    components: &Components,
+) -> Result<Vec<Arc<FlowPlan>>, String> {
+    build::plans(topology, graph, components, &mut build::CountersById::default())
 }
 
 /// The host's clock. The one place where the log's time comes from.

@@ -58,13 +58,18 @@ impl Report {
     pub fn table_text(&self) -> String {
         let columns = self.table.iter().map(Vec::len).max().unwrap_or(0);
         let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();
-        let width = |column| self.table.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or(0);
+        let width =
+            |column| self.table.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut text = String::new();
         for row in &self.table {
             for (column, width) in widths.iter().enumerate() {
                 let cell = cell(row, column);
-                text.push_str(&if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") });
+                text.push_str(&if column == 0 {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("  {cell:>width$}")
+                });
             }
             text.truncate(text.trim_end().len());
             text.push('\n');

@@ -285,5 +285,9 @@ fn points_of(answer: &Value) -> Vec<Point> {
 
 fn find_unit<'a>(pipelines: &'a Value, id: &str) -> Option<&'a Value> {
     let pipelines = pipelines["pipelines"].as_array()?;
-    pipelines.iter().filter_map(|pipeline| pipeline["units"].as_array()).flatten().find(|unit| unit["id"] == *id)
+    pipelines
+        .iter()
+        .filter_map(|pipeline| pipeline["units"].as_array())
+        .flatten()
+        .find(|unit| unit["id"] == *id)
 }

@@ -126,7 +126,8 @@ fn replace(input: &Batch, set: &[NamedColumn], omit: &[String]) -> Result<Batch,
     let mut fields = Vec::with_capacity(schema.fields().len() + set.len());
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(fields.capacity());
     for (field, array) in schema.fields().iter().zip(input.columns.columns()) {
-        if !omit.iter().any(|name| name == field.name()) && !set.iter().any(|new| *new.name == **field.name()) {
+        if !omit.iter().any(|name| name == field.name()) && !set.iter().any(|new| *new.name == **field.name())
+        {
             fields.push(Arc::clone(field));
             arrays.push(Arc::clone(array));
         }

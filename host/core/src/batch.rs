@@ -51,7 +51,10 @@ impl RowIds {
 pub enum Origin {
     Source(Arc<str>),
     /// `ordinal` counts the outputs of that unit within the record, from 0.
-    Unit { id: Arc<str>, ordinal: u32 },
+    Unit {
+        id: Arc<str>,
+        ordinal: u32,
+    },
 }
 
 /// Events of one stream in columns.

@@ -143,7 +143,8 @@ impl Flow {
         let mut effects = Effects::default();
         self.newest_unix_ns = self.newest_unix_ns.max(record.accepted_at_unix_ns);
         self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes).for_each(Node::begin);
-        let pieces = if matches!(record.payload, Payload::Tick { .. }) { PIECES_PER_TICK } else { PIECES_PER_BATCH };
+        let pieces =
+            if matches!(record.payload, Payload::Tick { .. }) { PIECES_PER_TICK } else { PIECES_PER_BATCH };
         let pass = Pass { record, newest_unix_ns: self.newest_unix_ns, pieces, patient, clock };
         match &record.payload {
             Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns } => {
@@ -152,7 +153,8 @@ impl Flow {
                 self.run_pipelines(&pass, Some(&batch), &moved, &mut effects);
             }
             Payload::Tick { moved } => {
-                let moved: Vec<_> = moved.iter().map(|(triplet, mark)| (triplet.clone(), *mark, *mark)).collect();
+                let moved: Vec<_> =
+                    moved.iter().map(|(triplet, mark)| (triplet.clone(), *mark, *mark)).collect();
                 self.run_pipelines(&pass, None, &moved, &mut effects);
             }
             Payload::Command(command) => self.command(command),
@@ -231,7 +233,8 @@ impl Flow {
                 }
             }
             let mut inbox: Vec<Batch> = Vec::new();
-            inbox.extend(source.filter(|batch| batch.rows() > 0 && pipeline.matches(&batch.triplet)).cloned());
+            inbox
+                .extend(source.filter(|batch| batch.rows() > 0 && pipeline.matches(&batch.triplet)).cloned());
             inbox.extend(derived.iter().filter(|batch| pipeline.matches(&batch.triplet)).cloned());
             let mut run = PipelineRun { index, pipeline, pass, effects, derived: &mut derived };
             run.all(inbox);
@@ -419,7 +422,8 @@ impl PipelineRun<'_> {
             Some(triplet) => self.pipeline.watermarks.after(triplet),
             None => self.pipeline.watermarks.least(),
         };
-        let own = triplet.cloned().or_else(|| self.pipeline.watermarks.any()).unwrap_or_else(Triplet::internal);
+        let own =
+            triplet.cloned().or_else(|| self.pipeline.watermarks.any()).unwrap_or_else(Triplet::internal);
         let template = self.template(own);
         let Some(node) = self.pipeline.nodes.get_mut(index) else { return };
         let behind = self.pipeline.spec.lateness_ns.saturating_add(node.hold_ns);
@@ -448,12 +452,19 @@ impl PipelineRun<'_> {
         }
         for (port, batch) in applied.batches {
             let Some(node) = self.pipeline.nodes.get_mut(index) else { return };
-            node.tally.rows_out += batch.rows() as u64;
             if node.plan.ports.get(port as usize).is_some_and(|port| &*port.name == "late") {
                 node.tally.late += batch.rows() as u64;
             }
-            let targets = self.pipeline.routes.get(index).and_then(|ports| ports.get(port as usize)).cloned();
-            self.send(&targets.unwrap_or_default(), batch, inboxes);
+            let targets = self
+                .pipeline
+                .routes
+                .get(index)
+                .and_then(|ports| ports.get(port as usize))
+                .cloned()
+                .unwrap_or_default();
+            // Rows that leave by a port that leads nowhere end here.
+            node.tally.rows_out += if targets.is_empty() { 0 } else { batch.rows() as u64 };
+            self.send(&targets, batch, inboxes);
         }
     }
 
@@ -490,7 +501,8 @@ impl PipelineRun<'_> {
                 .iter()
                 .map(|(name, array)| (Arc::clone(name), text(&crate::recent::value(array.as_ref(), row))))
                 .collect();
-            let triplet = state.keys.triplet_of(signal.key).cloned().or_else(|| self.pipeline.watermarks.any());
+            let triplet =
+                state.keys.triplet_of(signal.key).cloned().or_else(|| self.pipeline.watermarks.any());
             self.effects.signals.push(Said {
                 rule: Arc::clone(&node.id),
                 triplet: triplet.unwrap_or_else(Triplet::internal),

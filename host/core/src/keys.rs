@@ -319,7 +319,9 @@ impl KeyTable {
     pub fn rebuild(&self, numbers: &[u32]) -> Vec<(Arc<str>, ArrayRef)> {
         let encoded: Vec<&[u8]> = numbers
             .iter()
-            .map(|number| self.keys.get(*number as usize).and_then(|key| key.encoded.get(4..)).unwrap_or_default())
+            .map(|number| {
+                self.keys.get(*number as usize).and_then(|key| key.encoded.get(4..)).unwrap_or_default()
+            })
             .collect();
         values::decode(&self.columns, &encoded)
     }

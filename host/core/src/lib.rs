@@ -1,13 +1,13 @@
 //! The pure part of Weir, in the order in which an event meets it. No sockets, files, clocks, randomness or Wasm: those come in as arguments.
 
-pub mod triplet;
 pub mod batch;
-pub mod config;
 pub mod codec;
+pub mod config;
 pub mod manifest;
 pub mod plan;
-pub mod unit;
 pub mod series;
+pub mod triplet;
+pub mod unit;
 
 pub mod apply;
 pub mod flow;

@@ -170,7 +170,9 @@ fn same(left: &ArrayRef, right: &ArrayRef, row: usize) -> bool {
             let (left, right) = (left.as_primitive::<Float64Type>(), right.as_primitive::<Float64Type>());
             left.value(row) == right.value(row)
         }
-        DataType::Int64 => left.as_primitive::<Int64Type>().value(row) == right.as_primitive::<Int64Type>().value(row),
+        DataType::Int64 => {
+            left.as_primitive::<Int64Type>().value(row) == right.as_primitive::<Int64Type>().value(row)
+        }
         _ => left.slice(row, 1).to_data() == right.slice(row, 1).to_data(),
     }
 }

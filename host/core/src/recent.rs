@@ -119,17 +119,14 @@ pub fn value(array: &dyn Array, row: usize) -> Value {
         return Value::Null;
     }
     match array.data_type() {
-        DataType::Float64 => {
-            Number::from_f64(array.as_primitive::<Float64Type>().value(row)).map_or(Value::Null, Value::Number)
-        }
+        DataType::Float64 => Number::from_f64(array.as_primitive::<Float64Type>().value(row))
+            .map_or(Value::Null, Value::Number),
         DataType::Int64 => array.as_primitive::<Int64Type>().value(row).into(),
         DataType::UInt64 => array.as_primitive::<UInt64Type>().value(row).into(),
         DataType::Boolean => array.as_boolean().value(row).into(),
         DataType::Timestamp(_, _) => array.as_primitive::<TimestampNanosecondType>().value(row).into(),
         DataType::Utf8 => array.as_string::<i32>().value(row).into(),
-        DataType::Binary => {
-            String::from_utf8_lossy(array.as_binary::<i32>().value(row)).into_owned().into()
-        }
+        DataType::Binary => String::from_utf8_lossy(array.as_binary::<i32>().value(row)).into_owned().into(),
         DataType::Dictionary(_, _) => {
             let codes = array.as_dictionary::<UInt32Type>();
             let code = codes.keys().value(row) as usize;

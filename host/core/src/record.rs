@@ -28,9 +28,15 @@ pub enum Run {
 #[derive(Debug, Clone)]
 pub enum Payload {
     /// The watermark is the stream's before this batch, and after it: windows close after the batch, a row is late by the one before.
-    Batch { batch: Batch, watermark_before_unix_ns: i64, watermark_unix_ns: i64 },
+    Batch {
+        batch: Batch,
+        watermark_before_unix_ns: i64,
+        watermark_unix_ns: i64,
+    },
     /// Time went on; with the watermarks of the idle streams that moved.
-    Tick { moved: Arc<[(Triplet, i64)]> },
+    Tick {
+        moved: Arc<[(Triplet, i64)]>,
+    },
     Command(Command),
 }
 

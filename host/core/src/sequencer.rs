@@ -161,7 +161,6 @@ fn floor(time: i64) -> i64 {
     time & !1023
 }
 
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -172,9 +171,13 @@ mod tests {
 
     fn rows(times: &[i64]) -> Incoming {
         let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(times.len()));
-        let columns =
-            RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap();
-        Incoming { triplet: "a/b/c".parse().unwrap(), source: "test".into(), time: times.to_vec().into(), columns }
+        let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap();
+        Incoming {
+            triplet: "a/b/c".parse().unwrap(),
+            source: "test".into(),
+            time: times.to_vec().into(),
+            columns,
+        }
     }
 
     fn watermark(sequencer: &Sequencer) -> i64 {
@@ -216,7 +219,9 @@ mod tests {
         let mut sequencer = Sequencer::new(0, 1, 0);
         sequencer.batch(rows(&[10 * S]), 10 * S).unwrap();
         let record = sequencer.batch(rows(&[20 * S]), 11 * S).unwrap();
-        let Payload::Batch { watermark_before_unix_ns, watermark_unix_ns, .. } = record.payload else { panic!() };
+        let Payload::Batch { watermark_before_unix_ns, watermark_unix_ns, .. } = record.payload else {
+            panic!()
+        };
         assert!(watermark_before_unix_ns <= 10 * S && watermark_unix_ns > 19 * S);
     }
 }

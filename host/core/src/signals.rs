@@ -56,7 +56,10 @@ impl Signals {
     }
 
     /// Rule, triplet, labels and what stands for them; a word that has run out at `now` shows as unknown.
-    pub fn all(&self, now_unix_ns: i64) -> impl Iterator<Item = (&str, &Triplet, &[(Arc<str>, String)], Standing)> {
+    pub fn all(
+        &self,
+        now_unix_ns: i64,
+    ) -> impl Iterator<Item = (&str, &Triplet, &[(Arc<str>, String)], Standing)> {
         self.standing.iter().map(move |((rule, triplet, labels), standing)| {
             let mut standing = standing.clone();
             let until = standing.time_unix_ns.saturating_add(standing.lasts_ns);

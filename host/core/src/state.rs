@@ -88,9 +88,21 @@ pub struct Mark {
 #[derive(Debug)]
 enum Undo {
     /// `old`: where the old value lies in `old_bytes`; none: there was none.
-    Value { table: u16, address: Address, old: Option<(u32, u32)> },
-    Timer { clock: bool, address: Address, old: i64 },
-    Expiry { table: u16, address: Address, old: i64 },
+    Value {
+        table: u16,
+        address: Address,
+        old: Option<(u32, u32)>,
+    },
+    Timer {
+        clock: bool,
+        address: Address,
+        old: i64,
+    },
+    Expiry {
+        table: u16,
+        address: Address,
+        old: i64,
+    },
     Key,
 }
 
@@ -370,7 +382,9 @@ impl UnitState {
     /// Handles for names in a free table.
     pub fn define(&mut self, table: u32, offsets: &[u8], data: &[u8]) -> Written<Vec<u8>> {
         if self.table(table)?.spec.by_key {
-            return Err(Bug(format!("state.define: table {table} is by key, its handles are the key numbers")));
+            return Err(Bug(format!(
+                "state.define: table {table} is by key, its handles are the key numbers"
+            )));
         }
         let wanted = unpack(offsets, data)?;
         if wanted.iter().any(|name| name.is_empty()) {
@@ -382,7 +396,10 @@ impl UnitState {
         }
         let Some(names) = self.names.get_mut(table as usize) else { return Ok(Ok(Vec::new())) };
         if names.len() + wanted.len() > self.quota.entries {
-            return Ok(Err(Refusal { code: "quota", message: "the table has no room for more names".into() }));
+            return Ok(Err(Refusal {
+                code: "quota",
+                message: "the table has no room for more names".into(),
+            }));
         }
         // A name without a value is nothing: that the handle stays after a roll-back changes no result.
         Ok(Ok(wanted.iter().flat_map(|name| names.define(name).to_le_bytes()).collect()))
@@ -593,7 +610,9 @@ fn addresses<'a>(
     let n = handles.len() / 4;
     if !handles.len().is_multiple_of(4) || !(slots.is_empty() || slots.len() == n * 8) {
         let (handles, slots) = (handles.len(), slots.len());
-        return Err(Bug(format!("state: {handles} bytes of handles (n x 4) do not fit {slots} bytes of slots (n x 8)")));
+        return Err(Bug(format!(
+            "state: {handles} bytes of handles (n x 4) do not fit {slots} bytes of slots (n x 8)"
+        )));
     }
     let mut slots = slots.chunks_exact(8);
     let handles = handles.chunks_exact(4);
@@ -631,11 +650,15 @@ pub fn unpack<'a>(offsets: &[u8], data: &'a [u8]) -> Result<Vec<&'a [u8]>, Bug> 
     if offsets.is_empty() {
         return Ok(Vec::new());
     }
-    let bug = || Bug("packed: offsets are not (n + 1) x u32 that start at 0, never fall and end at the data's length".into());
+    let bug = || {
+        Bug("packed: offsets are not (n + 1) x u32 that start at 0, never fall and end at the data's length"
+            .into())
+    };
     if !offsets.len().is_multiple_of(4) {
         return Err(bug());
     }
-    let offsets: Vec<usize> = offsets.chunks_exact(4).map(|bytes| u32::from_le_bytes(fixed(bytes)) as usize).collect();
+    let offsets: Vec<usize> =
+        offsets.chunks_exact(4).map(|bytes| u32::from_le_bytes(fixed(bytes)) as usize).collect();
     if offsets.first() != Some(&0) || offsets.last() != Some(&data.len()) {
         return Err(bug());
     }

@@ -24,7 +24,9 @@ pub struct Triplet {
 pub enum TripletError {
     #[error("`{0}` is not of the form application/environment/type")]
     Shape(String),
-    #[error("part `{0}` of a triplet is empty, too long (over 128 bytes) or has a character that is not allowed")]
+    #[error(
+        "part `{0}` of a triplet is empty, too long (over 128 bytes) or has a character that is not allowed"
+    )]
     Part(String),
 }
 
@@ -35,7 +37,10 @@ impl Triplet {
         }
         let first = application.len() as u32;
         let second = first + 1 + environment.len() as u32;
-        Ok(Self { text: format!("{application}/{environment}/{event_type}").into(), slashes: (first, second) })
+        Ok(Self {
+            text: format!("{application}/{environment}/{event_type}").into(),
+            slashes: (first, second),
+        })
     }
 
     /// Of rows that belong to no stream.

@@ -74,7 +74,13 @@ pub enum Output {
     Forward { port: u32, rows: Rows, set: Vec<NamedColumn>, omit: Vec<String> },
     /// New rows. `keys` is empty or has one key number for each row: then the host adds the key's columns (and, unless the plan says
     /// across, takes the key's triplet).
-    Emit { port: u32, triplet: Option<Triplet>, time: ScalarBuffer<i64>, keys: Vec<u32>, columns: Vec<NamedColumn> },
+    Emit {
+        port: u32,
+        triplet: Option<Triplet>,
+        time: ScalarBuffer<i64>,
+        keys: Vec<u32>,
+        columns: Vec<NamedColumn>,
+    },
     /// Rows of the input to the dead letters.
     Reject { indexes: Vec<u32>, code: String, message: String },
     /// Of rules only.

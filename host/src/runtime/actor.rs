@@ -50,7 +50,10 @@ pub struct Actor {
 enum Body {
     /// Its units' state is still with its predecessors.
     Waiting,
-    Running { flow: Box<Flow>, calm: u32 },
+    Running {
+        flow: Box<Flow>,
+        calm: u32,
+    },
     /// Handed over.
     Gone,
 }
@@ -63,7 +66,13 @@ pub trait Commit {
 }
 
 impl Actor {
-    pub fn new(name: Arc<str>, lane: u32, pipelines: Vec<Arc<str>>, lag: LagSpec, overs: Arc<AtomicUsize>) -> Self {
+    pub fn new(
+        name: Arc<str>,
+        lane: u32,
+        pipelines: Vec<Arc<str>>,
+        lag: LagSpec,
+        overs: Arc<AtomicUsize>,
+    ) -> Self {
         Self {
             name,
             lane,
@@ -109,7 +118,12 @@ impl Actor {
     }
 
     /// Runs records until there are none, the slice is over, or the flow is held or gone.
-    pub fn run(&self, patient: bool, commit: &dyn Commit, handoff: &dyn Fn(u64) -> Option<Arc<Handoff>>) -> Next {
+    pub fn run(
+        &self,
+        patient: bool,
+        commit: &dyn Commit,
+        handoff: &dyn Fn(u64) -> Option<Arc<Handoff>>,
+    ) -> Next {
         let until = Instant::now() + SLICE;
         let next = {
             let mut body = self.body.lock();
@@ -148,7 +162,14 @@ impl Actor {
     }
 
     /// True where a fault was met and the record must be run again by the recovery thread.
-    fn run_one(&self, flow: &mut Flow, calm: &mut u32, record: &Record, patient: bool, commit: &dyn Commit) -> bool {
+    fn run_one(
+        &self,
+        flow: &mut Flow,
+        calm: &mut u32,
+        record: &Record,
+        patient: bool,
+        commit: &dyn Commit,
+    ) -> bool {
         let clock = super::monotonic_ns;
         // A panic in here is a bug of the host; the flow goes on with the next record, and the bug is counted and shown.
         let outcome = catch_unwind(AssertUnwindSafe(|| flow.run(record, patient, &clock)));

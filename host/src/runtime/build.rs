@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::Mutex as StateMutex;
 
 use weir_core::config::{CircuitPolicy, PipelineSpec, Topology};
+use weir_core::flow::circuit::Circuit;
 use weir_core::flow::counters::NodeCounters;
 use weir_core::flow::node::Node;
-use weir_core::flow::circuit::Circuit;
 use weir_core::flow::{Flow, Lane, Pipeline, Target};
 use weir_core::graph::Graph;
 use weir_core::plan::Plan;
@@ -98,15 +98,21 @@ fn pipeline(
     let lost = || format!("pipeline {index} of the graph is not in the configuration");
     let spec = topology.pipelines.get(index).ok_or_else(lost)?;
     let resolved = graph.pipelines.get(index).ok_or_else(lost)?;
-    let units = spec.units.iter().map(|unit| (&unit.id, &unit.name, &unit.uses, &unit.config, unit.on_open_circuit));
+    let units =
+        spec.units.iter().map(|unit| (&unit.id, &unit.name, &unit.uses, &unit.config, unit.on_open_circuit));
     let rules = resolved.rules.iter().filter_map(|rule| topology.rules.get(*rule));
     let rules = rules.map(|rule| (&rule.id, &rule.name, &rule.uses, &rule.config, CircuitPolicy::Drop));
-    let holds = holds(resolved.nodes.len(), &resolved.nodes.iter().map(|node| node.plan.delay_ns).collect::<Vec<_>>(), &resolved.routes);
+    let holds = holds(
+        resolved.nodes.len(),
+        &resolved.nodes.iter().map(|node| node.plan.delay_ns).collect::<Vec<_>>(),
+        &resolved.routes,
+    );
     let mut nodes = Vec::new();
     for (number, (id, name, uses, config, policy)) in units.chain(rules).enumerate() {
         let node = resolved.nodes.get(number).ok_or_else(lost)?;
         let loaded = components.load(uses)?;
-        let config = components.complete(&loaded, config).map_err(|problems| format!("{id}: {problems:?}"))?;
+        let config =
+            components.complete(&loaded, config).map_err(|problems| format!("{id}: {problems:?}"))?;
         let made = Made {
             component: loaded.component,
             plan: Arc::clone(&node.plan),
@@ -145,7 +151,8 @@ fn pipeline(
 fn holds(count: usize, delays: &[i64], routes: &[Vec<Vec<Target>>]) -> Vec<i64> {
     let mut holds = vec![0_i64; count];
     for (node, ports) in routes.iter().enumerate() {
-        let own = holds.get(node).copied().unwrap_or(0).saturating_add(delays.get(node).copied().unwrap_or(0));
+        let own =
+            holds.get(node).copied().unwrap_or(0).saturating_add(delays.get(node).copied().unwrap_or(0));
         for target in ports.iter().flatten() {
             if let Target::Node(next) = target
                 && let Some(hold) = holds.get_mut(*next)
@@ -176,7 +183,11 @@ impl FlowPlan {
     /// Whether nothing changed: the flow simply goes on.
     pub fn same(&self, other: &Self) -> bool {
         let node = |node: &NodePlan| {
-            (Arc::clone(&node.made.id), Arc::clone(node.made.component.digest()), Arc::clone(&node.made.config))
+            (
+                Arc::clone(&node.made.id),
+                Arc::clone(node.made.component.digest()),
+                Arc::clone(&node.made.config),
+            )
         };
         self.pipelines.len() == other.pipelines.len()
             && self.pipelines.iter().zip(&other.pipelines).all(|(left, right)| {

@@ -58,7 +58,9 @@ fn append(store: &mut weir_core::series::SeriesStore, spec: &SeriesSpec, batch: 
     let schema = batch.columns.schema_ref();
     let mut labels: Vec<(Arc<str>, ArrayRef)> = Vec::new();
     let mut values: Vec<(Arc<str>, ArrayRef)> = Vec::new();
-    let named = |name: &Arc<str>| batch.columns.column_by_name(name).map(|array| (Arc::clone(name), Arc::clone(array)));
+    let named = |name: &Arc<str>| {
+        batch.columns.column_by_name(name).map(|array| (Arc::clone(name), Arc::clone(array)))
+    };
     match &spec.labels {
         Some(names) => labels.extend(names.iter().filter_map(named)),
         None => {

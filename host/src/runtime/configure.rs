@@ -76,7 +76,10 @@ impl Runtime {
     /// Checks, compiles and opens (slow: call it off the async runtime), then puts the change into the log.
     pub fn configure(&self, toml: &str, origin: &str) -> Result<(u64, Position), Vec<view::ProblemView>> {
         let views = |problems: Vec<Problem>| {
-            problems.into_iter().map(|problem| view::ProblemView { place: problem.place, message: problem.message }).collect()
+            problems
+                .into_iter()
+                .map(|problem| view::ProblemView { place: problem.place, message: problem.message })
+                .collect()
         };
         let checked = Checked::new(toml, &self.components).map_err(views)?;
         self.configure_checked(checked, origin).map_err(views)
@@ -104,7 +107,8 @@ impl Runtime {
         self.declare(&topology);
         let text: Arc<str> = topology.text.as_str().into();
         let running = plans.iter().flat_map(|plan| &plan.pipelines).flat_map(|pipeline| &pipeline.nodes);
-        let ids: std::collections::HashSet<Arc<str>> = running.map(|node| Arc::clone(&node.made.id)).collect();
+        let ids: std::collections::HashSet<Arc<str>> =
+            running.map(|node| Arc::clone(&node.made.id)).collect();
         counters.retain(|id, _| ids.contains(id));
         let position = self.switch(&plans, revision, &text);
         self.shelf.lock().signals.retain(|rule| ids.contains(rule));
@@ -157,8 +161,11 @@ impl Runtime {
             handoffs.drain(..more);
         }
         // To the old flows: those that end must meet it. The new ones begin behind it.
-        let position =
-            log.command(Command::Configure { revision, text: Arc::clone(text) }, clock_unix_ns(), &mut claimed);
+        let position = log.command(
+            Command::Configure { revision, text: Arc::clone(text) },
+            clock_unix_ns(),
+            &mut claimed,
+        );
         log.set_flows(flows);
         drop(log);
         self.schedule(claimed);
@@ -168,12 +175,18 @@ impl Runtime {
     fn actors(&self, plan: &Arc<FlowPlan>) -> Vec<Arc<Actor>> {
         let lag = plan.pipelines.iter().map(|pipeline| pipeline.spec.lag).reduce(LagSpec::strictest);
         let Some(lag) = lag else { return Vec::new() };
-        let names: Vec<Arc<str>> = plan.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.spec.name)).collect();
-        let actor = |lane| Actor::new(Arc::clone(&plan.name), lane, names.clone(), lag, Arc::clone(&self.overs));
+        let names: Vec<Arc<str>> =
+            plan.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.spec.name)).collect();
+        let actor =
+            |lane| Actor::new(Arc::clone(&plan.name), lane, names.clone(), lag, Arc::clone(&self.overs));
         (0..plan.lanes).map(|lane| Arc::new(actor(lane))).collect()
     }
 
-    fn handoff_to(&self, donors: Vec<Arc<Actor>>, born: Vec<(Arc<FlowPlan>, Vec<Arc<Actor>>)>) -> Arc<Handoff> {
+    fn handoff_to(
+        &self,
+        donors: Vec<Arc<Actor>>,
+        born: Vec<(Arc<FlowPlan>, Vec<Arc<Actor>>)>,
+    ) -> Arc<Handoff> {
         let sender = self.workers.sender();
         let begin = move |mut legacies: super::handoff::Legacies| {
             for (plan, actors) in born {
@@ -199,8 +212,10 @@ impl Runtime {
             .charts
             .iter()
             .map(|spec| {
-                let loaded =
-                    self.components.load(&spec.uses).map_err(|message| problem(&spec.place.member("use"), message))?;
+                let loaded = self
+                    .components
+                    .load(&spec.uses)
+                    .map_err(|message| problem(&spec.place.member("use"), message))?;
                 let mut spec = spec.clone();
                 spec.config = self.components.complete(&loaded, &spec.config).map_err(|problems| {
                     problems
@@ -217,7 +232,9 @@ impl Runtime {
                             && known.window_ns == spec.window_ns
                     })
                 });
-                let kept = old_charts.iter().find(|chart| chart.id == spec.id && chart.options == spec.config.to_string());
+                let kept = old_charts
+                    .iter()
+                    .find(|chart| chart.id == spec.id && chart.options == spec.config.to_string());
                 if let Some(kept) = kept.filter(|_| same) {
                     return Ok(Arc::clone(kept));
                 }
@@ -242,7 +259,10 @@ fn refuse_restarts(old: &Topology, new: &Topology) -> Result<(), Vec<Problem>> {
         problems.extend(problem("server", "changes only with a restart; put back what was, or restart weir"));
     }
     if old.sources != new.sources {
-        problems.extend(problem("source", "sources change only with a restart; put back what was, or restart weir"));
+        problems.extend(problem(
+            "source",
+            "sources change only with a restart; put back what was, or restart weir",
+        ));
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
@@ -252,10 +272,8 @@ fn refuse_lanes(running: &[Routed], plans: &[Arc<FlowPlan>]) -> Result<(), Vec<P
     for plan in plans {
         for pipeline in &plan.pipelines {
             let name = &pipeline.spec.name;
-            let before = running
-                .iter()
-                .flat_map(|flow| &flow.plan.pipelines)
-                .find(|known| known.spec.name == *name);
+            let before =
+                running.iter().flat_map(|flow| &flow.plan.pipelines).find(|known| known.spec.name == *name);
             if before.is_some_and(|before| before.spec.lanes != pipeline.spec.lanes) {
                 let message = "lanes change only with a restart, because the state of each key lies in one lane; give the pipeline a new name, or restart weir";
                 return Err(problem(&format!("pipeline \"{name}\", lanes"), message));

@@ -80,7 +80,10 @@ impl Handoff {
 /// Whether a state made for one plan serves another.
 pub fn fits(old: &Plan, new: &Plan) -> bool {
     let table = |plan: &Plan| {
-        plan.tables.iter().map(|table| (Arc::clone(&table.name), table.by_key, table.size)).collect::<Vec<_>>()
+        plan.tables
+            .iter()
+            .map(|table| (Arc::clone(&table.name), table.by_key, table.size))
+            .collect::<Vec<_>>()
     };
     old.keys == new.keys && old.across == new.across && table(old) == table(new)
 }

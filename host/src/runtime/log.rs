@@ -61,7 +61,12 @@ impl Log {
         }
     }
 
-    pub fn batch(&mut self, incoming: Incoming, clock_unix_ns: i64, claimed: &mut Claimed) -> Option<Position> {
+    pub fn batch(
+        &mut self,
+        incoming: Incoming,
+        clock_unix_ns: i64,
+        claimed: &mut Claimed,
+    ) -> Option<Position> {
         if incoming.rows() == 0 {
             return None;
         }
@@ -155,7 +160,8 @@ impl Log {
         let Some(stream) = self.streams.get_mut(triplet) else { return Arc::new([]) };
         if stream.routes.0 != self.generation {
             let flows = self.flows.iter().enumerate();
-            let matching = flows.filter(|(_, flow)| flow.selectors.iter().any(|selector| selector.matches(triplet)));
+            let matching =
+                flows.filter(|(_, flow)| flow.selectors.iter().any(|selector| selector.matches(triplet)));
             stream.routes = (self.generation, matching.map(|(index, _)| index).collect());
         }
         Arc::clone(&stream.routes.1)

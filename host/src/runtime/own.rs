@@ -18,7 +18,11 @@ struct Rows {
 
 impl Rows {
     fn new(event_type: &'static str, fields: &[&'static str]) -> Self {
-        Self { event_type, names: Vec::new(), columns: fields.iter().map(|field| (*field, Vec::new())).collect() }
+        Self {
+            event_type,
+            names: Vec::new(),
+            columns: fields.iter().map(|field| (*field, Vec::new())).collect(),
+        }
     }
 
     fn push(&mut self, name: impl Into<String>, values: &[f64]) {
@@ -92,9 +96,15 @@ impl Runtime {
         let pages: f64 = statm.split_whitespace().nth(1)?.parse().ok()?;
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
         let after_name = stat.rsplit_once(')')?.1;
-        let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let ticks: u64 = after_name
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok())
+            .sum();
         // SAFETY: sysconf reads a constant of the system and touches no memory of ours.
-        let (page, per_second) = unsafe { (libc::sysconf(libc::_SC_PAGESIZE), libc::sysconf(libc::_SC_CLK_TCK)) };
+        let (page, per_second) =
+            unsafe { (libc::sysconf(libc::_SC_PAGESIZE), libc::sysconf(libc::_SC_CLK_TCK)) };
         let used_ns = ticks as f64 * 1e9 / (per_second.max(1) as f64);
         let now = monotonic_ns();
         let (before_ns, before_used) = std::mem::replace(&mut *self.process.lock(), (now, used_ns));

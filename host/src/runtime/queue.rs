@@ -111,7 +111,8 @@ impl Queue {
     /// Leaves out the oldest batch or tick; commands are never left out.
     fn skip_oldest(&mut self) -> bool {
         let at = self.records.iter().position(|record| !matches!(record.payload, Payload::Command(_)));
-        let Some(record) = at.filter(|at| at + 1 < self.records.len()).and_then(|at| self.records.remove(at)) else {
+        let Some(record) = at.filter(|at| at + 1 < self.records.len()).and_then(|at| self.records.remove(at))
+        else {
             return false;
         };
         self.bytes -= (record.bytes as u64).min(self.bytes);

@@ -16,7 +16,8 @@ pub struct Rate {
 
 impl Rate {
     fn next(self, count: u64, busy_ns: u64, seconds: f64) -> Self {
-        let (events, busy) = (count.saturating_sub(self.count) as f64, busy_ns.saturating_sub(self.busy_ns) as f64);
+        let (events, busy) =
+            (count.saturating_sub(self.count) as f64, busy_ns.saturating_sub(self.busy_ns) as f64);
         Self {
             count,
             busy_ns,
@@ -51,7 +52,10 @@ impl Runtime {
         };
         let streams: Vec<(Arc<str>, u64)> = {
             let log = self.log.lock();
-            log.streams.iter().map(|(triplet, stream)| (triplet.as_str().into(), stream.events_total)).collect()
+            log.streams
+                .iter()
+                .map(|(triplet, stream)| (triplet.as_str().into(), stream.events_total))
+                .collect()
         };
         let sources: Vec<(String, u64, u64)> = self
             .sources()
@@ -67,7 +71,8 @@ impl Runtime {
             .into_iter()
             .map(|(id, counters)| {
                 let before = rates.nodes.get(&id).copied().unwrap_or_default();
-                let (rows, busy) = (NodeCounters::get(&counters.rows_in), NodeCounters::get(&counters.busy_ns));
+                let (rows, busy) =
+                    (NodeCounters::get(&counters.rows_in), NodeCounters::get(&counters.busy_ns));
                 (id, before.next(rows, busy, seconds))
             })
             .collect();

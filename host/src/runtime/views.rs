@@ -72,7 +72,9 @@ impl Runtime {
             let configured = self.configured.lock();
             (configured.revision, configured.plans.clone())
         };
-        let views = plans.iter().flat_map(|plan| plan.pipelines.iter().map(|pipeline| self.pipeline_view(plan, pipeline)));
+        let views = plans
+            .iter()
+            .flat_map(|plan| plan.pipelines.iter().map(|pipeline| self.pipeline_view(plan, pipeline)));
         (revision, views.collect())
     }
 
@@ -86,7 +88,8 @@ impl Runtime {
             age_ns = age_ns.max(queue.age_ns());
             skipped += queue.skipped_records;
         }
-        let units: Vec<view::UnitView> = pipeline.nodes.iter().map(|node| self.unit_view(pipeline, node)).collect();
+        let units: Vec<view::UnitView> =
+            pipeline.nodes.iter().map(|node| self.unit_view(pipeline, node)).collect();
         view::PipelineView {
             name: pipeline.spec.name.to_string(),
             from: pipeline.spec.from.iter().map(ToString::to_string).collect(),
@@ -130,7 +133,9 @@ impl Runtime {
         let log = self.log.lock();
         let mut late = BTreeMap::new();
         for triplet in log.streams.keys() {
-            let selects = |pipeline: &&PipelinePlan| pipeline.spec.from.iter().any(|selector| selector.matches(triplet));
+            let selects = |pipeline: &&PipelinePlan| {
+                pipeline.spec.from.iter().any(|selector| selector.matches(triplet))
+            };
             let rows: u64 = plans
                 .iter()
                 .flat_map(|plan| &plan.pipelines)
@@ -165,7 +170,8 @@ impl Runtime {
             let loaded = self.components.load(name).ok()?;
             let inspection = loaded.component.inspect();
             let users = nodes().filter(|node| node.uses == *name).map(|node| node.made.id.to_string());
-            let charts = charts.iter().filter(|chart| chart.uses == *name).map(|chart| format!("chart/{}", chart.id));
+            let charts =
+                charts.iter().filter(|chart| chart.uses == *name).map(|chart| format!("chart/{}", chart.id));
             Some(view::ComponentView {
                 name: name.clone(),
                 version: loaded.manifest.version.clone(),
@@ -236,7 +242,8 @@ impl Runtime {
             .all(now)
             .filter(|(_, _, _, standing)| standing.level != Level::Ok)
             .map(|(rule, triplet, labels, standing)| {
-                let label = |(name, value): &(Arc<str>, String)| (name.to_string(), Value::from(value.as_str()));
+                let label =
+                    |(name, value): &(Arc<str>, String)| (name.to_string(), Value::from(value.as_str()));
                 let view = view::AlertView {
                     rule: rule.to_owned(),
                     triplet: triplet.to_string(),
@@ -292,7 +299,10 @@ fn stream_view(triplet: &Triplet, stream: &Stream) -> view::StreamView {
             .schema
             .fields()
             .iter()
-            .map(|field| view::ColumnView { name: field.name().clone(), kind: type_word(field.data_type()).to_owned() })
+            .map(|field| view::ColumnView {
+                name: field.name().clone(),
+                kind: type_word(field.data_type()).to_owned(),
+            })
             .collect(),
         schema_changes_total: stream.schema_changes_total,
         derived: stream.derived,
@@ -343,8 +353,12 @@ fn targets(pipeline: &PipelinePlan, node: &NodePlan) -> Vec<String> {
     let ports = index.and_then(|index| pipeline.routes.get(index)).map(Vec::as_slice).unwrap_or_default();
     let name = |target: &Target| match target {
         Target::Node(index) => pipeline.nodes.get(*index).map(|node| node.made.id.to_string()),
-        Target::Series(index) => pipeline.spec.series.get(*index).map(|series| format!("series {}", series.metric)),
-        Target::Stream(index) => pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.triplet)),
+        Target::Series(index) => {
+            pipeline.spec.series.get(*index).map(|series| format!("series {}", series.metric))
+        }
+        Target::Stream(index) => {
+            pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.triplet))
+        }
     };
     ports.iter().flatten().filter_map(name).collect()
 }

@@ -53,12 +53,14 @@ impl Components {
         if let Some(loaded) = self.loaded.lock().get(&digest) {
             return Ok(loaded.clone());
         }
-        let component = Component::load(&self.engine, &bytes).map_err(|error| format!("component `{uses}`: {error}"))?;
+        let component =
+            Component::load(&self.engine, &bytes).map_err(|error| format!("component `{uses}`: {error}"))?;
         let text = component.describe().map_err(|fault| format!("component `{uses}`: {fault}"))?;
         let manifest = parse_manifest(&text).map_err(|error| format!("component `{uses}`: {error}"))?;
         fits(component.world(), &manifest.kind).map_err(|error| format!("component `{uses}`: {error}"))?;
-        let validator = jsonschema::validator_for(&manifest.config_schema)
-            .map_err(|error| format!("component `{uses}`: its configuration schema is no JSON Schema: {error}"))?;
+        let validator = jsonschema::validator_for(&manifest.config_schema).map_err(|error| {
+            format!("component `{uses}`: its configuration schema is no JSON Schema: {error}")
+        })?;
         let loaded = Loaded { component, manifest: Arc::new(manifest), validator: Arc::new(validator) };
         self.loaded.lock().insert(digest, loaded.clone());
         Ok(loaded)
@@ -87,7 +89,11 @@ impl Components {
         }
         let answer = loaded.component.plan(&key.1).map_err(|fault| at_root(fault.to_string()))?;
         let answer = answer.map_err(|complaints| {
-            complaints.into_iter().take(32).map(|complaint| (complaint.path, complaint.message)).collect::<Vec<_>>()
+            complaints
+                .into_iter()
+                .take(32)
+                .map(|complaint| (complaint.path, complaint.message))
+                .collect::<Vec<_>>()
         })?;
         let plan = Arc::new(parse_plan(&answer).map_err(|error| at_root(error.to_string()))?);
         if let Some(selector) = &plan.selector {
@@ -120,7 +126,11 @@ impl Components {
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let length = std::fs::metadata(path).map_err(|error| format!("read {}: {error}", path.display()))?.len();
     if length > weir_engine::WASM_BYTES_MAX as u64 {
-        return Err(format!("{} has {length} bytes, over the limit of {}", path.display(), weir_engine::WASM_BYTES_MAX));
+        return Err(format!(
+            "{} has {length} bytes, over the limit of {}",
+            path.display(),
+            weir_engine::WASM_BYTES_MAX
+        ));
     }
     std::fs::read(path).map_err(|error| format!("read {}: {error}", path.display()))
 }

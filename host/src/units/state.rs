@@ -19,7 +19,8 @@ fn misuse(bug: Bug) -> Misuse {
 }
 
 fn written<T>(written: state::Written<T>) -> Result<Result<T, Refusal>, Misuse> {
-    let refuse = |refusal: state::Refusal| Refusal { code: refusal.code.to_owned(), message: refusal.message };
+    let refuse =
+        |refusal: state::Refusal| Refusal { code: refusal.code.to_owned(), message: refusal.message };
     written.map(|inner| inner.map_err(refuse)).map_err(misuse)
 }
 

@@ -55,7 +55,8 @@ fn columns(columns: Vec<check::Column>, known: &Dictionaries) -> Result<Vec<Name
     columns
         .into_iter()
         .map(|column| {
-            let array = array(column.values, column.valid, known).map_err(|error| format!("column `{}`: {error}", column.name))?;
+            let array = array(column.values, column.valid, known)
+                .map_err(|error| format!("column `{}`: {error}", column.name))?;
             Ok(NamedColumn { name: column.name.into(), array, dictionary: None })
         })
         .collect()
@@ -94,11 +95,16 @@ fn array(values: check::Values, valid: Option<Vec<u8>>, known: &Dictionaries) ->
 
 fn offsets(offsets: Vec<i32>) -> OffsetBuffer<i32> {
     // Checked by the engine: they start at 0 and never fall. An empty list stands for no strings.
-    if offsets.is_empty() { OffsetBuffer::new_empty() } else { OffsetBuffer::new(ScalarBuffer::from(offsets)) }
+    if offsets.is_empty() {
+        OffsetBuffer::new_empty()
+    } else {
+        OffsetBuffer::new(ScalarBuffer::from(offsets))
+    }
 }
 
 fn text(texts: check::Strings, nulls: Option<NullBuffer>) -> Result<StringArray, String> {
-    StringArray::try_new(offsets(texts.offsets), Buffer::from_vec(texts.data), nulls).map_err(|error| error.to_string())
+    StringArray::try_new(offsets(texts.offsets), Buffer::from_vec(texts.data), nulls)
+        .map_err(|error| error.to_string())
 }
 
 pub fn signals(signals: Vec<check::Signal>) -> Vec<Signal> {

@@ -60,7 +60,13 @@ impl WasmUnit {
         self.fault_of(fault.call, kind, fault.message, fault.frames)
     }
 
-    fn fault_of(&self, call: &'static str, kind: FaultKind, message: String, frames: Vec<String>) -> CallError {
+    fn fault_of(
+        &self,
+        call: &'static str,
+        kind: FaultKind,
+        message: String,
+        frames: Vec<String>,
+    ) -> CallError {
         CallError::Fault(Box::new(Fault {
             unit: Arc::clone(&self.made.id),
             digest: Arc::clone(self.made.component.digest()),
@@ -180,7 +186,12 @@ impl Unit for WasmUnit {
         let at = self.context(context, &forgotten);
         let outcome = if self.made.component.world() == World::Rule {
             let answer = instance.evaluate(&at, batch, &known);
-            self.finish(instance, answer, |said, _| Ok(vec![Output::Signals(take::signals(said))]), "evaluate")
+            self.finish(
+                instance,
+                answer,
+                |said, _| Ok(vec![Output::Signals(take::signals(said))]),
+                "evaluate",
+            )
         } else {
             let answer = instance.process(&at, batch, &known);
             self.finish(instance, answer, take::outputs, "process")

@@ -53,7 +53,8 @@ pub fn run() -> Result<Report> {
         let batches = batches(rows)?;
         let mut add = |name: &str, pair: &Pair| {
             let price = median(&pair.wasm) - median(&pair.native);
-            let cells = [rows.to_string(), spread(&pair.wasm, 2), spread(&pair.native, 2), format!("{price:.2}")];
+            let cells =
+                [rows.to_string(), spread(&pair.wasm, 2), spread(&pair.native, 2), format!("{price:.2}")];
             report.row(std::iter::once(name.to_owned()).chain(cells).collect());
         };
         let filter = filter(&components, &batches)?;
@@ -91,7 +92,11 @@ fn batches(rows: usize) -> Result<Vec<Batch>> {
     JsonDecoder::new().decode(&text, true, 0, &Defaults::new("bench"), &mut gather, &mut rejected);
     let mut incoming = gather.take_full();
     incoming.extend(gather.take_all());
-    ensure!(incoming.len() == ROWS_PER_ROUND / rows && rejected.is_empty(), "the codec made {} batches", incoming.len());
+    ensure!(
+        incoming.len() == ROWS_PER_ROUND / rows && rejected.is_empty(),
+        "the codec made {} batches",
+        incoming.len()
+    );
     let mut sequencer = Sequencer::new(0, 1, 0);
     incoming.into_iter().map(|incoming| batch_of(sequenced(&mut sequencer, incoming)?)).collect()
 }
@@ -192,7 +197,8 @@ fn calls(node: &mut Node, inputs: &[Input]) -> Result<()> {
 fn filter(components: &Components, batches: &[Batch]) -> Result<Pair> {
     let mut node = node(components, "filter", "filter", &json!({ "keep": "latency_ms > 50" }))?;
     let inputs = inputs(&node, batches)?;
-    let native = || inputs.iter().try_for_each(|input| native::filter(input, 50.0).map(|mask| drop(black_box(mask))));
+    let native =
+        || inputs.iter().try_for_each(|input| native::filter(input, 50.0).map(|mask| drop(black_box(mask))));
     turns(|| calls(&mut node, &inputs), native)
 }
 
@@ -200,7 +206,8 @@ fn transform(components: &Components, batches: &[Batch]) -> Result<Pair> {
     let config = json!({ "set": { "latency_s": "latency_ms / 1000" } });
     let mut node = node(components, "transform", "transform", &config)?;
     let inputs = inputs(&node, batches)?;
-    let native = || inputs.iter().try_for_each(|input| native::transform(input).map(|column| drop(black_box(column))));
+    let native =
+        || inputs.iter().try_for_each(|input| native::transform(input).map(|column| drop(black_box(column))));
     turns(|| calls(&mut node, &inputs), native)
 }
 
@@ -224,8 +231,14 @@ fn rollup(components: &Components, batches: &[Batch]) -> Result<Pair> {
 
 /// A flow of one pipeline: the nodes one after the other, the last one's first port into a series.
 fn flow(nodes: Vec<Node>) -> Result<Flow> {
-    let units: String = nodes.iter().enumerate().map(|(at, _)| format!("[[pipeline.unit]]\nname = \"u{at}\"\nuse = \"any\"\n")).collect();
-    let text = format!("[[pipeline]]\nname = \"bench\"\nfrom = [\"{TRIPLET}\"]\nlateness = \"3s\"\n{units}[[pipeline.series]]\nmetric = \"bench\"\n");
+    let units: String = nodes
+        .iter()
+        .enumerate()
+        .map(|(at, _)| format!("[[pipeline.unit]]\nname = \"u{at}\"\nuse = \"any\"\n"))
+        .collect();
+    let text = format!(
+        "[[pipeline]]\nname = \"bench\"\nfrom = [\"{TRIPLET}\"]\nlateness = \"3s\"\n{units}[[pipeline.series]]\nmetric = \"bench\"\n"
+    );
     let topology = Topology::parse(&text).map_err(|problems| anyhow!("{problems:?}"))?;
     let spec = topology.pipelines.into_iter().next().context("no pipeline")?;
     let last = nodes.len().saturating_sub(1);
@@ -256,8 +269,14 @@ fn records(sequencer: &mut Sequencer, batches: &[Batch], round: i64) -> Result<V
 fn run_all(flow: &mut Flow, records: &[Record]) -> Result<usize> {
     let mut rows = 0;
     for record in records {
-        let Outcome::Done(effects) = flow.run(record, true, &|| 0) else { bail!("the flow took a record back") };
-        ensure!(effects.faults.is_empty() && effects.dead.is_empty(), "the flow loses rows: {:?}", effects.faults);
+        let Outcome::Done(effects) = flow.run(record, true, &|| 0) else {
+            bail!("the flow took a record back")
+        };
+        ensure!(
+            effects.faults.is_empty() && effects.dead.is_empty(),
+            "the flow loses rows: {:?}",
+            effects.faults
+        );
         rows += effects.series.iter().map(|(_, batch)| batch.rows()).sum::<usize>();
     }
     Ok(rows)

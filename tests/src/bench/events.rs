@@ -53,7 +53,7 @@ impl Requests {
         let latency_us = (random >> 24) % 100_000_000 / 1_000;
         let (path, bytes) = ((random >> 8) % 500, (random >> 40) % 50_000);
         let request = Request { host, latency_us, time_unix_ms };
-        write_line(text, &request, &Rest { path, status, bytes, trace: random });
+        write_line(text, &request, &Rest { path, status, bytes, trace: random >> 16 });
         Some(request)
     }
 
@@ -92,7 +92,7 @@ fn write_line(text: &mut Vec<u8>, request: &Request, rest: &Rest) {
     // Writing to a Vec does not fail.
     drop(writeln!(
         text,
-        r#"{{"application":"shop","environment":"prod","type":"request","host":"web-{host:03}","path":"/api/items/{path}","status":{status},"latency_ms":{ms}.{us:03},"bytes":{bytes},"time":"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z","trace":"{trace:016x}"}}"#,
+        r#"{{"application":"shop","environment":"prod","type":"request","host":"web-{host:03}","path":"/items/{path}","status":{status},"latency_ms":{ms}.{us:03},"bytes":{bytes},"time":"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z","trace":"{trace:012x}"}}"#,
     ));
 }
 

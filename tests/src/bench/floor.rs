@@ -37,7 +37,8 @@ pub struct Found {
 }
 
 pub fn serve() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start tokio")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start tokio")?;
     let sums = runtime.block_on(one_connection())?;
     let cells = || sums.by_second.values().flat_map(HashMap::values);
     let found = Found {

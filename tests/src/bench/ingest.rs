@@ -104,7 +104,9 @@ pub fn run() -> Result<Report> {
     report.row(vec!["weir, peak memory MiB".into(), spread(&rss, 0)]);
     report.row(vec!["weir, memory before MiB".into(), spread(&of(|round| round.idle_rss_mib), 0)]);
     report.row(vec!["rows counted wrong".into(), count_error.to_string()]);
-    for (at, (unit, _)) in rounds.first().map(|round| round.units.as_slice()).unwrap_or_default().iter().enumerate() {
+    for (at, (unit, _)) in
+        rounds.first().map(|round| round.units.as_slice()).unwrap_or_default().iter().enumerate()
+    {
         let ns: Vec<f64> = rounds.iter().filter_map(|round| round.units.get(at)).map(|(_, ns)| *ns).collect();
         report.row(vec![format!("of it in {unit}, ns per row"), spread(&ns, 1)]);
     }
@@ -148,7 +150,8 @@ fn weir(sent: &Sent, folder: &Path) -> Result<Round> {
     // The counters may be a moment before the series.
     let mut count_error = u64::MAX;
     for _ in 0..20 {
-        count_error = sent.windows.count_error(&weir.json("/api/series/points?metric=requests&limit=1000")?)?;
+        count_error =
+            sent.windows.count_error(&weir.json("/api/series/points?metric=requests&limit=1000")?)?;
         if count_error == 0 {
             break;
         }
@@ -172,12 +175,17 @@ fn wait(weir: &Weir, windows: u64) -> Result<Vec<(String, f64)>> {
             let id = unit.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
             (id, number(unit, "busy_ns_total") as f64 / number(unit, "rows_in_total").max(1) as f64)
         };
-        seen = units.iter().map(|unit| (number(unit, "rows_in_total"), number(unit, "rows_out_total"))).collect();
+        seen = units
+            .iter()
+            .map(|unit| (number(unit, "rows_in_total"), number(unit, "rows_out_total")))
+            .collect();
         if seen.last().is_some_and(|(taken, given)| *taken >= rows && *given >= windows) {
             return Ok(units.iter().map(cost).collect());
         }
     }
-    bail!("not done in {DONE_MAX:?}: rows in and out of the units are {seen:?}; {rows} and {windows} windows were expected")
+    bail!(
+        "not done in {DONE_MAX:?}: rows in and out of the units are {seen:?}; {rows} and {windows} windows were expected"
+    )
 }
 
 /// CPU of the floor for the same bytes, µs per event.
@@ -188,7 +196,8 @@ fn floor(sent: &Sent) -> Result<f64> {
     let mut lines = BufReader::new(floor.child().stdout.take().context("no output of the floor")?).lines();
     let mut line = || lines.next().context("the floor has ended")?.context("read from the floor");
     let port = line()?;
-    let port: u16 = port.strip_prefix("port ").and_then(|port| port.parse().ok()).context("no port of the floor")?;
+    let port: u16 =
+        port.strip_prefix("port ").and_then(|port| port.parse().ok()).context("no port of the floor")?;
     let pid = floor.pid();
     let begun_ns = process_cpu_ns(pid)?;
     let mut stream = TcpStream::connect(("127.0.0.1", port)).context("connect to the floor")?;
@@ -198,7 +207,9 @@ fn floor(sent: &Sent) -> Result<f64> {
     let cpu_us = (process_cpu_ns(pid)? - begun_ns) as f64 / 1_000.0;
     let sum_ms = sent.windows.sum_ms();
     ensure!(
-        found.rows == EVENTS as u64 && found.groups == sent.windows.len() as u64 && (found.sum - sum_ms).abs() < 1.0,
+        found.rows == EVENTS as u64
+            && found.groups == sent.windows.len() as u64
+            && (found.sum - sum_ms).abs() < 1.0,
         "the floor found {found:?} instead of {EVENTS} rows, {} groups and {sum_ms}",
         sent.windows.len()
     );

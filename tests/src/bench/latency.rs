@@ -100,7 +100,8 @@ impl<T> Drop for Task<T> {
 
 pub fn run() -> Result<Report> {
     let folder = tempfile::tempdir().context("make a folder")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start tokio")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start tokio")?;
     let (latencies_ms, frames, background) = runtime.block_on(measure(folder.path()))?;
     let [p50, p90, p99, most] = [0.5, 0.9, 0.99, 1.0].map(|share| percentile(&latencies_ms, share));
     let mut report = Report::new("latency", &["event sent to frame received", "ms"]);
@@ -197,12 +198,15 @@ fn marker_values(frame: &[u8]) -> Result<Vec<u64>> {
     if header.get("chart").and_then(Value::as_str) != Some("markers") {
         return Ok(Vec::new());
     }
-    let list = |value: &Value, member: &str| value.get(member).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |value: &Value, member: &str| {
+        value.get(member).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
     let mut numbers = Vec::new();
     for column in list(&header, "tables").iter().flat_map(|table| list(table, "columns")) {
         let number = |member: &str| column.get(member).and_then(Value::as_u64).map(|number| number as usize);
         if column.get("type").and_then(Value::as_str) == Some("f64") {
-            let (offset, bytes) = (number("offset").context("no offset")?, number("bytes").context("no bytes")?);
+            let (offset, bytes) =
+                (number("offset").context("no offset")?, number("bytes").context("no bytes")?);
             let values = frame.get(offset..offset + bytes).context("a column beyond the frame")?;
             let values = values.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes));
             numbers.extend(values.filter(|value| *value >= FIRST_MARKER as f64).map(|value| value as u64));
@@ -213,7 +217,8 @@ fn marker_values(frame: &[u8]) -> Result<Vec<u64>> {
 
 /// Until it is stopped: 10,000 events per second in a steady stream.
 async fn send_background(port: u16) -> Result<()> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect the background to weir")?;
+    let mut stream =
+        TcpStream::connect(("127.0.0.1", port)).await.context("connect the background to weir")?;
     let mut every = tokio::time::interval(BACKGROUND_EVERY);
     let per_turn = BACKGROUND_PER_S * BACKGROUND_EVERY.as_millis() as u64 / 1_000;
     let mut lines = Vec::new();

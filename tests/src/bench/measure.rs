@@ -31,7 +31,8 @@ fn clock_ns(clock: libc::clockid_t) -> Result<u64> {
 
 /// A member of `/proc/PID/status` in KiB, such as `VmHWM`, as MiB.
 pub fn memory_mib(pid: u32, member: &str) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("read the status of the process")?;
+    let status =
+        std::fs::read_to_string(format!("/proc/{pid}/status")).context("read the status of the process")?;
     let line = status.lines().find_map(|line| line.strip_prefix(member)?.strip_prefix(':'));
     let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<f64>().ok());
     Ok(kib.with_context(|| format!("no {member} in the status of process {pid}"))? / 1_024.0)

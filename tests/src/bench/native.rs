@@ -10,9 +10,11 @@ use weir_core::batch::Batch;
 use weir_core::projection::pick;
 use weir_core::unit::Input;
 
-use super::events::HOSTS;
+use super::events::{self, HOSTS};
 
 const WINDOW_NS: i64 = 1_000_000_000;
+/// How far rows of later batches may lie before those of the first.
+const LATE_WINDOWS: i64 = events::LATE_MS as i64 / 1_000 + 1;
 
 /// The first column of the input, which is the latency.
 fn latency(input: &Input) -> Result<&Float64Array> {
@@ -40,7 +42,7 @@ pub struct Rollup {
 impl Rollup {
     pub fn fold(&mut self, input: &Input) -> Result<()> {
         if self.cells.is_empty() {
-            self.first = input.time.iter().min().map_or(0, |time| time / WINDOW_NS);
+            self.first = input.time.iter().min().map_or(0, |time| time / WINDOW_NS - LATE_WINDOWS);
         }
         for ((time, key), value) in input.time.iter().zip(input.keys.iter()).zip(latency(input)?.values()) {
             let window = usize::try_from(time / WINDOW_NS - self.first).context("a time before the first")?;

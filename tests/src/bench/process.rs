@@ -97,7 +97,8 @@ impl Weir {
         let text = config.replace("{http}", &http_port.to_string()).replace("{tcp}", &tcp_port.to_string());
         let file = folder.join("weir.toml");
         std::fs::write(&file, text).context("write the configuration")?;
-        let errors = std::fs::File::create(folder.join("stderr.txt")).context("make a file for standard error")?;
+        let errors =
+            std::fs::File::create(folder.join("stderr.txt")).context("make a file for standard error")?;
         let mut command = Command::new(program()?);
         command.arg("run").arg("--config").arg(&file).arg("--data").arg(folder.join("data"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);

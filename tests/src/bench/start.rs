@@ -19,7 +19,10 @@ const RSS_BUDGET_MIB: f64 = 60.0;
 pub fn run() -> Result<Report> {
     let config = weir::app::DEFAULT.replace("127.0.0.1:7070", "127.0.0.1:{http}");
     let config = config.replace("127.0.0.1:7171", "127.0.0.1:{tcp}");
-    ensure!(config.contains("{http}") && config.contains("{tcp}"), "the default configuration has other ports now");
+    ensure!(
+        config.contains("{http}") && config.contains("{tcp}"),
+        "the default configuration has other ports now"
+    );
     let folder = tempfile::tempdir().context("make a folder")?;
     // Without a warm cache, for the table alone.
     let cold = Weir::start(&config, folder.path())?;

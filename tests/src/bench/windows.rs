@@ -40,16 +40,22 @@ impl Windows {
 
     /// How many rows are too many or missing, in all windows together. Series of hosts that are not ours are passed over.
     pub fn count_error(&self, points: &Value) -> Result<u64> {
-        ensure!(points.get("cut").and_then(Value::as_bool) == Some(false), "the answer with the points is cut");
+        ensure!(
+            points.get("cut").and_then(Value::as_bool) == Some(false),
+            "the answer with the points is cut"
+        );
         let mut left = self.cells.clone();
         let mut error = 0;
         for series in points.get("series").and_then(Value::as_array).context("no series")? {
-            let host = series.pointer("/labels/host").and_then(Value::as_str).context("a series without host")?;
+            let host =
+                series.pointer("/labels/host").and_then(Value::as_str).context("a series without host")?;
             if !host.starts_with("web-") {
                 continue;
             }
-            let column = |path: &str| series.pointer(path).and_then(Value::as_array).context("a column is missing");
-            let (times, counts, sums) = (column("/time_unix_ns")?, column("/values/n")?, column("/values/sum_ms")?);
+            let column =
+                |path: &str| series.pointer(path).and_then(Value::as_array).context("a column is missing");
+            let (times, counts, sums) =
+                (column("/time_unix_ns")?, column("/values/n")?, column("/values/sum_ms")?);
             for ((time, count), sum) in times.iter().zip(counts).zip(sums) {
                 let second = time.as_i64().context("a time that is none")? / 1_000_000_000;
                 let count = count.as_f64().context("a count that is none")?;

@@ -1,6 +1,6 @@
 //! Counters of nodes and flows: written by the one worker that runs the flow, read by everybody.
 
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// State of a node or flow as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

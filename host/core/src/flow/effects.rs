@@ -27,7 +27,8 @@ impl DeadLetter {
             ("timer.key", Arc::new(arrow_array::UInt64Array::from(keys)) as arrow_array::ArrayRef),
             ("timer.slot", Arc::new(arrow_array::Int64Array::from(due.slots.clone()))),
         ]);
-        let columns = columns.unwrap_or_else(|_| arrow_array::RecordBatch::new_empty(Arc::new(arrow_schema::Schema::empty())));
+        let columns = columns
+            .unwrap_or_else(|_| arrow_array::RecordBatch::new_empty(Arc::new(arrow_schema::Schema::empty())));
         let triplet = super::node::lock(&node.state).keys.scopes().first().cloned();
         let batch = Batch {
             triplet: triplet.unwrap_or_else(Triplet::internal),
@@ -35,7 +36,11 @@ impl DeadLetter {
             accepted_at_unix_ns: moment.accepted_at_unix_ns,
             origin: Origin::Unit { id: Arc::clone(&node.id), ordinal: node.ordinal },
             row_ids: RowIds::From(0),
-            time: if columns.num_rows() == due.times.len() { due.times.clone().into() } else { Vec::new().into() },
+            time: if columns.num_rows() == due.times.len() {
+                due.times.clone().into()
+            } else {
+                Vec::new().into()
+            },
             columns,
             hops: 0,
         };

@@ -103,7 +103,8 @@ impl Node {
         if self.faulted && !moment.patient {
             return applied;
         }
-        let worked = !applied.rejected.iter().any(|rejected| rejected.batch.rows() == batch.rows()) || spent == 1;
+        let worked =
+            !applied.rejected.iter().any(|rejected| rejected.batch.rows() == batch.rows()) || spent == 1;
         self.settle_circuit(worked, moment);
         self.take_rejected(applied, effects)
     }
@@ -146,7 +147,14 @@ impl Node {
     }
 
     /// Hands due timers (or a periodic tick) to the unit. A tick that fails is tried again on a new instance; then its timers are dead-lettered.
-    pub fn tick(&mut self, due: &Due, moment: Moment, template: &Batch, clock: &dyn Fn() -> u64, effects: &mut Effects) -> Applied {
+    pub fn tick(
+        &mut self,
+        due: &Due,
+        moment: Moment,
+        template: &Batch,
+        clock: &dyn Fn() -> u64,
+        effects: &mut Effects,
+    ) -> Applied {
         let started = clock();
         let mut last = None;
         for _ in 0..2 {
@@ -158,7 +166,8 @@ impl Node {
                 let ordinal = &mut self.ordinal;
                 let state = lock(&self.state);
                 let scene = Scene { unit: &self.id, keys: &state.keys, template, triplet: &template.triplet };
-                apply(&scene, None, outputs, ordinal).map_err(|message| contract(&self.id, &self.digest, "tick", message))
+                apply(&scene, None, outputs, ordinal)
+                    .map_err(|message| contract(&self.id, &self.digest, "tick", message))
             });
             match outcome {
                 Ok(applied) => {
@@ -200,14 +209,19 @@ impl Node {
     ) -> Option<(Batch, Input)> {
         let keys = lock(&self.state).number(&batch);
         if !keys.contains(&crate::keys::REFUSED) {
-            let input =
-                Input { triplet: batch.triplet.clone(), time: batch.time.clone(), keys: keys.into(), columns };
+            let input = Input {
+                triplet: batch.triplet.clone(),
+                time: batch.time.clone(),
+                keys: keys.into(),
+                columns,
+            };
             return Some((batch, input));
         }
         let refused = arrow_buffer::BooleanBuffer::collect_bool(keys.len(), |row| {
             keys.get(row) == Some(&crate::keys::REFUSED)
         });
-        let message = "the unit has no room for more keys; raise its bound, or let fewer columns make the key";
+        let message =
+            "the unit has no room for more keys; raise its bound, or let fewer columns make the key";
         self.dead(&projection::pick(&batch, &refused), "keys-over-limit", message, effects);
         let rest = projection::pick(&batch, &!&refused);
         if rest.rows() == 0 {
@@ -215,7 +229,8 @@ impl Node {
         }
         let columns = columns.into_iter().map(|column| pick_column(column, &!&refused)).collect();
         let keys: Vec<u32> = keys.into_iter().filter(|key| *key != crate::keys::REFUSED).collect();
-        let input = Input { triplet: rest.triplet.clone(), time: rest.time.clone(), keys: keys.into(), columns };
+        let input =
+            Input { triplet: rest.triplet.clone(), time: rest.time.clone(), keys: keys.into(), columns };
         Some((rest, input))
     }
 
@@ -277,7 +292,13 @@ impl Node {
     }
 
     /// One call. After an error its writes are taken back and the instance is gone.
-    fn call(&mut self, batch: &Batch, input: &Input, moment: Moment, first_row: u32) -> Result<Applied, CallError> {
+    fn call(
+        &mut self,
+        batch: &Batch,
+        input: &Input,
+        moment: Moment,
+        first_row: u32,
+    ) -> Result<Applied, CallError> {
         let mark = lock(&self.state).mark();
         let context = self.context(moment, first_row);
         self.part += 1;
@@ -313,7 +334,8 @@ impl Node {
         let rest = projection::pick(batch, &!&mask);
         if rest.rows() > 0 && rest.rows() < batch.rows() && *spent < CALLS_MAX {
             let columns = input.columns.iter().cloned().map(|column| pick_column(column, &!&mask)).collect();
-            let keys = (0..input.rows()).filter(|row| !bad(*row)).filter_map(|row| input.keys.get(row).copied());
+            let keys =
+                (0..input.rows()).filter(|row| !bad(*row)).filter_map(|row| input.keys.get(row).copied());
             let input = Input {
                 triplet: rest.triplet.clone(),
                 time: rest.time.clone(),
@@ -443,13 +465,20 @@ fn slice_input(input: &Input, start: usize, rows: usize) -> Input {
         columns: input
             .columns
             .iter()
-            .map(|column| crate::unit::NamedColumn { array: column.array.slice(start, rows), ..column.clone() })
+            .map(|column| crate::unit::NamedColumn {
+                array: column.array.slice(start, rows),
+                ..column.clone()
+            })
             .collect(),
     }
 }
 
-fn pick_column(column: crate::unit::NamedColumn, mask: &arrow_buffer::BooleanBuffer) -> crate::unit::NamedColumn {
+fn pick_column(
+    column: crate::unit::NamedColumn,
+    mask: &arrow_buffer::BooleanBuffer,
+) -> crate::unit::NamedColumn {
     let predicate = arrow_array::BooleanArray::new(mask.clone(), None);
-    let array = arrow_select::filter::filter(&column.array, &predicate).unwrap_or_else(|_| column.array.slice(0, 0));
+    let array =
+        arrow_select::filter::filter(&column.array, &predicate).unwrap_or_else(|_| column.array.slice(0, 0));
     crate::unit::NamedColumn { array, ..column }
 }

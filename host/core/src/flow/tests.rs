@@ -39,8 +39,11 @@ impl Unit for Counts {
         let handles: Vec<u8> = due.keys.iter().flat_map(|key| key.to_le_bytes()).collect();
         let counts = state.read(0, &handles, &[]).unwrap();
         let counts = counts.chunks(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap()));
-        let column =
-            NamedColumn { name: "n".into(), array: Arc::new(Int64Array::from_iter_values(counts)), dictionary: None };
+        let column = NamedColumn {
+            name: "n".into(),
+            array: Arc::new(Int64Array::from_iter_values(counts)),
+            dictionary: None,
+        };
         let time = due.times.clone().into();
         Ok(vec![Output::Emit { port: 0, triplet: None, time, keys: due.keys.clone(), columns: vec![column] }])
     }
@@ -134,7 +137,12 @@ fn flow(lane: Option<Lane>) -> Flow {
 fn rows(values: &[i64], times: &[i64]) -> Incoming {
     let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Int64, true)]));
     let columns = RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(values.to_vec()))]).unwrap();
-    Incoming { triplet: "a/b/c".parse().unwrap(), source: "test".into(), time: times.to_vec().into(), columns }
+    Incoming {
+        triplet: "a/b/c".parse().unwrap(),
+        source: "test".into(),
+        time: times.to_vec().into(),
+        columns,
+    }
 }
 
 const S: i64 = 1 << 30;
@@ -214,7 +222,8 @@ fn many_timers_come_in_pieces_over_the_records() {
     for step in 0..12 {
         let record = sequencer.tick((102 + step) * S);
         effects.push(done(flow.run(&record, true, &|| 0)));
-        let emitted: usize = effects.last().unwrap().series.iter().filter(|((p, _), _)| *p == 0).map(|(_, b)| b.rows()).sum();
+        let emitted: usize =
+            effects.last().unwrap().series.iter().filter(|((p, _), _)| *p == 0).map(|(_, b)| b.rows()).sum();
         assert!(emitted <= PIECES_PER_TICK * crate::state::DUE_MAX);
     }
     assert_eq!(points(&effects, 0).len(), 30_000);
@@ -239,7 +248,8 @@ fn lanes_share_the_rows_out_and_lose_none() {
 fn two_runs_over_one_log_are_equal() {
     let once = || {
         let (mut flow, mut sequencer) = (flow(None), Sequencer::new(0, 1, 1));
-        let effects = run(&mut flow, &mut sequencer, &[(&[3, 13, 3, 9], &[S, S, 2 * S, S]), (&[9, 4], &[3 * S, S])]);
+        let effects =
+            run(&mut flow, &mut sequencer, &[(&[3, 13, 3, 9], &[S, S, 2 * S, S]), (&[9, 4], &[3 * S, S])]);
         let text = |batch: &Batch| format!("{:?} {:?} {:?}", batch.triplet, batch.time, batch.columns);
         effects.iter().flat_map(|effects| &effects.series).map(|(_, batch)| text(batch)).collect::<Vec<_>>()
     };

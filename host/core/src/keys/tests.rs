@@ -54,7 +54,10 @@ fn a_growing_dictionary_and_a_replaced_one_keep_the_numbers() {
 fn a_whole_number_is_one_key_in_every_type() {
     let mut keys = table();
     assert_eq!(keys.number(&batch("k", Arc::new(Int64Array::from(vec![5, 6])), None)).0, [0, 1]);
-    assert_eq!(keys.number(&batch("k", Arc::new(Float64Array::from(vec![6.0, 5.0, 5.5])), None)).0, [1, 0, 2]);
+    assert_eq!(
+        keys.number(&batch("k", Arc::new(Float64Array::from(vec![6.0, 5.0, 5.5])), None)).0,
+        [1, 0, 2]
+    );
 }
 
 #[test]

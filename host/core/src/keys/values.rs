@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder};
+use arrow_array::builder::{
+    BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder,
+};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, TimestampNanosecondArray};
@@ -131,8 +133,10 @@ pub fn decode(names: &[Arc<str>], encoded: &[&[u8]]) -> Vec<(Arc<str>, ArrayRef)
 }
 
 fn column(values: &[Value]) -> ArrayRef {
-    let all = |kind: fn(&Value) -> bool| values.iter().all(|value| matches!(value, Value::Null) || kind(value));
-    if values.iter().all(|value| matches!(value, Value::Null)) || all(|value| matches!(value, Value::Text(_))) {
+    let all =
+        |kind: fn(&Value) -> bool| values.iter().all(|value| matches!(value, Value::Null) || kind(value));
+    if values.iter().all(|value| matches!(value, Value::Null)) || all(|value| matches!(value, Value::Text(_)))
+    {
         let mut out = StringBuilder::with_capacity(values.len(), values.len() * 8);
         for value in values {
             match value {
@@ -144,7 +148,9 @@ fn column(values: &[Value]) -> ArrayRef {
     }
     if all(|value| matches!(value, Value::Long(_))) {
         let mut out = Int64Builder::with_capacity(values.len());
-        values.iter().for_each(|value| out.append_option(if let Value::Long(v) = value { Some(*v) } else { None }));
+        values
+            .iter()
+            .for_each(|value| out.append_option(if let Value::Long(v) = value { Some(*v) } else { None }));
         return Arc::new(out.finish());
     }
     if all(|value| matches!(value, Value::ULong(_)) || matches!(value, Value::Long(0..))) {
@@ -172,7 +178,9 @@ fn column(values: &[Value]) -> ArrayRef {
     }
     if all(|value| matches!(value, Value::Bool(_))) {
         let mut out = BooleanBuilder::with_capacity(values.len());
-        values.iter().for_each(|value| out.append_option(if let Value::Bool(v) = value { Some(*v) } else { None }));
+        values
+            .iter()
+            .for_each(|value| out.append_option(if let Value::Bool(v) = value { Some(*v) } else { None }));
         return Arc::new(out.finish());
     }
     if all(|value| matches!(value, Value::Time(_))) {
@@ -185,7 +193,9 @@ fn column(values: &[Value]) -> ArrayRef {
     }
     if all(|value| matches!(value, Value::Blob(_))) {
         let mut out = BinaryBuilder::new();
-        values.iter().for_each(|value| out.append_option(if let Value::Blob(v) = value { Some(*v) } else { None }));
+        values
+            .iter()
+            .for_each(|value| out.append_option(if let Value::Blob(v) = value { Some(*v) } else { None }));
         return Arc::new(out.finish());
     }
     mixed(values)

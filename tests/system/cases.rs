@@ -1,0 +1,55 @@
+//! Cases as folders: `weir.toml`, `in.ndjson`, and `out.json` with the points of each metric that must come out.
+//!
+//! `UPDATE_CASES=1` writes `out.json` anew from what came; a person reads the difference.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use weir_tests::host::{Point, TestHost};
+
+fn check(name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(name);
+    let read = |file: &str| {
+        std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name}/{file}: {error}"))
+    };
+    let host = TestHost::start(&read("weir.toml")).unwrap();
+    host.send(&read("in.ndjson")).unwrap();
+    let expected: BTreeMap<String, Value> = serde_json::from_str(&read("out.json")).unwrap();
+    let mut seen = BTreeMap::new();
+    let update = std::env::var_os("UPDATE_CASES").is_some();
+    for (metric, wanted) in &expected {
+        let rows = wanted.as_array().map_or(0, Vec::len);
+        let enough = |points: &[Point]| points.len() >= rows.max(1);
+        let points = host.wait_points(metric, enough).unwrap();
+        seen.insert(metric.clone(), Value::from(points.iter().map(shown).collect::<Vec<_>>()));
+    }
+    if update {
+        std::fs::write(folder.join("out.json"), format!("{:#}\n", json!(seen))).unwrap();
+        return;
+    }
+    assert_eq!(json!(seen), json!(expected), "{name}: got\n{:#}", json!(seen));
+}
+
+fn shown(point: &Point) -> Value {
+    let map = |pairs: &[(String, String)]| {
+        pairs.iter().map(|(k, v)| (k.clone(), json!(v))).collect::<serde_json::Map<_, _>>()
+    };
+    let values: serde_json::Map<_, _> = point.values.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    json!({ "labels": map(&point.labels), "second": point.time_unix_ns / 1_000_000_000, "values": values })
+}
+
+#[test]
+fn filter_transform_rollup_and_late_rows() {
+    check("filter-transform-rollup");
+}
+
+#[test]
+fn derived_streams_feed_other_pipelines() {
+    check("derived-stream");
+}
+
+#[test]
+fn nested_and_mixed_fields() {
+    check("nested-and-mixed");
+}

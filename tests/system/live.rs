@@ -1,0 +1,78 @@
+//! The WebSocket: a snapshot, then deltas that move; going on after a break.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use weir_tests::host::TestHost;
+
+use crate::events::START_NS;
+use crate::start::COUNT;
+
+const CHART: &str = "\n[[chart]]\nid = \"counts\"\ntitle = \"counts\"\nmetric = \"counts\"\nuse = \"timeseries\"\nconfig = { field = \"n\", measure = \"1\" }\nwindow = \"365d\"\n";
+
+fn header(frame: &[u8]) -> Value {
+    let length = u32::from_le_bytes(frame[..4].try_into().unwrap()) as usize;
+    serde_json::from_slice(&frame[4..4 + length]).unwrap()
+}
+
+/// Asks for the chart and gives the headers of its frames until `enough`.
+async fn frames(host: &TestHost, from: Value, enough: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let url = format!("ws://127.0.0.1:{}/api/live", host.http);
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let ask = json!({ "subscribe": [from], "width": 800, "height": 240 });
+    socket.send(Message::text(ask.to_string())).await.unwrap();
+    let mut seen = Vec::new();
+    let all = async {
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Binary(frame) = message {
+                seen.push(header(&frame));
+                if enough(seen.last().unwrap()) {
+                    break;
+                }
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), all).await.unwrap();
+    seen
+}
+
+fn rows(frame: &Value) -> u64 {
+    frame["tables"]
+        .as_array()
+        .map_or(0, |tables| tables.iter().filter_map(|table| table["rows"].as_u64()).sum())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_chart_comes_as_a_snapshot_and_moves_by_deltas() {
+    let host = TestHost::start(&format!("{COUNT}{CHART}")).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    assert!(now > START_NS / 1_000_000_000);
+    let line = |second: i64| format!("{{\"key\":\"a\",\"x\":1,\"time\":{}}}\n", now - 100 + second);
+    host.send(&(0..20).map(line).collect::<String>()).unwrap();
+    host.wait_points("counts", |points| points.len() >= 18).unwrap();
+    let first = frames(&host, json!({ "chart": "counts", "version": null, "epoch": null }), |frame| {
+        rows(frame) >= 18
+    })
+    .await;
+    let last = first.last().unwrap();
+    assert_eq!(first[0]["kind"], "snapshot");
+    assert!(last["description"].is_object() || first[0]["description"].is_object());
+    host.send(&(20..30).map(line).collect::<String>()).unwrap();
+    host.wait_points("counts", |points| points.len() >= 28).unwrap();
+    let from = json!({ "chart": "counts", "version": last["version"], "epoch": last["epoch"] });
+    let more = frames(&host, from, |frame| rows(frame) > 0).await;
+    let next = more.last().unwrap();
+    assert!(next["version"].as_u64() > last["version"].as_u64(), "{next}");
+    if next["kind"] == "delta" {
+        assert!(rows(next) < 28, "{next}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_foreign_origin_gets_no_socket() {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+    let host = TestHost::start(COUNT).unwrap();
+    let mut request = format!("ws://127.0.0.1:{}/api/live", host.http).into_client_request().unwrap();
+    request.headers_mut().insert("origin", "http://evil.example".parse().unwrap());
+    assert!(tokio_tungstenite::connect_async(request).await.is_err());
+}

@@ -1,0 +1,14 @@
+//! Whole-system tests: a real `weir`, real sockets, one binary.
+//!
+//! `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected answer. `faults`: every way of a
+//! component to misbehave. `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket.
+//! `laws`: cuts and replays give equal results.
+
+mod cases;
+mod events;
+mod faults;
+mod input;
+mod laws;
+mod live;
+mod load;
+mod start;
