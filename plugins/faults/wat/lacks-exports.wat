@@ -7,6 +7,6 @@
     (data (i32.const 16) "{}")
     (func (export "describe") (result i32) i32.const 8))
   (core instance $code (instantiate $code))
-  (func $describe (result string) (canon lift (core func $code "describe") (memory $code "memory")))
+  (func $describe (result string) (canon lift (core func $code "describe") (memory (core memory $code "memory"))))
   (instance $manifest (export "describe" (func $describe)))
   (export "weir:plugin/manifest@0.1.0" (instance $manifest)))
