@@ -4,6 +4,8 @@
 //! component to misbehave. `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket.
 //! `laws`: cuts and replays give equal results.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
+
 mod cases;
 mod events;
 mod faults;

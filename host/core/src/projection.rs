@@ -25,8 +25,11 @@ pub struct Refused {
     pub message: String,
 }
 
+/// The rows that a unit is given, with all their columns, and of those the ones that it reads.
+pub type Projected = (Batch, Vec<NamedColumn>);
+
 /// The columns of `batch` that the plan reads, and rows that had to be left out. `None`: no row is left.
-pub fn project(batch: &Batch, plan: &Plan) -> (Option<(Batch, Vec<NamedColumn>)>, Vec<Refused>) {
+pub fn project(batch: &Batch, plan: &Plan) -> (Option<Projected>, Vec<Refused>) {
     let mut refused = Vec::new();
     let Some(reads) = &plan.reads else {
         let columns = batch.columns.schema_ref().fields().iter().zip(batch.columns.columns());

@@ -13,6 +13,8 @@ use crate::unit::Level;
 pub const STANDING_MAX: usize = 100_000;
 
 type Identity = (Arc<str>, Triplet, Vec<(Arc<str>, String)>);
+/// Rule, triplet, labels, and what stands for them.
+pub type Stands<'a> = (&'a str, &'a Triplet, &'a [(Arc<str>, String)], Standing);
 
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -56,10 +58,7 @@ impl Signals {
     }
 
     /// Rule, triplet, labels and what stands for them; a word that has run out at `now` shows as unknown.
-    pub fn all(
-        &self,
-        now_unix_ns: i64,
-    ) -> impl Iterator<Item = (&str, &Triplet, &[(Arc<str>, String)], Standing)> {
+    pub fn all(&self, now_unix_ns: i64) -> impl Iterator<Item = Stands<'_>> {
         self.standing.iter().map(move |((rule, triplet, labels), standing)| {
             let mut standing = standing.clone();
             let until = standing.time_unix_ns.saturating_add(standing.lasts_ns);

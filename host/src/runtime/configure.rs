@@ -102,7 +102,7 @@ impl Runtime {
         }
         let plans = build::plans(&topology, &graph, &self.components, &mut counters)
             .map_err(|message| problem("configuration", message))?;
-        refuse_lanes(&self.log.lock().flows().to_vec(), &plans)?;
+        refuse_lanes(self.log.lock().flows(), &plans)?;
         let charts = self.open_charts(&topology, old_topology.as_deref(), &old_charts)?;
         self.declare(&topology);
         let text: Arc<str> = topology.text.as_str().into();
@@ -223,6 +223,7 @@ impl Runtime {
                         .map(|(path, message)| Problem { place: spec.place.config(&path), message })
                         .collect::<Vec<_>>()
                 })?;
+                let options = spec.config.to_string();
                 let same = old.is_some_and(|old| {
                     old.charts.iter().any(|known| {
                         known.id == spec.id
@@ -232,9 +233,7 @@ impl Runtime {
                             && known.window_ns == spec.window_ns
                     })
                 });
-                let kept = old_charts
-                    .iter()
-                    .find(|chart| chart.id == spec.id && chart.options == spec.config.to_string());
+                let kept = old_charts.iter().find(|chart| chart.id == spec.id && chart.options == options);
                 if let Some(kept) = kept.filter(|_| same) {
                     return Ok(Arc::clone(kept));
                 }

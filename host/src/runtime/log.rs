@@ -95,13 +95,13 @@ impl Log {
 
     pub fn tick(&mut self, clock_unix_ns: i64, claimed: &mut Claimed) {
         let record = self.sequencer.tick(clock_unix_ns);
-        self.to_all(record, claimed);
+        self.give_all(record, claimed);
     }
 
     pub fn command(&mut self, command: Command, clock_unix_ns: i64, claimed: &mut Claimed) -> Position {
         let record = self.sequencer.command(command, clock_unix_ns);
         let position = record.position;
-        self.to_all(record, claimed);
+        self.give_all(record, claimed);
         position
     }
 
@@ -147,7 +147,7 @@ impl Log {
         self.recent_bytes = (self.recent_bytes + stream.recent.bytes()).saturating_sub(before);
     }
 
-    fn to_all(&mut self, record: Record, claimed: &mut Claimed) {
+    fn give_all(&mut self, record: Record, claimed: &mut Claimed) {
         let record = Arc::new(record);
         for flow in &self.flows {
             if flow.actor.push(Arc::clone(&record)) {

@@ -1,8 +1,9 @@
-//! Bench `codec`: JSON events of 200 bytes to columns, ns per event, beside two libraries that do part of the work.
+//! Bench `codec`: JSON events of 200 bytes to columns, ns per event, beside libraries that do part of the work.
 //!
 //! Weir: chunks of 64 KiB as a socket gives them, batches of 4,096 rows built and dropped; schema, triplet, event time and dictionaries
 //! are part of it. `arrow-json`: the whole text at once into batches of 4,096 rows, with the schema given, and with the schema taken from the first 1,000 events;
-//! no triplet, the time as text or parsed by it. `serde_json`: each line into a `Value`, dropped. CPU time of the thread; rounds take turns.
+//! no triplet, the time as text or parsed by it. `serde_json`: each line into a `Value`, dropped. `sonic-rs`: each line into a struct of four borrowed fields,
+//! no columns. Lines found and nothing else: this tells how fast the machine is today. CPU time of the thread; rounds take turns.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use weir_core::codec::{Decode, Defaults, Gather, Limits};
 
 use super::Report;
 use super::events::{self, Requests};
+use super::floor;
 use super::measure::{median, spread, thread_cpu_ns};
 
 const EVENTS: usize = 100_000;
@@ -33,11 +35,13 @@ pub fn run() -> Result<Report> {
     let mut requests = Requests::new(EVENTS, events::now_unix_ms() - 700_000, 600_000);
     while requests.write_next(&mut text).is_some() {}
     let (mut gather, mut decoder) = (Gather::new(Limits::default(), "bench"), JsonDecoder::new());
-    let mut ways: [Way<'_>; 4] = [
+    let mut ways: [Way<'_>; 6] = [
         ("weir", Box::new(|| weir(&text, &mut decoder, &mut gather))),
         ("arrow-json, schema known", Box::new(|| arrow(&text, &known()))),
         ("arrow-json, schema inferred", Box::new(|| arrow(&text, &inferred(&text)?))),
         ("serde_json Value", Box::new(|| serde_value(&text))),
+        ("sonic-rs, a struct of four fields", Box::new(|| sonic_struct(&text))),
+        ("lines found, nothing parsed", Box::new(|| lines(&text, |_| Ok(())))),
     ];
     let mut rounds = ways.each_ref().map(|_| Vec::new());
     // The first round is for caches, dictionaries and the allocator.
@@ -58,11 +62,13 @@ pub fn run() -> Result<Report> {
         let rate = format!("{:.0}", event_bytes * 1_000.0 / median(rounds));
         report.row(vec![(*name).to_owned(), spread(rounds, 0), rate]);
     }
-    let [weir, known, inferred, value] = rounds.each_ref().map(|rounds| median(rounds));
+    let [weir, known, inferred, value, sonic, found] = rounds.each_ref().map(|rounds| median(rounds));
     report.budgeted("json_200b_ns", weir, BUDGET_NS);
     report.figure("arrow_json_ns", known);
     report.figure("arrow_json_inferred_ns", inferred);
     report.figure("serde_json_value_ns", value);
+    report.figure("sonic_struct_ns", sonic);
+    report.figure("lines_found_ns", found);
     report.figure("event_bytes", event_bytes);
     Ok(report)
 }
@@ -122,9 +128,27 @@ fn arrow(text: &[u8], schema: &Arc<Schema>) -> Result<usize> {
 }
 
 fn serde_value(text: &[u8]) -> Result<usize> {
-    let mut rows = 0;
-    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    lines(text, |line| {
         black_box(serde_json::from_slice::<serde_json::Value>(line)?);
+        Ok(())
+    })
+}
+
+fn sonic_struct(text: &[u8]) -> Result<usize> {
+    lines(text, |line| {
+        black_box(sonic_rs::from_slice::<floor::Event<'_>>(line)?);
+        Ok(())
+    })
+}
+
+/// How many there are.
+fn lines(text: &[u8], mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<usize> {
+    let (mut at, mut rows) = (0, 0);
+    while let Some(rest) = text.get(at..)
+        && let Some(length) = floor::line_feed(rest)
+    {
+        each(black_box(rest.get(..length).unwrap_or_default()))?;
+        at += length + 1;
         rows += 1;
     }
     Ok(rows)

@@ -14,12 +14,13 @@ use tokio::net::TcpListener;
 
 const READ_BYTES: usize = 256 * 1024;
 
+/// As much of an event as the floor needs.
 #[derive(Deserialize)]
-struct Event<'a> {
-    host: &'a str,
-    status: u16,
-    latency_ms: f64,
-    time: &'a str,
+pub struct Event<'a> {
+    pub host: &'a str,
+    pub status: u16,
+    pub latency_ms: f64,
+    pub time: &'a str,
 }
 
 /// Count and sum by second and host.
@@ -110,7 +111,8 @@ impl Sums {
     }
 }
 
-fn line_feed(bytes: &[u8]) -> Option<usize> {
+/// Where the first one is.
+pub fn line_feed(bytes: &[u8]) -> Option<usize> {
     // SAFETY: the call looks at no more than the bytes of the slice.
     let found = unsafe { libc::memchr(bytes.as_ptr().cast(), i32::from(b'\n'), bytes.len()) };
     (!found.is_null()).then(|| found.addr() - bytes.as_ptr().addr())
