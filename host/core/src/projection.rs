@@ -126,8 +126,22 @@ fn convert(array: &ArrayRef, kind: ColumnKind) -> (ArrayRef, Option<BooleanBuffe
         return (exact, None);
     }
     let options = CastOptions { safe: true, ..CastOptions::default() };
+    let time = |data_type: &DataType| matches!(data_type, DataType::Timestamp(_, _));
+    let by_way_of_longs = time(&wanted) && array.data_type().is_floating()
+        || time(&wanted) && *array.data_type() == DataType::UInt64
+        || time(array.data_type()) && wanted.is_numeric() && wanted != DataType::Int64;
+    if by_way_of_longs {
+        let (longs, lost) = convert(array, ColumnKind::S64s);
+        return if lost.is_some() { (longs, lost) } else { convert(&longs, kind) };
+    }
     let Ok(converted) = cast_with_options(array, &wanted, &options) else {
-        return (Arc::clone(array), Some(valid_rows(array)));
+        let valid = valid_rows(array);
+        // Nothing there is nothing in every kind.
+        return if valid.count_set_bits() == 0 {
+            (arrow_array::new_null_array(&wanted, array.len()), None)
+        } else {
+            (Arc::clone(array), Some(valid))
+        };
     };
     let lost = lost_rows(array, &converted, &options);
     if lost.count_set_bits() == 0 { (converted, None) } else { (converted, Some(lost)) }
@@ -179,3 +193,6 @@ fn same(left: &ArrayRef, right: &ArrayRef, row: usize) -> bool {
         _ => left.slice(row, 1).to_data() == right.slice(row, 1).to_data(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,6 +123,7 @@ fn pipeline(
             lane: 0,
             lanes: spec.lanes.count.max(1),
             limits: Limits::default(),
+            unconnected: unconnected(&node.plan, resolved.routes.get(number)),
         };
         let selector = match &node.plan.selector {
             Some(text) => Some(Arc::new(weir_expr::parse(text).map_err(|error| format!("{id}: {error}"))?)),
@@ -145,6 +146,14 @@ fn pipeline(
         inputs: resolved.inputs.clone(),
         routes: resolved.routes.clone(),
     })
+}
+
+/// Names of the ports of a node that feed nothing.
+fn unconnected(plan: &Plan, routes: Option<&Vec<Vec<Target>>>) -> Arc<[Arc<str>]> {
+    let feeds =
+        |port: usize| routes.and_then(|ports| ports.get(port)).is_some_and(|targets| !targets.is_empty());
+    let ports = plan.ports.iter().enumerate();
+    ports.filter(|(port, _)| !feeds(*port)).map(|(_, port)| Arc::clone(&port.name)).collect()
 }
 
 /// How far behind the pipeline's watermark each node's input may be: the delays of the units before it, added up along the longest way.

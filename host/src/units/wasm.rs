@@ -33,6 +33,8 @@ pub struct Made {
     pub lane: u32,
     pub lanes: u32,
     pub limits: Limits,
+    /// Ports that lead nowhere: a unit may spare itself their rows.
+    pub unconnected: Arc<[Arc<str>]>,
 }
 
 pub struct WasmUnit {
@@ -99,6 +101,9 @@ impl WasmUnit {
         let mut instance = UnitInstance::new(&made.component, Box::new(imports), made.limits)
             .map_err(|fault| self.fault(fault))?;
         let seed = seed(&made.id, made.lane);
+        let unconnected =
+            made.unconnected.iter().map(|port| given::Extra { name: "weir.unconnected", value: port });
+        let extras: Vec<given::Extra<'_>> = unconnected.collect();
         let opening = given::Opening {
             config: &made.config,
             pipeline: &made.pipeline,
@@ -106,7 +111,7 @@ impl WasmUnit {
             lane: made.lane,
             lanes: made.lanes,
             seed: &seed,
-            extras: &[],
+            extras: &extras,
         };
         match instance.open(&opening, now_unix_ns) {
             Ok(Ok(())) => Ok(instance),

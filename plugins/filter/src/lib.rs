@@ -41,6 +41,8 @@ struct Config {
 
 struct Filter {
     keep: Expr,
+    /// Whether the port `rest` leads anywhere; else its mask is not made.
+    rest: bool,
 }
 
 fn parsed(config: &Config) -> Result<Expr, Complaint> {
@@ -73,13 +75,17 @@ impl Unit for Filter {
             .cut_invariant())
     }
 
-    fn open(config: Config, _opening: &Opening) -> Result<Self, Failure> {
+    fn open(config: Config, opening: &Opening) -> Result<Self, Failure> {
         let keep = parsed(&config).map_err(|complaint| Failure::fail("bad-config", complaint.message))?;
-        Ok(Self { keep })
+        let unconnected = |extra: &weir_sdk::Extra| extra.name == "weir.unconnected" && extra.value == "rest";
+        Ok(Self { keep, rest: !opening.extras.iter().any(unconnected) })
     }
 
     fn process(&mut self, _context: &Context, input: Batch) -> Result<Vec<Output>, Failure> {
         let mask = self.keep.mask(&input.expr_columns());
+        if !self.rest {
+            return Ok(forward_mask(OUT, mask).into_iter().collect());
+        }
         let rest = mask.iter().map(|byte| byte ^ 1).collect();
         let Some(out) = forward_mask(OUT, mask) else { return Ok(vec![forward(REST)]) };
         Ok(forward_mask(REST, rest).into_iter().fold(vec![out], |mut outputs, rest| {

@@ -128,6 +128,8 @@ fn node(components: &Components, uses: &str, name: &str, config: &Value) -> Resu
         lane: 0,
         lanes: 1,
         limits: weir_engine::Limits::default(),
+        // As in a pipeline that takes the first port alone.
+        unconnected: Arc::new([Arc::from("rest")]),
     };
     Ok(Node {
         id: Arc::clone(&made.id),
