@@ -8,6 +8,7 @@ mod bench;
 mod browser;
 mod command;
 mod components;
+mod docs;
 mod examples;
 mod page;
 mod program;
@@ -61,6 +62,8 @@ enum Command {
     Tidy,
     /// Builds the components of plugins/ only.
     Components,
+    /// Writes docs/units/: a page for each standard component, from what it says of itself. A test keeps them true.
+    Docs,
     /// Builds the web page of host/ui only.
     Page,
 }
@@ -90,6 +93,7 @@ fn run(root: &Path, command: Command) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Command::Docs => docs::write(root).map(|()| ExitCode::SUCCESS),
         Command::Page => page::build(root).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -30,7 +30,8 @@ const CONFIG: &str = r#"{
       "format": "weir-expression",
       "examples": ["status >= 500", "method = 'GET' and latency_ms > 100", "path like '/api/%' and not (agent contains 'bot')"]
     }
-  }
+  },
+  "examples": [{ "keep": "status >= 500" }]
 }"#;
 
 #[derive(Deserialize)]

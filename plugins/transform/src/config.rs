@@ -50,7 +50,8 @@ pub const SCHEMA: &str = r#"{
       "default": {},
       "examples": [{ "status": "u64" }]
     }
-  }
+  },
+  "examples": [{ "set": { "latency_s": "latency_ms / 1000" }, "drop": ["latency_ms"] }]
 }"#;
 
 #[derive(Deserialize)]
