@@ -3,7 +3,7 @@
 //! A failure undoes the call and replaces the instance; rows that are merely bad are rejected (see [`crate::output::reject`]).
 
 use crate::column::bytes_of;
-use crate::{Failure, Verdict};
+use crate::{Complaint, Failure, Verdict};
 
 pub trait FailureExt {
     /// A person or a policy must decide.
@@ -26,6 +26,13 @@ impl FailureExt for Failure {
     fn drop_rows(code: &str, message: impl Into<String>, rows: &[u32]) -> Failure {
         made(Verdict::Drop, code, message.into(), rows, 0)
     }
+}
+
+/// For `open`, where the configuration was already refused by `plan` and this cannot happen.
+pub fn bad_config(complaints: Vec<Complaint>) -> Failure {
+    let lines: Vec<String> =
+        complaints.into_iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+    Failure::fail("bad-config", lines.join("; "))
 }
 
 fn made(verdict: Verdict, code: &str, message: String, rows: &[u32], after: i64) -> Failure {

@@ -1,5 +1,7 @@
 //! What a component says of itself and of what it needs, made into the JSON of the contract.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 pub use crate::bindings::unit::exports::weir::plugin::manifest::Complaint;
@@ -82,6 +84,9 @@ pub struct Plan {
     pub tick: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<Table>,
+    /// "10s": how far emitted rows may lie behind the watermark at which they are emitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<String>,
     pub cut_invariant: bool,
     /// Of rules: "series" where it evaluates points instead of events.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,8 +108,9 @@ impl Plan {
         self
     }
 
-    pub fn port(mut self, name: &'static str, summary: &'static str) -> Self {
-        self.ports.push(Port { name, summary });
+    /// Names may come from the configuration.
+    pub fn port(mut self, name: impl Into<Cow<'static, str>>, summary: impl Into<Cow<'static, str>>) -> Self {
+        self.ports.push(Port { name: name.into(), summary: summary.into() });
         self
     }
 
@@ -146,8 +152,8 @@ impl Read {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Port {
-    pub name: &'static str,
-    pub summary: &'static str,
+    pub name: Cow<'static, str>,
+    pub summary: Cow<'static, str>,
 }
 
 /// A table of state; its number is its place in the plan.
@@ -167,6 +173,11 @@ impl Table {
     /// By key number, values of `size` bytes.
     pub fn by_key(name: &'static str, size: u32) -> Self {
         Self { name, by: "key", size: Some(size), expire: None }
+    }
+
+    /// By key number, values of any length.
+    pub fn by_key_packed(name: &'static str) -> Self {
+        Self { name, by: "key", size: None, expire: None }
     }
 }
 

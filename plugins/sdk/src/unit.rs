@@ -39,6 +39,11 @@ pub trait Unit: Sized + 'static {
     fn close(&mut self) {}
 }
 
+/// Whether a port leads anywhere; the rows of one that does not need not be found out.
+pub fn is_connected(opening: &Opening, port: &str) -> bool {
+    !opening.extras.iter().any(|extra| extra.name == "weir.unconnected" && extra.value == port)
+}
+
 pub(crate) fn no_migration(schema: u32) -> Failure {
     Failure::fail("no-migration", format!("state of schema {schema} is not understood"))
 }
