@@ -1,0 +1,288 @@
+//! The tables of one decoder thread: rows of many connections in, batches out.
+//!
+//! A decoder stages a row with [`Tables::row`]; committing it finds its table by the route fields and writes its columns. Batches of a table
+//! leave in the order of its rows: full at [`Limits::batch_rows_max`](crate::Limits) rows or [`Limits::batch_bytes_max`](crate::Limits)
+//! bytes of events, then finished at once, in the middle of a chunk too; due when the first row is
+//! [`Limits::batch_age_max_ns`](crate::Limits) old. Time comes in as an argument.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::reject::Refusal;
+use crate::routes::{Router, Routes};
+use crate::row::Row;
+use crate::schema::{Fields, NONE};
+use crate::settings::{ROUTE_FIELDS_MAX, Settings};
+use crate::stage::Stage;
+use crate::table::{Finished, Table, TableCounters};
+use crate::time::TimeReader;
+
+/// A batch that has rows.
+#[derive(Debug)]
+struct Waiting {
+    table: u32,
+    batch: u64,
+    since_unix_ns: i64,
+}
+
+#[derive(Debug)]
+pub struct Tables {
+    pub(crate) settings: Settings,
+    pub(crate) fields: Fields,
+    pub(crate) stage: Stage,
+    pub(crate) time: TimeReader,
+    tables: Vec<Table>,
+    by_name: HashMap<Arc<str>, u32, RandomState>,
+    routes: Routes,
+    /// In the order of their first rows; entries of batches that were finished early are skipped.
+    waiting: VecDeque<Waiting>,
+    full: Vec<Finished>,
+    rows_total: u64,
+    rejected_total: u64,
+    lost_total: u64,
+}
+
+impl Tables {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            fields: Fields::new(),
+            stage: Stage::new(),
+            time: TimeReader::default(),
+            tables: Vec::new(),
+            by_name: HashMap::default(),
+            routes: Routes::default(),
+            waiting: VecDeque::new(),
+            full: Vec::new(),
+            rows_total: 0,
+            rejected_total: 0,
+            lost_total: 0,
+        }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Changes which fields choose the table and which is the time. What was learned stays.
+    pub fn use_fields(&mut self, route_fields: Vec<Arc<str>>, time_field: Option<Arc<str>>) {
+        self.settings.route_fields = route_fields;
+        self.settings.time_field = time_field;
+        self.fields.assign_roles(&self.settings);
+        self.routes.forget();
+    }
+
+    /// To be called when the [`Router`] may answer otherwise than before.
+    pub fn forget_routes(&mut self) {
+        self.routes.forget();
+    }
+
+    /// Begins a row. `chunk` is what it is decoded from: texts that lie in it are not copied until they are in a column.
+    pub fn row<'t>(&'t mut self, chunk: &'t [u8], router: &'t dyn Router) -> Row<'t> {
+        Row::begin(self, chunk, router)
+    }
+
+    /// Batches that are full.
+    pub fn take_full(&mut self) -> Vec<Finished> {
+        std::mem::take(&mut self.full)
+    }
+
+    /// Batches that are full or old enough.
+    pub fn take_due(&mut self, now_unix_ns: i64) -> Vec<Finished> {
+        let age_max_ns = self.settings.limits.batch_age_max_ns;
+        self.finish_while(|since_unix_ns| since_unix_ns.saturating_add(age_max_ns) <= now_unix_ns);
+        self.take_full()
+    }
+
+    /// All batches with rows.
+    pub fn take_all(&mut self) -> Vec<Finished> {
+        self.finish_while(|_| true);
+        self.take_full()
+    }
+
+    /// When `take_due` will have something; none: no rows wait.
+    pub fn next_due_unix_ns(&self) -> Option<i64> {
+        if !self.full.is_empty() {
+            return Some(i64::MIN);
+        }
+        let first = self.waiting.iter().find(|waiting| self.still_waits(waiting))?;
+        Some(first.since_unix_ns.saturating_add(self.settings.limits.batch_age_max_ns))
+    }
+
+    /// Events taken by all tables.
+    pub fn rows_total(&self) -> u64 {
+        self.rows_total
+    }
+
+    /// Events rejected by the decoders that feed this, those without a kept reason too.
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected_total
+    }
+
+    /// Rows of batches that Arrow refused: 0, or a bug of the builders.
+    pub fn lost_total(&self) -> u64 {
+        self.lost_total
+    }
+
+    /// To be called by a decoder for each event that it rejects.
+    pub fn count_rejected(&mut self) {
+        self.rejected_total += 1;
+    }
+
+    /// What happened since the last call, for each table (number, name) in which something did.
+    pub fn drain_counters(&mut self) -> Vec<(u32, Arc<str>, TableCounters)> {
+        let numbered = (0u32..).zip(&mut self.tables);
+        let changed = numbered.filter(|(_, table)| table.counters != TableCounters::default());
+        changed
+            .map(|(number, table)| (number, table.name.clone(), std::mem::take(&mut table.counters)))
+            .collect()
+    }
+
+    /// The table of the staged row, as far as its route fields are known.
+    #[inline]
+    pub(crate) fn known_table(&mut self, chunk: &[u8]) -> Option<u32> {
+        let Self { stage, routes, .. } = self;
+        routes.find(stage.named, &route_parts(stage, chunk))
+    }
+
+    /// Writes the staged row, whose event has `bytes`, or says why not; then nothing of it is left.
+    #[inline]
+    pub(crate) fn commit(
+        &mut self,
+        chunk: &[u8],
+        bytes: usize,
+        arrived_unix_ns: i64,
+        router: &dyn Router,
+    ) -> Result<(), Refusal> {
+        let number = match self.known_table(chunk) {
+            Some(number) => number,
+            None => self.new_combination(chunk, router)?,
+        };
+        if self.fields.len() > self.fields.settled() {
+            self.settle_fields(number);
+        }
+        let Self { stage, tables, settings, fields, .. } = self;
+        let Some(table) = tables.get_mut(number as usize) else { return Ok(()) };
+        for cell in &stage.cells {
+            let mut column = table.column_of(cell.field);
+            if column == NONE {
+                let room = table.columns.len() < settings.limits.columns_max;
+                if !room || fields.get(cell.field).is_none() {
+                    table.counters.columns_over_limit += 1;
+                    continue;
+                }
+                column = table.add_column(cell.field, fields.column_name(cell.field, settings));
+            }
+            table.put(column, stage.raw(chunk, *cell));
+        }
+        table.end_row(stage.time_unix_ns.unwrap_or(arrived_unix_ns), bytes);
+        self.rows_total += 1;
+        let (rows, bytes) = (table.time.len(), table.bytes);
+        if rows == 1 {
+            let batch = table.batch;
+            self.waiting.push_back(Waiting { table: number, batch, since_unix_ns: arrived_unix_ns });
+        }
+        if rows >= settings.limits.batch_rows_max || bytes >= settings.limits.batch_bytes_max {
+            self.finish(number);
+        }
+        Ok(())
+    }
+
+    /// Drops the staged row.
+    #[inline]
+    pub(crate) fn abandon(&mut self) {
+        if self.fields.len() > self.fields.settled() {
+            let settled = self.fields.settled();
+            self.fields.settle(settled);
+        }
+    }
+
+    /// Keeps as many of the row's new fields as its table has room for.
+    #[inline(never)]
+    fn settle_fields(&mut self, number: u32) {
+        let Some(table) = self.tables.get_mut(number as usize) else { return };
+        let limits = &self.settings.limits;
+        let settled = self.fields.settled();
+        // Room for fields that are no columns (objects, nulls), but not without end.
+        let room = limits.columns_max.max(limits.keys_max).saturating_sub(table.fields);
+        let room = room.min(limits.fields_max.saturating_sub(settled));
+        self.fields.settle(settled + room);
+        table.fields += self.fields.len() - settled;
+    }
+
+    #[inline(never)]
+    fn new_combination(&mut self, chunk: &[u8], router: &dyn Router) -> Result<u32, Refusal> {
+        let Self { stage, routes, tables, by_name, settings, .. } = self;
+        let parts = route_parts(stage, chunk);
+        let named = stage.named;
+        let mut texts = [None; ROUTE_FIELDS_MAX];
+        for (number, (text, part)) in texts.iter_mut().zip(parts).enumerate() {
+            if named & 1 << number != 0 {
+                *text = Some(std::str::from_utf8(part).unwrap_or_default());
+            }
+        }
+        let count = settings.route_fields.len().min(ROUTE_FIELDS_MAX);
+        let name = router.table(texts.get(..count).unwrap_or_default())?;
+        let number = match by_name.get(&name) {
+            Some(number) => *number,
+            None if tables.len() >= settings.limits.tables_max => {
+                return Err(router.too_many(&name, settings.limits.tables_max));
+            }
+            None => {
+                let number = tables.len() as u32;
+                by_name.insert(name.clone(), number);
+                tables.push(Table::new(name));
+                number
+            }
+        };
+        routes.remember(named, &parts, number, tables.len());
+        Ok(number)
+    }
+
+    fn finish_while(&mut self, goes: impl Fn(i64) -> bool) {
+        while let Some(waiting) = self.waiting.pop_front() {
+            if !self.still_waits(&waiting) {
+                continue;
+            }
+            if !goes(waiting.since_unix_ns) {
+                self.waiting.push_front(waiting);
+                return;
+            }
+            self.finish(waiting.table);
+        }
+    }
+
+    fn still_waits(&self, waiting: &Waiting) -> bool {
+        self.tables.get(waiting.table as usize).is_some_and(|table| table.batch == waiting.batch)
+    }
+
+    #[inline(never)]
+    fn finish(&mut self, number: u32) {
+        let Some(table) = self.tables.get_mut(number as usize) else { return };
+        let rows = table.time.len() as u64;
+        match table.finish(number, &self.settings) {
+            Ok(finished) => self.full.push(finished),
+            Err(_) => self.lost_total += rows,
+        }
+        // Finished batches leave notes behind; a flood into one table must not pile them up.
+        while self.waiting.front().is_some_and(|waiting| !self.still_waits(waiting)) {
+            self.waiting.pop_front();
+        }
+    }
+}
+
+#[inline(always)]
+fn route_parts<'a>(stage: &'a Stage, chunk: &'a [u8]) -> [&'a [u8]; ROUTE_FIELDS_MAX] {
+    let mut parts = [&[][..]; ROUTE_FIELDS_MAX];
+    if stage.named != 0 {
+        for (number, (part, span)) in parts.iter_mut().zip(stage.route).enumerate() {
+            if stage.named & 1 << number != 0 {
+                *part = stage.text(chunk, span);
+            }
+        }
+    }
+    parts
+}
