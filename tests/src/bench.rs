@@ -14,12 +14,13 @@ pub mod measure;
 pub mod native;
 pub mod process;
 pub mod start;
+pub mod units;
 pub mod windows;
 
 use anyhow::{Result, bail};
 
 /// All benches, in the order of `all`.
-pub const NAMES: [&str; 5] = ["boundary", "codec", "ingest", "latency", "start"];
+pub const NAMES: [&str; 6] = ["boundary", "codec", "ingest", "latency", "start", "units"];
 
 /// What a bench found.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct Report {
     pub bench: &'static str,
     /// The first line has the titles.
     pub table: Vec<Vec<String>>,
-    pub figures: Vec<(&'static str, f64)>,
+    pub figures: Vec<(String, f64)>,
     pub missed: Vec<String>,
 }
 
@@ -41,12 +42,12 @@ impl Report {
         self.table.push(cells);
     }
 
-    pub fn figure(&mut self, name: &'static str, value: f64) {
-        self.figures.push((name, value));
+    pub fn figure(&mut self, name: &str, value: f64) {
+        self.figures.push((name.to_owned(), value));
     }
 
     /// A figure that must not be greater than its budget.
-    pub fn budgeted(&mut self, name: &'static str, value: f64, budget: f64) {
+    pub fn budgeted(&mut self, name: &str, value: f64, budget: f64) {
         self.figure(name, value);
         // A figure that is no number is missed as well.
         if value.partial_cmp(&budget).is_none_or(std::cmp::Ordering::is_gt) {
@@ -81,7 +82,7 @@ impl Report {
     pub fn json(&self) -> String {
         let rounded = |value: f64| serde_json::json!((value * 1_000.0).round() / 1_000.0);
         let figures: serde_json::Map<_, _> =
-            self.figures.iter().map(|(name, value)| ((*name).to_owned(), rounded(*value))).collect();
+            self.figures.iter().map(|(name, value)| (name.clone(), rounded(*value))).collect();
         serde_json::json!({ "bench": self.bench, "figures": figures }).to_string()
     }
 }
@@ -93,6 +94,7 @@ pub fn run(name: &str) -> Result<Report> {
         "ingest" => ingest::run(),
         "latency" => latency::run(),
         "start" => start::run(),
+        "units" => units::run(),
         _ => bail!("there is no bench `{name}`; there are {} and all", NAMES.join(", ")),
     }
 }

@@ -35,13 +35,13 @@ const SIZES: [usize; 4] = [16, 128, 1_024, 4_096];
 const CHAINS: [usize; 3] = [1, 4, 8];
 const ROUNDS: usize = 9;
 /// Rows in one round, so that a round takes some ms.
-const ROWS_PER_ROUND: usize = 1 << 18;
+pub const ROWS_PER_ROUND: usize = 1 << 18;
 const FILTER_BUDGET_NS: f64 = 10.0;
 
 /// ns per row, of the component and of the same by hand.
-struct Pair {
-    wasm: Vec<f64>,
-    native: Vec<f64>,
+pub struct Pair {
+    pub wasm: Vec<f64>,
+    pub native: Vec<f64>,
 }
 
 pub fn run() -> Result<Report> {
@@ -87,9 +87,14 @@ fn batches(rows: usize) -> Result<Vec<Batch>> {
     let mut text = Vec::new();
     let mut requests = Requests::new(ROWS_PER_ROUND, events::now_unix_ms() - 700_000, 157_000);
     while requests.write_next(&mut text).is_some() {}
+    batches_of(&text, rows)
+}
+
+/// The events of a round in batches of that many rows.
+pub fn batches_of(text: &[u8], rows: usize) -> Result<Vec<Batch>> {
     let limits = Limits { batch_rows_max: rows, ..Limits::default() };
     let (mut gather, mut rejected) = (Gather::new(limits, "bench"), Vec::new());
-    JsonDecoder::new().decode(&text, true, 0, &Defaults::new("bench"), &mut gather, &mut rejected);
+    JsonDecoder::new().decode(text, true, 0, &Defaults::new("bench"), &mut gather, &mut rejected);
     let mut incoming = gather.take_full();
     incoming.extend(gather.take_all());
     ensure!(
@@ -112,7 +117,7 @@ fn batch_of(record: Record) -> Result<Batch> {
     }
 }
 
-fn node(components: &Components, uses: &str, name: &str, config: &Value) -> Result<Node> {
+pub fn node(components: &Components, uses: &str, name: &str, config: &Value) -> Result<Node> {
     let refused = |problems: Vec<(String, String)>| anyhow!("{uses}: {problems:?}");
     let loaded = components.load(uses).map_err(|error| anyhow!("{error}; build the components first"))?;
     let config = components.complete(&loaded, config).map_err(refused)?;
@@ -153,7 +158,7 @@ fn node(components: &Components, uses: &str, name: &str, config: &Value) -> Resu
 }
 
 /// What the unit gets to see of the batches.
-fn inputs(node: &Node, batches: &[Batch]) -> Result<Vec<Input>> {
+pub fn inputs(node: &Node, batches: &[Batch]) -> Result<Vec<Input>> {
     let input = |batch: &Batch| {
         let (projected, refused) = project(batch, &node.plan);
         ensure!(refused.is_empty(), "the projection refuses rows: {}", refused.len());
@@ -165,7 +170,7 @@ fn inputs(node: &Node, batches: &[Batch]) -> Result<Vec<Input>> {
 }
 
 /// Rounds of both ways in turn; the first of each is not counted.
-fn turns(mut wasm: impl FnMut() -> Result<()>, mut native: impl FnMut() -> Result<()>) -> Result<Pair> {
+pub fn turns(mut wasm: impl FnMut() -> Result<()>, mut native: impl FnMut() -> Result<()>) -> Result<Pair> {
     let mut pair = Pair { wasm: Vec::new(), native: Vec::new() };
     for round in 0..=ROUNDS {
         let timed = |way: &mut dyn FnMut() -> Result<()>| {
@@ -183,7 +188,7 @@ fn turns(mut wasm: impl FnMut() -> Result<()>, mut native: impl FnMut() -> Resul
 }
 
 /// One call for each input.
-fn calls(node: &mut Node, inputs: &[Input]) -> Result<()> {
+pub fn calls(node: &mut Node, inputs: &[Input]) -> Result<()> {
     let context = Context::default();
     for input in inputs {
         let outputs = node.unit.process(&context, input);

@@ -33,22 +33,34 @@ pub fn transform(input: &Input) -> Result<Float64Array> {
 }
 
 /// Counts and sums by window and key, in arrays.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rollup {
+    keys: usize,
     first: i64,
     cells: Vec<(u64, f64)>,
 }
 
+impl Default for Rollup {
+    fn default() -> Self {
+        Self::of(HOSTS)
+    }
+}
+
 impl Rollup {
+    /// For key numbers below `keys`.
+    pub fn of(keys: usize) -> Self {
+        Self { keys, first: 0, cells: Vec::new() }
+    }
+
     pub fn fold(&mut self, input: &Input) -> Result<()> {
         if self.cells.is_empty() {
             self.first = input.time.iter().min().map_or(0, |time| time / WINDOW_NS - LATE_WINDOWS);
         }
         for ((time, key), value) in input.time.iter().zip(input.keys.iter()).zip(latency(input)?.values()) {
             let window = usize::try_from(time / WINDOW_NS - self.first).context("a time before the first")?;
-            let at = window * HOSTS + *key as usize;
+            let at = window * self.keys + *key as usize;
             if at >= self.cells.len() {
-                self.cells.resize((window + 1) * HOSTS, (0, 0.0));
+                self.cells.resize((window + 1) * self.keys, (0, 0.0));
             }
             if let Some((count, sum)) = self.cells.get_mut(at) {
                 *count += 1;
