@@ -9,6 +9,7 @@ pub mod series;
 pub mod triplet;
 pub mod unit;
 
+pub mod alerts;
 pub mod apply;
 pub mod flow;
 pub mod graph;
