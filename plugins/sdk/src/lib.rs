@@ -19,6 +19,7 @@ pub mod formatter;
 pub mod log;
 pub mod manifest;
 pub mod output;
+pub mod per_key;
 pub mod rule;
 pub mod state;
 #[cfg(not(target_family = "wasm"))]

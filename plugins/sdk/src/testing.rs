@@ -3,6 +3,8 @@
 //! [`Bench`] runs a unit like the host does: plan, open, process, and `tick` with what is due. Not here: quotas (see [`refuse_writes`]),
 //! expiry, layers, and undoing a record that failed. Not for production: bad lengths read as 0.
 
+pub mod rules;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 

@@ -1,129 +1,177 @@
-//! The configuration of a threshold: JSON in, checked into types, and the plan that follows from it.
+//! The configuration of a threshold: checked, and what follows from it.
 //!
-//! In: JSON that already fits the schema of [`describe`]. Out: [`Config`], or all that is wrong with it as [`Complaint`]s (JSON pointer and what
-//! would be right); and the answers of `describe` and `plan`.
+//! In: JSON that already fits [`SCHEMA`]. Out: [`Limits`], or all that is wrong with it as complaints (JSON pointer and what would be right).
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use weir_sdk::Complaint;
 use weir_text::parse_duration_ns;
 
-use crate::levels::VALUE_BYTES;
+pub const SCHEMA: &str = r#"{
+  "type": "object",
+  "title": "Threshold",
+  "description": "Gives each key the level that its newest value has. With a separate bound for the way back (hysteresis) a value that swings around a limit does not switch the level to and fro.",
+  "additionalProperties": false,
+  "required": ["column"],
+  "anyOf": [{ "required": ["warning"] }, { "required": ["critical"] }],
+  "properties": {
+    "column": {
+      "type": "string", "title": "Column", "minLength": 1,
+      "description": "The column with the values.",
+      "examples": ["mean_ms", "busy_percent"]
+    },
+    "direction": {
+      "enum": ["above", "below"], "default": "above", "title": "Bad is",
+      "description": "Which side of the limits is bad."
+    },
+    "warning": {
+      "type": "number", "title": "Warning limit",
+      "description": "The level is warning beyond this. A value at the limit is not beyond it.",
+      "examples": [200]
+    },
+    "warning_clear": {
+      "type": "number", "title": "Warning ends at",
+      "description": "Once warning, the level stays so until the value is back at this; without it, at the limit itself.",
+      "examples": [180]
+    },
+    "critical": {
+      "type": "number", "title": "Critical limit",
+      "description": "The level is critical beyond this.",
+      "examples": [500]
+    },
+    "critical_clear": {
+      "type": "number", "title": "Critical ends at",
+      "description": "Once critical, the level stays so until the value is back at this; without it, at the limit itself.",
+      "examples": [450]
+    },
+    "keys": {
+      "type": "array", "title": "Key columns", "items": { "type": "string", "minLength": 1 }, "maxItems": 16, "uniqueItems": true, "default": [],
+      "description": "Columns whose values make the key: each key has a level of its own. None: one level for the stream.",
+      "examples": [["host"]]
+    },
+    "stale_after": {
+      "type": "string", "title": "Stale after", "pattern": "^[0-9]+(ns|us|ms|s|m|h|d)$", "default": "0s",
+      "description": "A key without a value for that long is stale: its level is no longer known. 0s: never.",
+      "examples": ["30s"]
+    },
+    "measure": {
+      "type": "string", "title": "Unit of measurement", "default": "",
+      "description": "For the sentences, such as \"ms\" or \"%\".", "examples": ["ms"]
+    }
+  }
+}"#;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Direction {
+    #[default]
     Above,
     Below,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     pub column: String,
-    /// At least one of the two is there.
-    pub warning: Option<f64>,
-    pub critical: Option<f64>,
+    #[serde(default)]
     pub direction: Direction,
+    pub warning: Option<f64>,
+    pub warning_clear: Option<f64>,
+    pub critical: Option<f64>,
+    pub critical_clear: Option<f64>,
+    #[serde(default)]
     pub keys: Vec<String>,
-    /// Without a value for that long a key is `unknown`; 0: never.
-    pub stale_after_ns: i64,
-    /// Unit of measurement for the summaries; empty: what the host says of the column.
+    #[serde(default)]
+    pub stale_after: String,
+    #[serde(default)]
     pub measure: String,
 }
 
-/// One thing wrong with the configuration.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Complaint {
-    pub path: String,
-    pub message: String,
+/// Where a level begins and where it ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    pub begins: f64,
+    pub ends: f64,
 }
 
-/// What `describe` answers.
-pub fn describe() -> String {
-    json!({
-        "name": "threshold",
-        "version": env!("CARGO_PKG_VERSION"),
-        "summary": "a level per key: warning or critical while the newest value is over (or under) a limit",
-        "kind": "rule",
-        "requires": [],
-        "config": {
-            "type": "object",
-            "additionalProperties": false,
-            "required": ["column"],
-            "anyOf": [{ "required": ["warning"] }, { "required": ["critical"] }],
-            "properties": {
-                "column": { "type": "string", "minLength": 1, "description": "the column with the values" },
-                "warning": { "type": "number", "description": "the level is warning beyond this" },
-                "critical": { "type": "number", "description": "the level is critical beyond this" },
-                "direction": { "enum": ["above", "below"], "default": "above", "description": "which side of the limits is bad" },
-                "keys": {
-                    "type": "array", "items": { "type": "string", "minLength": 1 }, "maxItems": 16, "uniqueItems": true,
-                    "default": [], "description": "columns whose values make the key; none: one level for the stream"
-                },
-                "stale_after": {
-                    "type": "string", "pattern": "^[0-9]+(ns|us|ms|s|m|h|d)$", "default": "0s",
-                    "description": "a key without a value for that long is unknown; 0s: never"
-                },
-                "measure": { "type": "string", "default": "", "description": "unit of measurement for the summaries, such as \"ms\"" }
-            }
-        },
-        "state": { "schema": 1, "migrates": [] },
-    })
-    .to_string()
+/// Checked.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub direction: Direction,
+    /// At least one of the two is there.
+    pub warning: Option<Limit>,
+    pub critical: Option<Limit>,
+    /// 0: never.
+    pub stale_after_ns: i64,
+}
+
+impl Limits {
+    pub fn check(config: &Config) -> Result<Self, Vec<Complaint>> {
+        let mut complaints = Vec::new();
+        if config.warning.is_none() && config.critical.is_none() {
+            complaints.push(Complaint::new("/warning", "give warning, critical or both"));
+        }
+        if config.column.is_empty() || config.column == "time" {
+            complaints.push(Complaint::new("/column", "wants the name of a column with numbers"));
+        }
+        let side = match config.direction {
+            Direction::Above => "under",
+            Direction::Below => "over",
+        };
+        if let (Some(warning), Some(critical)) = (config.warning, config.critical)
+            && config.beyond(warning, critical)
+        {
+            let message = format!("{critical} is {side} the warning at {warning}; exchange them");
+            complaints.push(Complaint::new("/critical", message));
+        }
+        let warning = config.limit("warning", config.warning, config.warning_clear, &mut complaints);
+        let critical = config.limit("critical", config.critical, config.critical_clear, &mut complaints);
+        let stale_after = Some(config.stale_after.as_str()).filter(|text| !text.is_empty());
+        let stale_after_ns = stale_after.map_or(Some(0), parse_duration_ns);
+        if stale_after_ns.is_none() {
+            let message = format!("\"{}\" is no duration such as \"30s\" or \"5m\"", config.stale_after);
+            complaints.push(Complaint::new("/stale_after", message));
+        }
+        match complaints.is_empty() {
+            true => Ok(Self {
+                direction: config.direction,
+                warning,
+                critical,
+                stale_after_ns: stale_after_ns.unwrap_or(0),
+            }),
+            false => Err(complaints),
+        }
+    }
 }
 
 impl Config {
-    pub fn parse(json: &str) -> Result<Self, Vec<Complaint>> {
-        let complaint = |path: &str, message: String| Complaint { path: path.to_owned(), message };
-        let config: Value = serde_json::from_str(json)
-            .map_err(|error| vec![complaint("", format!("is no JSON: {error}"))])?;
-        let mut complaints = Vec::new();
-        let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let number = |name: &str| config.get(name).and_then(Value::as_f64);
-        let (warning, critical) = (number("warning"), number("critical"));
-        let direction = if text("direction") == "below" { Direction::Below } else { Direction::Above };
-        if warning.is_none() && critical.is_none() {
-            complaints.push(complaint("/warning", "give warning, critical or both".to_owned()));
+    fn beyond(&self, value: f64, limit: f64) -> bool {
+        match self.direction {
+            Direction::Above => value > limit,
+            Direction::Below => value < limit,
         }
-        if let (Some(warning), Some(critical)) = (warning, critical) {
-            let (wrong, side) = match direction {
-                Direction::Above => (critical < warning, "at or over"),
-                Direction::Below => (critical > warning, "at or under"),
-            };
-            if wrong {
-                complaints.push(complaint("/critical", format!("must be {side} the warning at {warning}")));
-            }
-        }
-        if text("column").is_empty() || text("column") == "time" {
-            complaints.push(complaint("/column", "wants the name of a column with numbers".to_owned()));
-        }
-        let stale_after = text("stale_after");
-        let stale_after_ns = if stale_after.is_empty() { Some(0) } else { parse_duration_ns(&stale_after) };
-        if stale_after_ns.is_none() {
-            let message = format!("\"{stale_after}\" is no duration such as \"30s\" or \"5m\"");
-            complaints.push(complaint("/stale_after", message));
-        }
-        let keys = config.get("keys").and_then(Value::as_array);
-        let keys = keys.map(|keys| keys.iter().filter_map(Value::as_str).map(str::to_owned).collect());
-        if !complaints.is_empty() {
-            return Err(complaints);
-        }
-        Ok(Self {
-            column: text("column"),
-            warning,
-            critical,
-            direction,
-            keys: keys.unwrap_or_default(),
-            stale_after_ns: stale_after_ns.unwrap_or(0),
-            measure: text("measure"),
-        })
     }
 
-    /// What `plan` answers.
-    pub fn plan(&self) -> String {
-        json!({
-            "reads": [{ "name": self.column, "kind": "f64s", "optional": true }],
-            "keys": self.keys,
-            "tables": [{ "name": "levels", "by": "key", "size": VALUE_BYTES }],
-            "cut_invariant": true,
-        })
-        .to_string()
+    fn limit(
+        &self,
+        name: &str,
+        begins: Option<f64>,
+        ends: Option<f64>,
+        complaints: &mut Vec<Complaint>,
+    ) -> Option<Limit> {
+        let path = format!("/{name}_clear");
+        match (begins, ends) {
+            (None, Some(_)) => {
+                complaints.push(Complaint::new(&path, format!("is there without {name}; give {name} too")));
+                None
+            }
+            (Some(begins), Some(ends)) if self.beyond(ends, begins) => {
+                let message =
+                    format!("{ends} is on the bad side of {name} at {begins}; write one on the good side");
+                complaints.push(Complaint::new(&path, message));
+                None
+            }
+            (Some(begins), ends) => Some(Limit { begins, ends: ends.unwrap_or(begins) }),
+            (None, None) => None,
+        }
     }
 }

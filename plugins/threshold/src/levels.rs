@@ -1,212 +1,108 @@
-//! The level of each key: signals when it changes.
+//! What a value means for a key, given what was said of it last.
 //!
-//! In: batches as columns of little-endian bytes with key numbers made by the host. Out: [`Signal`]s: for a key's first value, for each change of its level, and,
-//! where a level goes stale, again when half of that time has passed, so that a key with steady values never goes stale. Rows are taken in their order; a row older than the
-//! key's last signal says nothing of how things stand and is passed over, as is a value that is missing or NaN.
-//! The last signal of each key is in the host's state, so that a new instance repeats nothing. Limits: [`KEYS_MAX`] keys are cached.
+//! In: a value with its time. Out: a level where something is to be said: at the first value, when the level changes, when a value that is not ok goes a tenth
+//! further beyond its limit than what was said (so that the worst of it is known within a tenth), and, where levels go stale, again when half of that time has passed. A value
+//! older than the last word says nothing of how things stand, nor does NaN. Row by row: cut-invariant.
 
-use std::collections::HashMap;
+use weir_sdk::State;
+use weir_sdk::rule::Severity;
 
-use weir_text::measured;
+use crate::config::{Direction, Limit, Limits};
 
-use crate::config::{Config, Direction};
+/// How much further beyond the limit a value must be to be worth another word.
+const FURTHER: f64 = 1.1;
+/// And at least that part of the limit itself.
+const FURTHER_OF_LIMIT: f64 = 0.01;
 
-/// A value in the state: the time of the key's last signal (i64) and its level (one byte, 0: none yet).
-pub const VALUE_BYTES: usize = 9;
-
-/// When more keys than this are cached, the cache is dropped and fills again from the state.
-const KEYS_MAX: usize = 1 << 18;
-
-/// The state table of the levels. Numbers as little-endian bytes, slot 0.
-pub trait Host {
-    /// Zeros where there is no value.
-    fn read(&mut self, keys: &[u8]) -> Vec<u8>;
-    fn write(&mut self, keys: &[u8], values: &[u8]) -> Result<(), Refusal>;
-}
-
-/// The host did not take a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    pub code: String,
-    pub message: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    Ok = 1,
-    Warning = 2,
-    Critical = 3,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Signal {
-    pub key: u32,
-    pub level: Level,
-    pub value: f64,
+/// The last word on a key.
+#[derive(Clone, Copy, Debug, Default, State)]
+pub struct Last {
     pub time_ns: i64,
-    pub summary: String,
+    pub value: f64,
+    /// 0: nothing was said yet; else one more than the level's place in ok, warning, critical.
+    pub level: u8,
 }
 
-pub struct Rows<'a> {
-    /// n x i64
-    pub time: &'a [u8],
-    /// n x u32, or empty: all rows have key 0.
-    pub keys: &'a [u8],
-    /// n x f64
-    pub values: &'a [u8],
-    /// One byte per row; none: all are there.
-    pub valid: Option<&'a [u8]>,
-}
+const OK: u8 = 1;
+const WARNING: u8 = 2;
+const CRITICAL: u8 = 3;
 
-/// A key's last signal.
-#[derive(Clone, Copy)]
-struct Last {
-    time_ns: i64,
-    /// As in the state: 0 is none.
-    level: u8,
-}
-
-pub struct Levels {
-    config: Config,
-    measure: String,
-    cache: HashMap<u32, Last>,
-}
-
-impl Levels {
-    /// `measure`: the host's word on the column's unit of measurement, for where the configuration has none.
-    pub fn new(config: Config, measure: &str) -> Self {
-        let measure = if config.measure.is_empty() { measure.to_owned() } else { config.measure.clone() };
-        Self { config, measure, cache: HashMap::new() }
-    }
-
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Judges a batch; `forgotten` is n x u32.
-    pub fn judge(
-        &mut self,
-        forgotten: &[u8],
-        rows: &Rows<'_>,
-        host: &mut impl Host,
-    ) -> Result<Vec<Signal>, Refusal> {
-        self.forget(forgotten);
-        self.load(rows, host);
-        let mut signals = Vec::new();
-        let mut changed = Vec::new();
-        for (row, (time, value)) in
-            rows.time.as_chunks::<8>().0.iter().zip(rows.values.as_chunks::<8>().0).enumerate()
-        {
-            let value = f64::from_le_bytes(*value);
-            let there = rows.valid.is_none_or(|valid| valid.get(row).is_some_and(|valid| *valid != 0));
-            if !there || value.is_nan() {
-                continue;
-            }
-            let key = key_of(rows, row);
-            if let Some(signal) = self.judge_value(key, i64::from_le_bytes(*time), value) {
-                changed.push(key);
-                signals.push(signal);
-            }
-        }
-        self.store(changed, host)?;
-        Ok(signals)
-    }
-
-    fn judge_value(&mut self, key: u32, time_ns: i64, value: f64) -> Option<Signal> {
-        let level = self.level_of(value);
-        let last = self.cache.get(&key).copied().unwrap_or(Last { time_ns: i64::MIN, level: 0 });
-        if last.level != 0 && time_ns < last.time_ns {
+impl Limits {
+    /// The new last word, where there is something to say.
+    pub fn judge(&self, last: &Last, time_ns: i64, value: f64) -> Option<Last> {
+        if value.is_nan() || (last.level != 0 && time_ns < last.time_ns) {
             return None;
         }
-        let half_stale = self.config.stale_after_ns / 2;
-        let repeat = half_stale > 0 && time_ns.saturating_sub(last.time_ns) >= half_stale;
-        if last.level == level as u8 && !repeat {
-            return None;
+        let level = self.level_of(value, last.level);
+        let half = self.stale_after_ns / 2;
+        let again = half > 0 && time_ns.saturating_sub(last.time_ns) >= half;
+        let say = last.level != level || again || self.is_further(level, last.value, value);
+        say.then_some(Last { time_ns, value, level })
+    }
+
+    fn level_of(&self, value: f64, before: u8) -> u8 {
+        let holds = |limit: Option<Limit>, level: u8| {
+            limit.is_some_and(|limit| {
+                self.beyond(value, limit.begins) || (before >= level && self.beyond(value, limit.ends))
+            })
+        };
+        match (holds(self.critical, CRITICAL), holds(self.warning, WARNING)) {
+            (true, _) => CRITICAL,
+            (false, true) => WARNING,
+            (false, false) => OK,
         }
-        self.cache.insert(key, Last { time_ns, level: level as u8 });
-        Some(Signal { key, level, value, time_ns, summary: self.summary(level, value) })
     }
 
     /// A value at a limit is not beyond it.
-    fn level_of(&self, value: f64) -> Level {
-        let beyond = |limit: Option<f64>| {
-            limit.is_some_and(|limit| match self.config.direction {
-                Direction::Above => value > limit,
-                Direction::Below => value < limit,
-            })
+    fn beyond(&self, value: f64, limit: f64) -> bool {
+        match self.direction {
+            Direction::Above => value > limit,
+            Direction::Below => value < limit,
+        }
+    }
+
+    fn is_further(&self, level: u8, said: f64, value: f64) -> bool {
+        let Some(limit) = self.limit(level).filter(|_| level != OK) else { return false };
+        let excess = |value: f64| match self.direction {
+            Direction::Above => (value - limit.begins).max(0.0),
+            Direction::Below => (limit.begins - value).max(0.0),
         };
-        match (beyond(self.config.critical), beyond(self.config.warning)) {
-            (true, _) => Level::Critical,
-            (false, true) => Level::Warning,
-            (false, false) => Level::Ok,
+        let (before, now) = (excess(said), excess(value));
+        now > before * FURTHER && now - before > limit.begins.abs() * FURTHER_OF_LIMIT
+    }
+
+    /// Of ok: where it would begin to be bad.
+    fn limit(&self, level: u8) -> Option<Limit> {
+        match level {
+            CRITICAL => self.critical,
+            WARNING => self.warning,
+            _ => self.warning.or(self.critical),
         }
     }
 
-    /// "mean_ms 612 ms, over 500 ms"
-    fn summary(&self, level: Level, value: f64) -> String {
-        let limit = match level {
-            Level::Critical => self.config.critical,
-            Level::Warning => self.config.warning,
-            Level::Ok => self.config.warning.or(self.config.critical),
+    /// "over 500", "not over 500", "over 450, where critical ends"
+    pub fn words(&self, last: &Last, number: impl Fn(f64) -> String) -> String {
+        let Some(limit) = self.limit(last.level) else { return String::new() };
+        let side = match self.direction {
+            Direction::Above => "over",
+            Direction::Below => "under",
         };
-        let side = match (self.config.direction, level) {
-            (Direction::Above, Level::Ok) => "not over",
-            (Direction::Above, _) => "over",
-            (Direction::Below, Level::Ok) => "not under",
-            (Direction::Below, _) => "under",
-        };
-        let value = measured(value, &self.measure);
-        let limit = measured(limit.unwrap_or(f64::NAN), &self.measure);
-        format!("{} {value}, {side} {limit}", self.config.column)
-    }
-
-    fn forget(&mut self, forgotten: &[u8]) {
-        if self.cache.len() > KEYS_MAX {
-            self.cache.clear();
+        match severity(last.level) {
+            Severity::Ok => format!("not {side} {}", number(limit.begins)),
+            _ if self.beyond(last.value, limit.begins) => format!("{side} {}", number(limit.begins)),
+            level => {
+                let name = if matches!(level, Severity::Critical) { "critical" } else { "warning" };
+                format!("still {side} {}, where {name} ends", number(limit.ends))
+            }
         }
-        for key in forgotten.as_chunks::<4>().0 {
-            self.cache.remove(&u32::from_le_bytes(*key));
-        }
-    }
-
-    /// Reads the last signals of the batch's keys that are not cached.
-    fn load(&mut self, rows: &Rows<'_>, host: &mut impl Host) {
-        let mut missing = Vec::new();
-        for row in 0..rows.time.len() / 8 {
-            let key = key_of(rows, row);
-            // Noted at once, so that it is asked for only once.
-            self.cache.entry(key).or_insert_with(|| {
-                missing.extend_from_slice(&key.to_le_bytes());
-                Last { time_ns: i64::MIN, level: 0 }
-            });
-        }
-        if missing.is_empty() {
-            return;
-        }
-        let stored = host.read(&missing);
-        for (key, value) in missing.as_chunks::<4>().0.iter().zip(stored.as_chunks::<VALUE_BYTES>().0) {
-            let [time @ .., level] = *value;
-            self.cache.insert(u32::from_le_bytes(*key), Last { time_ns: i64::from_le_bytes(time), level });
-        }
-    }
-
-    fn store(&self, mut changed: Vec<u32>, host: &mut impl Host) -> Result<(), Refusal> {
-        if changed.is_empty() {
-            return Ok(());
-        }
-        changed.sort_unstable();
-        changed.dedup();
-        let mut keys = Vec::with_capacity(changed.len() * 4);
-        let mut values = Vec::with_capacity(changed.len() * VALUE_BYTES);
-        for (key, last) in changed.iter().filter_map(|key| Some((key, self.cache.get(key)?))) {
-            keys.extend_from_slice(&key.to_le_bytes());
-            values.extend_from_slice(&last.time_ns.to_le_bytes());
-            values.push(last.level);
-        }
-        host.write(&keys, &values)
     }
 }
 
-fn key_of(rows: &Rows<'_>, row: usize) -> u32 {
-    rows.keys.as_chunks::<4>().0.get(row).map_or(0, |key| u32::from_le_bytes(*key))
+pub fn severity(level: u8) -> Severity {
+    match level {
+        OK => Severity::Ok,
+        WARNING => Severity::Warning,
+        CRITICAL => Severity::Critical,
+        _ => Severity::Unknown,
+    }
 }
