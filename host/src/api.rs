@@ -99,6 +99,7 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/pipelines/{pipeline}/units/{unit}/{action}", post(pipelines::act_on_unit))
         .route("/api/configuration", get(configuration::show).put(configuration::change))
         .route("/api/configuration/revisions", get(configuration::revisions))
+        .route("/api/metrics", get(pipelines::metrics))
         .route("/api/series", get(series::list))
         .route("/api/series/points", get(series::points))
         .route("/api/charts", get(charts_list))

@@ -2,10 +2,11 @@
 //!
 //! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
-//! `queue`, `actor`, `handoff`, `workers`, `build` (configuration to flows), `shelf` (faults, dead letters, signals), `commit` (effects of a record),
+//! `queue`, `actor`, `handoff`, `backfill` (new metrics over the recent rings), `workers`, `build` (configuration to flows), `shelf` (faults, dead letters, signals), `commit` (effects of a record),
 //! `configure`, `rates`, `views`, `own` (counters as events).
 
 mod actor;
+mod backfill;
 mod build;
 mod commit;
 mod configure;
@@ -20,7 +21,7 @@ mod workers;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -76,6 +77,7 @@ struct Source {
 
 /// Everything that runs, shared by sources, API and charts.
 pub struct Runtime {
+    own: Weak<Self>,
     components: Components,
     log: Mutex<Log>,
     series: Mutex<SeriesStore>,
@@ -100,7 +102,8 @@ impl Runtime {
     pub fn start(components: Components) -> io::Result<Arc<Self>> {
         let count = std::thread::available_parallelism().map_or(2, usize::from);
         let (workers, lines) = Workers::new(count);
-        let runtime = Arc::new(Self {
+        let runtime = Arc::new_cyclic(|own| Self {
+            own: Weak::clone(own),
             components,
             log: Mutex::new(Log::new(Sequencer::new(0, 1, 1))),
             series: Mutex::default(),

@@ -161,3 +161,22 @@ pub struct ProblemView {
     pub place: String,
     pub message: String,
 }
+
+/// A `[[metric]]` and what it stands for.
+#[derive(Debug, Clone, Serialize)]
+pub struct MetricView {
+    pub name: String,
+    pub from: Vec<String>,
+    /// The pipeline that it shares with all metrics over the same streams with the same `where` and lateness.
+    pub pipeline: String,
+    /// Ids of its own units, in the order in which rows go through them.
+    pub units: Vec<String>,
+    pub series: Vec<MetricSeriesView>,
+    pub chart: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct MetricSeriesView {
+    pub metric: String,
+    pub fields: Vec<String>,
+}

@@ -2,7 +2,8 @@
 //!
 //! `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected answer. `faults`: every way of a
 //! component to misbehave. `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket.
-//! `laws`: cuts and replays give equal results. `pages`: the documentation of the standard components.
+//! `laws`: cuts and replays give equal results. `metrics`: metrics as configuration.
+//! `pages`: the documentation of the standard components.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
@@ -13,5 +14,6 @@ mod input;
 mod laws;
 mod live;
 mod load;
+mod metrics;
 mod pages;
 mod start;

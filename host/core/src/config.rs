@@ -14,6 +14,7 @@ use crate::triplet::{Selector, Triplet};
 
 mod check;
 pub mod measure;
+mod metric;
 mod near;
 mod order;
 mod pipeline;
@@ -44,6 +45,11 @@ pub const LANES_MAX: u32 = 64;
 pub const RULES_MAX: usize = 256;
 pub const CHARTS_MAX: usize = 256;
 pub const KEEP_POINTS_MAX: usize = 1_000_000;
+pub const METRICS_MAX: usize = 2_000;
+/// Rollups of one metric.
+pub const METRIC_ROLLUPS_MAX: usize = 16;
+/// Series of all metrics over the same streams.
+pub const METRIC_SERIES_MAX: usize = 4_000;
 /// Problems that one check reports; the rest is a number.
 pub const PROBLEMS_MAX: usize = 100;
 
@@ -114,6 +120,8 @@ pub struct Topology {
     pub pipelines: Vec<PipelineSpec>,
     pub rules: Vec<RuleSpec>,
     pub charts: Vec<ChartSpec>,
+    /// Which of the units, series and charts come from a `[[metric]]`.
+    pub metrics: Vec<MetricSpec>,
     /// The TOML as it was given.
     pub text: String,
     /// What is allowed but probably not meant.
@@ -331,4 +339,27 @@ pub struct ChartSpec {
     pub config: serde_json::Value,
     pub window_ns: i64,
     pub place: Place,
+}
+
+/// What a `[[metric]]` became.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricSpec {
+    pub name: Arc<str>,
+    /// Index into `Topology::pipelines`: shared by the metrics over the same streams with the same filter and lateness.
+    pub pipeline: usize,
+    /// Ids of its own units, in the order in which rows go through them.
+    pub units: Vec<Arc<str>>,
+    /// Metric of each series and its fields.
+    pub series: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    pub backfill: Backfill,
+    pub place: Place,
+}
+
+/// Where a metric begins that is added while events come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backfill {
+    /// With the events that the recent rings hold at the position of its command.
+    Recent,
+    /// With the first event behind it.
+    None,
 }

@@ -13,6 +13,10 @@ pub async fn list(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "revision": revision, "pipelines": pipelines }))
 }
 
+pub async fn metrics(State(api): State<Api>) -> Json<Value> {
+    Json(json!({ "metrics": api.runtime.metrics() }))
+}
+
 pub async fn act(
     State(api): State<Api>,
     Path((pipeline, action)): Path<(String, String)>,

@@ -49,6 +49,7 @@ pub struct PipelinePlan {
     pub routes: Vec<Vec<Vec<Target>>>,
 }
 
+#[derive(Clone)]
 pub struct NodePlan {
     pub made: Made,
     pub uses: String,

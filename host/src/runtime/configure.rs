@@ -4,8 +4,8 @@
 //! position and hand the state of their units over (see [`super::handoff`]). Sources and the server's address are made at the start only;
 //! a change of those is refused with a hint.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Weak};
 
 use weir_core::batch::Position;
 use weir_core::config::{LagSpec, Problem, Topology};
@@ -13,7 +13,9 @@ use weir_core::graph::{self, Graph};
 use weir_core::record::Command;
 
 use super::actor::Actor;
+use super::backfill::{self, Backfill};
 use super::build::{self, CountersById, FlowPlan, Routed};
+use super::commit::ToRuntime;
 use super::handoff::Handoff;
 use super::log::Claimed;
 use super::{Runtime, clock_unix_ns};
@@ -100,6 +102,7 @@ impl Runtime {
         if let Some(old) = &old_topology {
             refuse_restarts(old, &topology)?;
         }
+        let known: HashSet<Arc<str>> = counters.keys().cloned().collect();
         let plans = build::plans(&topology, &graph, &self.components, &mut counters)
             .map_err(|message| problem("configuration", message))?;
         refuse_lanes(self.log.lock().flows(), &plans)?;
@@ -107,10 +110,10 @@ impl Runtime {
         self.declare(&topology);
         let text: Arc<str> = topology.text.as_str().into();
         let running = plans.iter().flat_map(|plan| &plan.pipelines).flat_map(|pipeline| &pipeline.nodes);
-        let ids: std::collections::HashSet<Arc<str>> =
-            running.map(|node| Arc::clone(&node.made.id)).collect();
+        let ids: HashSet<Arc<str>> = running.map(|node| Arc::clone(&node.made.id)).collect();
         counters.retain(|id, _| ids.contains(id));
-        let position = self.switch(&plans, revision, &text);
+        let backfills = backfill::wanted(&topology, &plans, &known);
+        let position = self.switch(&plans, backfills, revision, &text);
         self.shelf.lock().signals.retain(|rule| ids.contains(rule));
         let mut configured = self.configured.lock();
         configured.revision = revision;
@@ -130,7 +133,13 @@ impl Runtime {
     }
 
     /// The command, the new routes and the handoff: one step under the log's lock.
-    fn switch(&self, plans: &[Arc<FlowPlan>], revision: u64, text: &Arc<str>) -> Position {
+    fn switch(
+        &self,
+        plans: &[Arc<FlowPlan>],
+        mut backfills: Vec<Backfill>,
+        revision: u64,
+        text: &Arc<str>,
+    ) -> Position {
         let mut claimed = Claimed::new();
         let mut log = self.log.lock();
         let old: Vec<Routed> = log.flows().to_vec();
@@ -153,10 +162,11 @@ impl Runtime {
         }
         let ends = |flow: &&Routed| !flows.iter().any(|kept| Arc::ptr_eq(&kept.actor, &flow.actor));
         let donors: Vec<Arc<Actor>> = old.iter().filter(ends).map(|flow| Arc::clone(&flow.actor)).collect();
-        let handoff = self.handoff_to(donors, born);
+        backfills.iter_mut().for_each(|backfill| backfill.take_recent(&log));
+        let handoff = self.handoff_to(donors, born, backfills);
         {
             let mut handoffs = self.handoffs.lock();
-            handoffs.push((revision, handoff));
+            handoffs.push((revision, Arc::clone(&handoff)));
             let more = handoffs.len().saturating_sub(HANDOFFS_MAX);
             handoffs.drain(..more);
         }
@@ -168,6 +178,8 @@ impl Runtime {
         );
         log.set_flows(flows);
         drop(log);
+        // Not under the lock: what begins at once may have a backfill to run.
+        handoff.begin_if_complete();
         self.schedule(claimed);
         position
     }
@@ -186,9 +198,15 @@ impl Runtime {
         &self,
         donors: Vec<Arc<Actor>>,
         born: Vec<(Arc<FlowPlan>, Vec<Arc<Actor>>)>,
+        backfills: Vec<Backfill>,
     ) -> Arc<Handoff> {
         let sender = self.workers.sender();
+        let runtime = Weak::clone(&self.own);
         let begin = move |mut legacies: super::handoff::Legacies| {
+            if let Some(runtime) = runtime.upgrade().filter(|_| !backfills.is_empty()) {
+                let commit = ToRuntime(Weak::clone(&runtime.own));
+                backfills.into_iter().for_each(|backfill| backfill.run(&runtime.log, &commit, &mut legacies));
+            }
             for (plan, actors) in born {
                 for actor in actors {
                     actor.begin(plan.build(actor.lane, &mut legacies));

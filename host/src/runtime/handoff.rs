@@ -33,12 +33,10 @@ struct Donors {
 }
 
 impl Handoff {
-    /// `begin` runs once, on the worker of the last donor, or at once where there is none.
+    /// `begin` runs once, on the worker of the last donor; where there is none, when [`Self::begin_if_complete`] is called.
     pub fn new(waiting: Vec<Arc<Actor>>, begin: Begin) -> Self {
         let donors = Donors { waiting, legacies: HashMap::new(), begin: Some(begin) };
-        let handoff = Self { donors: Mutex::new(donors) };
-        handoff.begin_if_complete();
-        handoff
+        Self { donors: Mutex::new(donors) }
     }
 
     pub fn wants(&self, actor: &Actor) -> bool {
@@ -62,7 +60,7 @@ impl Handoff {
         self.begin_if_complete();
     }
 
-    fn begin_if_complete(&self) {
+    pub fn begin_if_complete(&self) {
         let ready = {
             let mut donors = self.donors.lock();
             if donors.waiting.is_empty() {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value};
 use weir_core::batch::Batch;
+use weir_core::config::MetricSpec;
 use weir_core::flow::Target;
 use weir_core::flow::counters::{NodeCounters, Shown};
 use weir_core::flow::node::kind_word;
@@ -150,6 +151,32 @@ impl Runtime {
 
     pub fn configuration(&self) -> String {
         self.configured.lock().topology.as_ref().map(|topology| topology.text.clone()).unwrap_or_default()
+    }
+
+    /// In the order of the text.
+    pub fn metrics(&self) -> Vec<view::MetricView> {
+        let Some(topology) = self.configured.lock().topology.clone() else { return Vec::new() };
+        let texts = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let view = |metric: &MetricSpec| {
+            let pipeline = topology.pipelines.get(metric.pipeline)?;
+            let series = metric.series.iter().map(|(name, fields)| view::MetricSeriesView {
+                metric: name.to_string(),
+                fields: texts(fields),
+            });
+            Some(view::MetricView {
+                name: metric.name.to_string(),
+                from: pipeline.from.iter().map(ToString::to_string).collect(),
+                pipeline: pipeline.name.to_string(),
+                units: texts(&metric.units),
+                series: series.collect(),
+                chart: topology
+                    .charts
+                    .iter()
+                    .find(|chart| chart.id == metric.name)
+                    .map(|chart| chart.id.to_string()),
+            })
+        };
+        topology.metrics.iter().filter_map(view).collect()
     }
 
     /// Newest first.

@@ -83,7 +83,7 @@ pub fn run() -> Result<Report> {
 }
 
 /// Decoded events in batches of that many rows, for one round.
-fn batches(rows: usize) -> Result<Vec<Batch>> {
+pub fn batches(rows: usize) -> Result<Vec<Batch>> {
     let mut text = Vec::new();
     let mut requests = Requests::new(ROWS_PER_ROUND, events::now_unix_ms() - 700_000, 157_000);
     while requests.write_next(&mut text).is_some() {}
@@ -260,7 +260,7 @@ fn flow(nodes: Vec<Node>) -> Result<Flow> {
 }
 
 /// A record for each batch, in event time after those of the round before.
-fn records(sequencer: &mut Sequencer, batches: &[Batch], round: i64) -> Result<Vec<Record>> {
+pub fn records(sequencer: &mut Sequencer, batches: &[Batch], round: i64) -> Result<Vec<Record>> {
     let shift_ns = round * 160_000_000_000;
     let record = |batch: &Batch| {
         let time: Vec<i64> = batch.time.iter().map(|time| time + shift_ns).collect();

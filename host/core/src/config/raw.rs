@@ -9,8 +9,8 @@ use toml::de::DeTable;
 pub use super::reader::At;
 use super::reader::{Reader, Section};
 use super::{
-    CHARTS_MAX, COLUMNS_MAX, FROM_MAX, PIPELINES_MAX, Place, RULES_MAX, SELECTORS_MAX, SERIES_MAX,
-    SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
+    CHARTS_MAX, COLUMNS_MAX, FROM_MAX, METRIC_ROLLUPS_MAX, METRICS_MAX, PIPELINES_MAX, Place, RULES_MAX,
+    SELECTORS_MAX, SERIES_MAX, SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
 };
 
 type Text = At<String>;
@@ -22,6 +22,7 @@ pub struct Configuration {
     pub pipelines: Vec<Pipeline>,
     pub rules: Vec<Rule>,
     pub charts: Vec<Chart>,
+    pub metrics: Vec<Metric>,
 }
 
 #[derive(Debug, Default)]
@@ -126,6 +127,33 @@ pub struct Chart {
     pub window: Option<Text>,
 }
 
+#[derive(Debug)]
+pub struct Metric {
+    pub place: Place,
+    pub name: Text,
+    pub from: Option<Vec<Text>>,
+    /// `where`
+    pub filter: Option<Text>,
+    pub key: Vec<Text>,
+    /// A text, or texts by name.
+    pub value: Option<At<Value>>,
+    pub lateness: Option<Text>,
+    pub rollups: Vec<Rollup>,
+    pub chart: Option<At<Value>>,
+    pub backfill: Option<Text>,
+}
+
+#[derive(Debug)]
+pub struct Rollup {
+    pub place: Place,
+    pub name: Option<Text>,
+    pub window: Option<Text>,
+    /// A text or a list of them.
+    pub is: Option<At<Value>>,
+    pub keep: Option<At<i64>>,
+    pub config: Value,
+}
+
 /// Reads all of it. Text that is not TOML is told with all its errors and gives an empty configuration, because what follows would be noise.
 pub fn read(reader: &Reader, text: &str) -> Configuration {
     if text.len() > TEXT_BYTES_MAX {
@@ -148,6 +176,7 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
         pipelines: top.tables("pipeline", PIPELINES_MAX).into_iter().map(pipeline).collect(),
         rules: top.tables("rule", RULES_MAX).into_iter().map(rule).collect(),
         charts: top.tables("chart", CHARTS_MAX).into_iter().map(chart).collect(),
+        metrics: top.tables("metric", METRICS_MAX).into_iter().map(metric).collect(),
     };
     top.finish();
     configuration
@@ -269,4 +298,30 @@ fn chart(mut section: Section<'_>) -> Chart {
     let config = section.json("config");
     let window = section.text("window");
     Chart { id, title, metric, uses, config, window, place: section.finish() }
+}
+
+fn metric(mut section: Section<'_>) -> Metric {
+    let name = section.required("name", "\"latency\"");
+    call(&mut section, "", "metric", &name);
+    Metric {
+        from: section.texts("from", SELECTORS_MAX),
+        filter: section.text("where"),
+        key: section.texts("key", COLUMNS_MAX).unwrap_or_default(),
+        value: section.free("value"),
+        lateness: section.text("lateness"),
+        rollups: section.tables("rollup", METRIC_ROLLUPS_MAX).into_iter().map(rollup).collect(),
+        chart: section.free("chart"),
+        backfill: section.text("backfill"),
+        name,
+        place: section.finish(),
+    }
+}
+
+fn rollup(mut section: Section<'_>) -> Rollup {
+    let name = section.text("name");
+    let window = section.text("window");
+    let is = section.free("is");
+    let keep = section.integer("keep");
+    let config = section.json("config");
+    Rollup { name, window, is, keep, config, place: section.finish() }
 }

@@ -204,6 +204,11 @@ impl<'a> Section<'a> {
         tables.collect()
     }
 
+    /// A member of more than one form, as JSON; null where it holds a number that JSON has not.
+    pub fn free(&mut self, name: &'static str) -> Option<At<Value>> {
+        self.take(name).map(|(line, value)| At { value: json(value), line })
+    }
+
     /// Free content, as JSON: `config`. An empty object where absent. Remembers the lines of its members in `place`.
     pub fn json(&mut self, name: &'static str) -> Value {
         let Some((line, value)) = self.take(name) else { return Value::Object(Map::new()) };
