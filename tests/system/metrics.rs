@@ -88,6 +88,8 @@ fn a_metric_that_begins_with_nothing_leaves_the_ring_alone() {
     assert_eq!((points[0].label("key"), points[0].value("count")), ("a", Some(1.0)));
 }
 
+type Fold = fn(Vec<f64>) -> f64;
+
 /// Of n sorted values the median lies at rank (n - 1) / 2, between two values in proportion.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -96,12 +98,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Folds the execution times by a member of the requests and by window, seconds since 1970.
-fn grouped(
-    requests: &[Value],
-    key: &str,
-    window_s: i64,
-    fold: fn(Vec<f64>) -> f64,
-) -> BTreeMap<(String, i64), f64> {
+fn grouped(requests: &[Value], key: &str, window_s: i64, fold: Fold) -> BTreeMap<(String, i64), f64> {
     let mut groups: BTreeMap<(String, i64), Vec<f64>> = BTreeMap::new();
     for request in requests {
         let second = request["time"].as_i64().unwrap() / 1_000;
@@ -136,7 +133,7 @@ fn four_questions_to_one_payload_are_answered_as_by_hand() {
     .unwrap();
     let count = |times: Vec<f64>| times.len() as f64;
     let greatest = |times: Vec<f64>| times.into_iter().fold(0.0, f64::max);
-    let questions: [(&str, &str, &str, i64, fn(Vec<f64>) -> f64); 4] = [
+    let questions: [(&str, &str, &str, i64, Fold); 4] = [
         ("requests_by_agent_1s", "user_agent", "count", 1, count),
         ("requests_by_status_1s", "status_code", "count", 1, count),
         ("median_time_1s", "status_code", "median", 1, median),
