@@ -102,14 +102,14 @@ fn what_is_missing_or_wrong_is_named_with_its_line() {
 [[metric]]
 name = "m"
 rollup = [{ window = "1s", is = "median" }, { window = "1s", is = "count" }]
-chart = { usé = "timeseries" }
+chart = { uze = "timeseries" }
 "#;
     let problems = refused(text);
     for expected in [
         "metric \"m\", from (line 2): names no stream",
         "`median` is taken of a value; add `value",
         "there is already a rollup `1s` in this metric",
-        "`usé` is not a known key",
+        "`uze` is not a known key",
     ] {
         assert!(problems.contains(expected), "{expected} is not in:\n{problems}");
     }
