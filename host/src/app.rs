@@ -64,8 +64,12 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     let origin = if options.config.is_some() { "file" } else { "default" };
     runtime.configure_checked(checked, origin).map_err(|problems| refused(&name, &problems))?;
     let sources = source::start(&specs, Arc::new(Intake::new(Arc::clone(&runtime))), stop.clone())?;
-    let served =
-        api::Server { runtime: Arc::clone(&runtime), ingest: sources.ingest.clone(), hosts: server.hosts };
+    let served = api::Server {
+        runtime: Arc::clone(&runtime),
+        ingest: sources.ingest.clone(),
+        rejected: Arc::clone(&sources.rejected),
+        hosts: server.hosts,
+    };
     let (api_stop, api_stopped) = watch::channel(false);
     let api = async_runtime.spawn(api::serve(served, listener, api_stopped));
     runtime.set_ready(true);

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use weir_core::batch::{Incoming, Position};
+use weir_core::codec::StreamCounters;
+use weir_core::triplet::Triplet;
 
 use crate::runtime::Runtime;
 
@@ -63,6 +65,11 @@ impl Intake {
     /// Puts batches into the log, in order. Returns the position of the last one.
     pub fn accept(&self, batches: Vec<Incoming>) -> Position {
         self.runtime.accept(batches)
+    }
+
+    /// What happened in the builders of streams, for their views.
+    pub fn note(&self, changes: &[(Triplet, StreamCounters)]) {
+        self.runtime.note_changes(changes);
     }
 
     /// Now, ns since 1970, as the log counts it: never falls.

@@ -25,9 +25,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use weir_core::batch::{Incoming, Position};
+use weir_core::codec::StreamCounters;
 use weir_core::record::{Command, Run};
 use weir_core::sequencer::Sequencer;
 use weir_core::series::SeriesStore;
+use weir_core::triplet::Triplet;
 
 use crate::intake::{Busy, SourceCounters};
 use crate::units::Components;
@@ -39,6 +41,7 @@ use workers::{FindHandoff, Workers};
 
 pub use build::FlowPlan;
 pub use configure::Checked;
+pub use views::rfc3339;
 
 /// Ticks move idle streams on and wake timers.
 const TICK: Duration = Duration::from_millis(100);
@@ -162,6 +165,16 @@ impl Runtime {
         }
         self.schedule(claimed);
         last
+    }
+
+    /// Adds what happened in the builders of streams; of a stream that the log does not know there is nothing to show.
+    pub fn note_changes(&self, changes: &[(Triplet, StreamCounters)]) {
+        let mut log = self.log.lock();
+        for (triplet, counters) in changes {
+            if let Some(stream) = log.streams.get_mut(triplet) {
+                stream.built.add(counters);
+            }
+        }
     }
 
     pub fn now_unix_ns(&self) -> i64 {

@@ -7,17 +7,17 @@
 //! source and what to change; afterwards nothing that a peer sends is an error of the source: it is rejected, counted and shown in
 //! [`RejectedRows`].
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 use weir_core::batch::Incoming;
+use weir_core::codec::StreamCounters;
 use weir_core::config::{SourceKind, SourceSpec};
+use weir_core::triplet::Triplet;
 
 use crate::intake::{Busy, Intake, SourceCounters};
 
@@ -25,10 +25,10 @@ mod decoder;
 mod host;
 mod http;
 mod own;
+mod rejected;
 mod tcp;
 
-/// Rejected rows that are kept to be looked at; each is at most a few hundred bytes.
-const REJECTED_KEPT_MAX: usize = 256;
+pub use rejected::{RejectedRow, RejectedRows};
 
 /// Longest pause between two looks at whether there is room again: short enough that a flow never runs dry.
 const ROOM_LOOK_MAX: Duration = Duration::from_millis(20);
@@ -38,6 +38,8 @@ pub trait Accept: Send + Sync + 'static {
     fn room(&self) -> Result<(), Busy>;
     /// Never blocks and never refuses.
     fn accept(&self, batches: Vec<Incoming>);
+    /// What happened in the builders of streams, behind the batches that were accepted. Rare, never per batch.
+    fn note(&self, changes: Vec<(Triplet, StreamCounters)>);
     /// ns since 1970; never falls.
     fn now_unix_ns(&self) -> i64;
     fn counters(&self, name: &str, kind: &'static str) -> Arc<SourceCounters>;
@@ -52,6 +54,10 @@ impl Accept for Intake {
 
     fn accept(&self, batches: Vec<Incoming>) {
         Self::accept(self, batches);
+    }
+
+    fn note(&self, changes: Vec<(Triplet, StreamCounters)>) {
+        Self::note(self, &changes);
     }
 
     fn now_unix_ns(&self) -> i64 {
@@ -124,40 +130,6 @@ impl Running {
     /// The address of the source of that name.
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
         self.sources.iter().find(|source| &*source.name == name).and_then(|source| source.address)
-    }
-}
-
-/// A row that no stream got.
-#[derive(Debug, Clone)]
-pub struct RejectedRow {
-    pub at_unix_ns: i64,
-    pub source: Arc<str>,
-    /// Where in the connection or body it began.
-    pub offset_bytes: u64,
-    /// From 1.
-    pub line: u64,
-    pub code: &'static str,
-    pub message: String,
-}
-
-/// The newest rejected rows of all sources, bounded.
-#[derive(Debug, Default)]
-pub struct RejectedRows {
-    rows: Mutex<VecDeque<RejectedRow>>,
-}
-
-impl RejectedRows {
-    fn push(&self, row: RejectedRow) {
-        let mut rows = self.rows.lock();
-        if rows.len() >= REJECTED_KEPT_MAX {
-            rows.pop_front();
-        }
-        rows.push_back(row);
-    }
-
-    /// Newest first.
-    pub fn newest(&self, limit: usize) -> Vec<RejectedRow> {
-        self.rows.lock().iter().rev().take(limit).cloned().collect()
     }
 }
 

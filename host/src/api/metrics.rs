@@ -61,15 +61,32 @@ fn sources(out: &mut Exposition, sources: &[SourceView]) {
 }
 
 fn streams(out: &mut Exposition, streams: &[StreamView]) {
-    let columns: [Column<StreamView>; 5] = [
+    let columns: [Column<StreamView>; 10] = [
         ("weir_stream_events_total", "counter", "events of the stream", |it| it.events_total as f64),
         ("weir_stream_bytes_total", "counter", "memory of those events when they came", |it| {
             it.bytes_total as f64
         }),
-        ("weir_stream_late_total", "counter", "events behind the watermark", |it| it.late_total as f64),
+        ("weir_stream_late_total", "counter", "rows that units let out as late, once for each unit", |it| {
+            it.late_total as f64
+        }),
         ("weir_stream_future_total", "counter", "events too far in the future", |it| it.future_total as f64),
         ("weir_stream_schema_changes_total", "counter", "columns new or widened", |it| {
             it.schema_changes_total as f64
+        }),
+        ("weir_stream_widened_total", "counter", "columns whose number type got wider", |it| {
+            it.widened_total as f64
+        }),
+        ("weir_stream_mixed_to_text_total", "counter", "columns of several types that became text", |it| {
+            it.mixed_to_text_total as f64
+        }),
+        ("weir_stream_values_dropped_total", "counter", "values of too many columns", |it| {
+            it.values_dropped_total as f64
+        }),
+        ("weir_stream_dictionaries_replaced_total", "counter", "dictionaries begun anew", |it| {
+            it.dictionaries_replaced_total as f64
+        }),
+        ("weir_stream_dictionaries_to_text_total", "counter", "columns that gave up theirs", |it| {
+            it.dictionaries_to_text_total as f64
         }),
     ];
     out.table(&columns, streams, |it| vec![("stream", &it.triplet)]);

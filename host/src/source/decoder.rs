@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use weir_core::batch::Incoming;
 use weir_core::codec::json::JsonDecoder;
-use weir_core::codec::{self, Decode, Defaults, FieldNames, Gather, Limits, Rejected};
+use weir_core::codec::{self, Decode, Defaults, FieldNames, Gather, Limits, Rejected, StreamCounters};
 use weir_core::config::SourceSpec;
 use weir_core::triplet::Triplet;
 
-use super::{Outlet, RejectedRow};
+use super::{Outlet, RejectedRow, rejected};
 use crate::intake::SourceCounters;
 
 /// Bytes of one read: large enough that the system call is nothing per event, small enough to stay in a core's cache.
@@ -136,11 +136,15 @@ impl Decoder {
         let bytes = read(rest.get_mut(..READ_BYTES).unwrap_or_default())?;
         front.copy_from_slice(&input.tail);
         let now_unix_ns = self.outlet.accept.now_unix_ns();
-        let chunk = self.buffer.get(..held + bytes).unwrap_or_default();
-        let Self { defaults, gather, rejected, .. } = self;
+        let Self { outlet, defaults, gather, rejected, buffer, .. } = self;
+        let chunk = buffer.get(..held + bytes).unwrap_or_default();
         let bad = gather.rejected_total();
         let consumed = input.codec.decode(chunk, bytes == 0, now_unix_ns, defaults, gather, rejected);
         let bad = gather.rejected_total() - bad;
+        if bad > 0 {
+            let piece = Piece { chunk, offset_bytes: input.offset_bytes, arrived_unix_ns: now_unix_ns };
+            note_rejected(outlet, defaults, piece, rejected, bad, &mut input.rejected_total);
+        }
         input.tail.clear();
         let left = chunk.get(consumed..).unwrap_or_default();
         if left.len() < TAIL_KEPT_BYTES_MAX && input.tail.capacity() > TAIL_KEPT_BYTES_MAX {
@@ -148,9 +152,6 @@ impl Decoder {
         }
         input.tail.extend_from_slice(left);
         SourceCounters::add(&self.outlet.counters.bytes_total, bytes as u64);
-        if bad > 0 {
-            self.note_rejected(input, bad, now_unix_ns);
-        }
         input.offset_bytes += consumed as u64;
         self.send_full();
         Ok(Brought { bytes, progress: consumed > 0 })
@@ -168,10 +169,11 @@ impl Decoder {
     pub fn feed_body(&mut self, triplet: &Triplet, body: &[u8], first_max: usize) -> Taken {
         let now_unix_ns = self.outlet.accept.now_unix_ns();
         self.defaults.triplet = Some(triplet.clone());
-        let Self { defaults, gather, rejected, .. } = self;
+        let Self { outlet, defaults, gather, rejected, .. } = self;
         let mut codec = JsonDecoder::new();
         let taken = codec::decode_whole(&mut codec, body, now_unix_ns, defaults, gather, rejected);
-        let first = self.keep_rejected(0, now_unix_ns, first_max);
+        let piece = Piece { chunk: body, offset_bytes: 0, arrived_unix_ns: now_unix_ns };
+        let first = keep_rejected(outlet, defaults, piece, rejected, first_max);
         SourceCounters::add(&self.outlet.counters.rejected_total, taken.rejected);
         self.send_full();
         Taken { accepted: taken.accepted, rejected: taken.rejected, first }
@@ -208,38 +210,84 @@ impl Decoder {
             SourceCounters::add(&self.outlet.counters.rejected_total, lost);
             tracing::error!(source = %self.outlet.name, rows = lost, "events lost: their batch could not be built");
         }
+        let changes = self.changes(&batches);
         self.outlet.send(batches);
-    }
-
-    fn note_rejected(&mut self, input: &mut Input, bad: u64, now_unix_ns: i64) {
-        SourceCounters::add(&self.outlet.counters.rejected_total, bad);
-        let logged = LOGGED_MAX.saturating_sub(input.rejected_total) as usize;
-        input.rejected_total += bad;
-        for row in self.keep_rejected(input.offset_bytes, now_unix_ns, logged) {
-            let RejectedRow { offset_bytes, line, code, message, .. } = row;
-            tracing::debug!(source = %self.outlet.name, offset_bytes, line, code, message, "event rejected");
+        if !changes.is_empty() {
+            self.outlet.accept.note(changes);
         }
     }
 
-    /// Moves the reasons to where they can be looked at, and returns the first ones.
-    fn keep_rejected(&mut self, offset_bytes: u64, at_unix_ns: i64, first_max: usize) -> Vec<RejectedRow> {
-        let mut first = Vec::new();
-        for row in mem::take(&mut self.rejected) {
-            let row = RejectedRow {
-                at_unix_ns,
-                source: self.outlet.name.clone(),
-                offset_bytes: offset_bytes + row.offset as u64,
-                line: row.line,
-                code: row.code,
-                message: shortened(row.message),
-            };
-            if first.len() < first_max {
-                first.push(row.clone());
+    /// What happened in the builders of these batches' streams that the batches do not say themselves.
+    fn changes(&mut self, batches: &[Incoming]) -> Vec<(Triplet, StreamCounters)> {
+        let mut changes = Vec::new();
+        for batch in batches {
+            let counters = self.gather.drain_counters_of(&batch.triplet);
+            if let Some(counters) = counters.filter(StreamCounters::is_notable) {
+                changes.push((batch.triplet.clone(), counters));
             }
-            self.outlet.rejected.push(row);
         }
-        first
+        changes
     }
+}
+
+/// Bytes that were decoded, and where they lie in the connection or body.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    chunk: &'a [u8],
+    offset_bytes: u64,
+    arrived_unix_ns: i64,
+}
+
+/// Counts the rejected rows of a connection, keeps their reasons and logs the first ones.
+fn note_rejected(
+    outlet: &Outlet,
+    defaults: &Defaults,
+    piece: Piece<'_>,
+    rejected: &mut Vec<Rejected>,
+    bad: u64,
+    before: &mut u64,
+) {
+    SourceCounters::add(&outlet.counters.rejected_total, bad);
+    let logged = LOGGED_MAX.saturating_sub(*before) as usize;
+    *before += bad;
+    for row in keep_rejected(outlet, defaults, piece, rejected, logged) {
+        let RejectedRow { offset_bytes, line, code, message, .. } = row;
+        tracing::debug!(source = %outlet.name, offset_bytes, line, code, message, "event rejected");
+    }
+}
+
+/// Moves the reasons to where they can be looked at, and returns the first ones.
+fn keep_rejected(
+    outlet: &Outlet,
+    defaults: &Defaults,
+    piece: Piece<'_>,
+    rejected: &mut Vec<Rejected>,
+    first_max: usize,
+) -> Vec<RejectedRow> {
+    if rejected.is_empty() {
+        return Vec::new();
+    }
+    let one = |row: Rejected| RejectedRow {
+        at_unix_ns: piece.arrived_unix_ns,
+        source: outlet.name.clone(),
+        stream: defaults.triplet.clone(),
+        offset_bytes: piece.offset_bytes + row.offset as u64,
+        length_bytes: row.length as u64,
+        line: row.line,
+        code: row.code,
+        message: shortened(row.message),
+        first_bytes: rejected::first_bytes(event(piece.chunk, row.offset, row.length)),
+    };
+    let rows: Vec<RejectedRow> = mem::take(rejected).into_iter().map(one).collect();
+    let first = rows.iter().take(first_max).cloned().collect();
+    outlet.rejected.take(&outlet.name, rows);
+    first
+}
+
+/// An event's bytes, as far as they are in the chunk.
+fn event(chunk: &[u8], offset: usize, length: usize) -> &[u8] {
+    let rest = chunk.get(offset..).unwrap_or_default();
+    rest.get(..length).unwrap_or(rest)
 }
 
 fn shortened(mut message: String) -> String {

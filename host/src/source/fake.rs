@@ -8,6 +8,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use parking_lot::{Condvar, Mutex};
 use weir_core::batch::Incoming;
+use weir_core::codec::StreamCounters;
+use weir_core::triplet::Triplet;
 
 use super::Accept;
 use crate::intake::{Busy, SourceCounters};
@@ -23,6 +25,8 @@ pub struct Fake {
     calls: Mutex<Vec<Vec<Incoming>>>,
     changed: Condvar,
     now_unix_ns: AtomicI64,
+    /// What builders said happened in streams.
+    pub changes: Mutex<Vec<(Triplet, StreamCounters)>>,
     pub own: Mutex<Vec<Incoming>>,
 }
 
@@ -35,6 +39,10 @@ impl Accept for Fake {
     fn accept(&self, batches: Vec<Incoming>) {
         self.calls.lock().push(batches);
         self.changed.notify_all();
+    }
+
+    fn note(&self, changes: Vec<(Triplet, StreamCounters)>) {
+        self.changes.lock().extend(changes);
     }
 
     fn now_unix_ns(&self) -> i64 {

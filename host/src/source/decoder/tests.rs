@@ -58,7 +58,7 @@ fn a_connection_split_at_every_byte_gives_the_same_rows() {
         decoder.finish(&mut input);
         decoder.flush_all();
         assert_eq!(fake.integers("a/b/c", "n"), [1, 2, 3], "cut at {cut}");
-        let rejected = decoder.outlet().rejected.newest(9);
+        let rejected = decoder.outlet().rejected.newest(None, None, 9);
         let places: Vec<_> = rejected.iter().map(|row| (row.line, row.offset_bytes)).collect();
         assert_eq!(places, [(3, nonsense_at())], "cut at {cut}");
     }
@@ -125,7 +125,7 @@ fn an_event_over_the_bound_is_rejected_and_holds_no_memory() {
     decoder.finish(&mut input);
     decoder.flush_all();
     assert_eq!(fake.integers("a/b/c", "n"), [0, 1]);
-    assert_eq!(decoder.outlet().rejected.newest(9).len(), 1);
+    assert_eq!(decoder.outlet().rejected.newest(None, None, 9).len(), 1);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn rejected_rows_are_counted_and_only_the_newest_kept() {
     }
     assert_eq!(fake.counters.rejected_total.load(std::sync::atomic::Ordering::Relaxed), 20_000);
     let rejected = &decoder.outlet().rejected;
-    assert_eq!(rejected.newest(usize::MAX).len(), crate::source::REJECTED_KEPT_MAX);
+    assert_eq!(rejected.newest(None, None, usize::MAX).len(), 256);
 }
 
 #[test]
@@ -161,4 +161,27 @@ fn a_body_goes_to_the_stream_of_its_path_whatever_its_members_say() {
     assert_eq!(fake.integers("p/q/r", "n"), [1]);
     let batches = fake.batches();
     assert!(batches.iter().all(|batch| batch.columns.column_by_name("type").is_some()));
+}
+
+#[test]
+fn what_happens_in_the_builders_goes_with_the_batches() {
+    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let mut input = Input::new();
+    give(&mut decoder, &mut input, b"{\"n\":1}\n{\"n\":1.5}\n{\"n\":\"x\"}\n{\"n\":}\n");
+    decoder.flush_all();
+    let changes = fake.changes.lock();
+    let (triplet, counters) = changes.first().unwrap();
+    assert_eq!((triplet.as_str(), counters.mixed_to_text), ("a/b/c", 1), "{counters:?}");
+    assert_eq!(changes.len(), 1, "quiet batches say nothing");
+}
+
+#[test]
+fn a_rejected_row_is_kept_with_its_first_bytes_and_place() {
+    let (mut decoder, _) = decoder(&Feed::new(&spec()));
+    let mut input = Input::new();
+    give(&mut decoder, &mut input, b"{\"n\":1}\n{\"n\":");
+    give(&mut decoder, &mut input, b"oh}\n");
+    let kept = decoder.outlet().rejected.newest(Some("test"), Some("a/b/c"), 9);
+    let row = kept.first().unwrap();
+    assert_eq!((row.offset_bytes, row.first_bytes.as_str()), (8, "{\"n\":oh}"), "{row:?}");
 }
