@@ -12,7 +12,6 @@ pub mod ingest;
 pub mod latency;
 pub mod measure;
 pub mod native;
-pub mod process;
 pub mod start;
 pub mod units;
 pub mod windows;

@@ -7,28 +7,16 @@ use tokio::sync::watch;
 use weir_core::config::{SourceKind, SourceSpec};
 
 use super::*;
-use crate::source::fake::Fake;
+use crate::source::fake::{self, Fake};
 
 fn spec() -> SourceSpec {
-    SourceSpec {
-        name: "test".into(),
-        kind: SourceKind::Http,
-        triplet: Some("a/b/c".parse().unwrap()),
-        may_write: vec!["*/*/*".parse().unwrap()],
-        fields: Default::default(),
-    }
+    fake::spec("test", SourceKind::Http)
 }
 
 fn decoder(feed: &Feed) -> (Decoder, Arc<Fake>) {
     let fake = Arc::new(Fake::default());
     let (_, stop) = watch::channel(false);
-    let outlet = Outlet {
-        name: "test".into(),
-        accept: fake.clone(),
-        counters: fake.counters.clone(),
-        rejected: Arc::default(),
-        stop,
-    };
+    let outlet = fake::outlet("test", &fake, stop);
     (Decoder::new(outlet, feed), fake)
 }
 

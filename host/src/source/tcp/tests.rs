@@ -10,16 +10,10 @@ use weir_core::config::SourceKind;
 
 use super::*;
 use crate::source::Running;
-use crate::source::fake::{Fake, wait_until};
+use crate::source::fake::{self, Fake, wait_until};
 
 fn spec() -> SourceSpec {
-    SourceSpec {
-        name: "tcp".into(),
-        kind: SourceKind::Tcp { listen: "127.0.0.1:0".parse().unwrap() },
-        triplet: Some("a/b/c".parse().unwrap()),
-        may_write: vec!["*/*/*".parse().unwrap()],
-        fields: Default::default(),
-    }
+    fake::spec("tcp", SourceKind::Tcp { listen: "127.0.0.1:0".parse().unwrap() })
 }
 
 struct World {
@@ -182,13 +176,7 @@ async fn a_connection_without_a_whole_event_is_closed() {
     let (stream, _) = listener.accept().await.unwrap();
     let fake = Arc::new(Fake::default());
     let (_stop, stopped) = watch::channel(false);
-    let mut outlet = Outlet {
-        name: "tcp".into(),
-        accept: fake.clone(),
-        counters: fake.counters.clone(),
-        rejected: Arc::default(),
-        stop: stopped,
-    };
+    let mut outlet = fake::outlet("tcp", &fake, stopped);
     let feed = Feed::new(&spec());
     let shared = Rc::new(Shared {
         decoder: RefCell::new(Decoder::new(outlet.clone(), &feed)),
@@ -226,13 +214,7 @@ fn decode_cpu_ns(world: &World, bytes: &[u8]) -> u64 {
         schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
     };
     let fake = Arc::new(Fake::default());
-    let outlet = Outlet {
-        name: "tcp".into(),
-        accept: fake.clone(),
-        counters: fake.counters.clone(),
-        rejected: Arc::default(),
-        stop: world.stop.subscribe(),
-    };
+    let outlet = fake::outlet("tcp", &fake, world.stop.subscribe());
     let mut decoder = Decoder::new(outlet, &Feed::new(&spec()));
     let mut input = Input::new();
     let before = own_cpu_ns();
