@@ -1,7 +1,7 @@
 //! The one way in: sources hand decoded batches to the log.
 //!
-//! A source asks [`Intake::room`] before it reads more (TCP stops reading, HTTP answers 429 with `retry_after`), then calls
-//! [`Intake::accept`]. `accept` never blocks and never refuses: what was read is taken, so memory is bounded by the flows' lag bound plus
+//! A source asks [`Intake::room`] before it reads more, with the streams that it may write (TCP stops reading, HTTP answers 429 with
+//! `retry_after`), then calls [`Intake::accept`]. It waits only for flows that could get its events. `accept` never blocks and never refuses: what was read is taken, so memory is bounded by the flows' lag bound plus
 //! what the sources hold in their builders. Everything that a source takes, rejects or loses is counted in its [`SourceCounters`].
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use weir_core::batch::{Incoming, Position};
 use weir_core::codec::StreamCounters;
-use weir_core::triplet::Triplet;
+use weir_core::triplet::{Selector, Triplet};
 
 use crate::runtime::Runtime;
 
@@ -50,16 +50,9 @@ impl Intake {
         Self { runtime }
     }
 
-    /// Whether there is room for more input now.
-    pub fn room(&self) -> Result<(), Busy> {
-        self.runtime.room()
-    }
-
-    /// Waits until there is room.
-    pub async fn wait_room(&self) {
-        while let Err(busy) = self.room() {
-            tokio::time::sleep(busy.retry_after.min(Duration::from_millis(20))).await;
-        }
+    /// Whether there is room now for more events of these streams.
+    pub fn room(&self, streams: &[Selector]) -> Result<(), Busy> {
+        self.runtime.room(streams)
     }
 
     /// Puts batches into the log, in order. Returns the position of the last one.

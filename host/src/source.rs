@@ -2,7 +2,7 @@
 //!
 //! In: the checked [`SourceSpec`]s of a configuration and a stop signal. Out: batches, in the order in which a connection sent its events.
 //! [`start`] binds every address before it starts any thread, so that it either starts all sources or none. A source asks [`Accept::room`]
-//! before it reads more. When the stop signal turns true, sources stop accepting, read what has already arrived, hand it over and end;
+//! before it reads more, and waits only for flows that want streams that it may write. When the stop signal turns true, sources stop accepting, read what has already arrived, hand it over and end;
 //! [`Running::join`] waits for that. Every bound is a constant beside its reason in the file of its source. Errors of the start name the
 //! source and what to change; afterwards nothing that a peer sends is an error of the source: it is rejected, counted and shown in
 //! [`RejectedRows`].
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use weir_core::batch::Incoming;
 use weir_core::codec::StreamCounters;
 use weir_core::config::{SourceKind, SourceSpec};
-use weir_core::triplet::Triplet;
+use weir_core::triplet::{Selector, Triplet};
 
 use crate::intake::{Busy, Intake, SourceCounters};
 
@@ -35,7 +35,8 @@ const ROOM_LOOK_MAX: Duration = Duration::from_millis(20);
 
 /// Where sources put what they read: [`Intake`], or a fake in tests. Called once per batch, never per event.
 pub trait Accept: Send + Sync + 'static {
-    fn room(&self) -> Result<(), Busy>;
+    /// Whether there is room for more events of these streams.
+    fn room(&self, streams: &[Selector]) -> Result<(), Busy>;
     /// Never blocks and never refuses.
     fn accept(&self, batches: Vec<Incoming>);
     /// What happened in the builders of streams, behind the batches that were accepted. Rare, never per batch.
@@ -48,8 +49,8 @@ pub trait Accept: Send + Sync + 'static {
 }
 
 impl Accept for Intake {
-    fn room(&self) -> Result<(), Busy> {
-        Self::room(self)
+    fn room(&self, streams: &[Selector]) -> Result<(), Busy> {
+        Self::room(self, streams)
     }
 
     fn accept(&self, batches: Vec<Incoming>) {
@@ -137,6 +138,8 @@ impl Running {
 #[derive(Clone)]
 struct Outlet {
     name: Arc<str>,
+    /// What it may write: only flows that want some of it make it wait.
+    streams: Arc<[Selector]>,
     accept: Arc<dyn Accept>,
     counters: Arc<SourceCounters>,
     rejected: Arc<RejectedRows>,
@@ -154,16 +157,21 @@ impl Outlet {
         self.accept.accept(batches);
     }
 
+    /// Whether there is room for whatever this source may write.
+    fn room(&self) -> Result<(), Busy> {
+        self.accept.room(&self.streams)
+    }
+
     /// Waits until there is room, and counts that it had to. False: the stop signal came first.
     async fn wait_room(&mut self) -> bool {
-        let Err(mut busy) = self.accept.room() else { return true };
+        let Err(mut busy) = self.room() else { return true };
         SourceCounters::add(&self.counters.waits_total, 1);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(busy.retry_after.min(ROOM_LOOK_MAX)) => {}
                 () = stopped(&mut self.stop) => return false,
             }
-            match self.accept.room() {
+            match self.room() {
                 Ok(()) => return true,
                 Err(still) => busy = still,
             }
@@ -203,6 +211,7 @@ pub fn start(
         let kind = spec.kind.word();
         let outlet = Outlet {
             name: spec.name.clone(),
+            streams: streams(spec),
             accept: accept.clone(),
             counters: accept.counters(&spec.name, kind),
             rejected: running.rejected.clone(),
@@ -226,6 +235,16 @@ pub fn start(
         running.sources.push(RunningSource { name: spec.name.clone(), kind, address });
     }
     Ok(running)
+}
+
+/// The streams that a source may write.
+fn streams(spec: &SourceSpec) -> Arc<[Selector]> {
+    let own = match spec.kind {
+        SourceKind::Host => "host/local/*",
+        SourceKind::Weir => "weir/local/*",
+        _ => return spec.may_write.as_slice().into(),
+    };
+    own.parse().into_iter().collect()
 }
 
 fn one_http(specs: &[SourceSpec]) -> Result<(), StartError> {
@@ -283,7 +302,7 @@ async fn every_second(mut outlet: Outlet, mut each: impl FnMut(&Outlet)) {
             _ = seconds.tick() => {}
             () = stopped(&mut outlet.stop) => return,
         }
-        match outlet.accept.room() {
+        match outlet.room() {
             Ok(()) => each(&outlet),
             Err(_) => SourceCounters::add(&outlet.counters.waits_total, 1),
         }

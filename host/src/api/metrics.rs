@@ -142,12 +142,18 @@ fn units(out: &mut Exposition, pipelines: &[PipelineView]) {
 }
 
 fn rest(out: &mut Exposition, runtime: &Runtime) {
-    let (refused, late, series) = {
+    let (refused, late, forgotten, series) = {
         let store = runtime.series().lock();
-        (store.refused_total, store.late_total, store.series_total())
+        (store.refused_total, store.late_total, store.forgotten_total, store.series_total())
     };
     out.one("weir_series", "gauge", "series in memory", series as f64);
     out.one("weir_series_refused_total", "counter", "points that went to an overflow series", refused as f64);
+    out.one(
+        "weir_series_forgotten_total",
+        "counter",
+        "series forgotten because they were silent",
+        forgotten as f64,
+    );
     out.one("weir_series_late_total", "counter", "points older than a full ring", late as f64);
     let (dead_letters, _) = runtime.dead_letters();
     out.one("weir_dead_letters_total", "counter", "rows that went to the dead letters", dead_letters as f64);

@@ -177,8 +177,10 @@ impl Runtime {
         let Some(lag) = lag else { return Vec::new() };
         let names: Vec<Arc<str>> =
             plan.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.spec.name)).collect();
-        let actor =
-            |lane| Actor::new(Arc::clone(&plan.name), lane, names.clone(), lag, Arc::clone(&self.overs));
+        let (selectors, overs) = (plan.selectors(), &self.overs);
+        let actor = |lane| {
+            Actor::new(Arc::clone(&plan.name), lane, names.clone(), lag, selectors.clone(), Arc::clone(overs))
+        };
         (0..plan.lanes).map(|lane| Arc::new(actor(lane))).collect()
     }
 

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
 use weir_core::batch::Incoming;
 use weir_core::codec::StreamCounters;
-use weir_core::triplet::Triplet;
+use weir_core::config::{SourceKind, SourceSpec};
+use weir_core::triplet::{Selector, Triplet};
 
-use super::Accept;
+use super::{Accept, Outlet};
 use crate::intake::{Busy, SourceCounters};
 
 /// How long a test waits for what must come.
@@ -31,7 +33,7 @@ pub struct Fake {
 }
 
 impl Accept for Fake {
-    fn room(&self) -> Result<(), Busy> {
+    fn room(&self, _streams: &[Selector]) -> Result<(), Busy> {
         let busy = self.busy.load(Ordering::SeqCst);
         if busy { Err(Busy { retry_after: Duration::from_millis(1_200) }) } else { Ok(()) }
     }
@@ -57,6 +59,29 @@ impl Accept for Fake {
 
     fn own_counters(&self) -> Vec<Incoming> {
         self.own.lock().clone()
+    }
+}
+
+/// A source of that kind whose events go to a/b/c.
+pub fn spec(name: &str, kind: SourceKind) -> SourceSpec {
+    SourceSpec {
+        name: name.into(),
+        kind,
+        triplet: Some("a/b/c".parse().unwrap()),
+        may_write: vec!["*/*/*".parse().unwrap()],
+        fields: Default::default(),
+    }
+}
+
+/// The way out of a source of that name, to the fake.
+pub fn outlet(name: &str, fake: &Arc<Fake>, stop: watch::Receiver<bool>) -> Outlet {
+    Outlet {
+        name: name.into(),
+        streams: Arc::default(),
+        accept: fake.clone(),
+        counters: fake.counters.clone(),
+        rejected: Arc::default(),
+        stop,
     }
 }
 

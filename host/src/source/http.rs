@@ -7,7 +7,7 @@
 //! Requests are taken in the order in which their bodies were whole.
 //!
 //! Limits: the constants below; over one the answer is 413, or 429 where the program, not the request, has too much at once. While a flow
-//! lags every request is answered 429 with `Retry-After`. How slowly a body may come is the business of the API's accept loop. Bad events
+//! that wants its stream lags a request is answered 429 with `Retry-After`. How slowly a body may come is the business of the API's accept loop. Bad events
 //! are rejected one by one: 200 with reasons where another one was accepted, else 400.
 
 use std::sync::Arc;
@@ -132,7 +132,7 @@ impl Ingest {
         }
         check_content_type(headers)?;
         let gzip = is_gzip(headers)?;
-        self.outlet.accept.room().map_err(|busy| self.lagging(busy))?;
+        self.outlet.accept.room(&[Selector::from(&triplet)]).map_err(|busy| self.lagging(busy))?;
         let mut charge = self.budget.charge();
         let mut bytes = read(body, headers, &mut charge).await?;
         SourceCounters::add(&self.outlet.counters.bytes_total, bytes.len() as u64);

@@ -301,7 +301,7 @@ impl Connection {
             if small && last.elapsed() < READ_PAUSE * 2 {
                 tokio::time::sleep(READ_PAUSE).await;
             }
-            if outlet.accept.room().is_err() {
+            if outlet.room().is_err() {
                 if !outlet.wait_room().await {
                     return End::Stopped;
                 }
@@ -327,7 +327,7 @@ impl Connection {
     /// Takes what has been sent. Waiting for readiness, not only trying, lets the runtime look at the socket anew.
     async fn drain(&mut self, outlet: &Outlet) -> End {
         let end = Instant::now() + DRAIN_MAX;
-        while outlet.accept.room().is_ok() {
+        while outlet.room().is_ok() {
             let quiet = end.min(Instant::now() + DRAIN_QUIET);
             let Ok(Ok(())) = tokio::time::timeout_at(quiet, self.stream.readable()).await else { break };
             match self.read() {
