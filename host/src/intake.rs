@@ -31,6 +31,12 @@ pub struct SourceCounters {
     pub refused_total: AtomicU64,
     /// Times that the source had to wait for a lagging flow.
     pub waits_total: AtomicU64,
+    /// Datagrams that the kernel dropped because its buffer was full.
+    pub kernel_drops_total: AtomicU64,
+    /// What the kernel granted for that buffer; 0: there is none.
+    pub receive_buffer_bytes: AtomicU64,
+    /// Calls of a codec component that ended in a fault.
+    pub codec_faults_total: AtomicU64,
 }
 
 impl SourceCounters {

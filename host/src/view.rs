@@ -169,6 +169,9 @@ pub struct SourceView {
     pub connections_open: u64,
     pub refused_total: u64,
     pub waits_total: u64,
+    pub kernel_drops_total: u64,
+    pub receive_buffer_bytes: u64,
+    pub codec_faults_total: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]

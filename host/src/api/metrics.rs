@@ -40,7 +40,7 @@ pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
 type Column<T> = (&'static str, &'static str, &'static str, fn(&T) -> f64);
 
 fn sources(out: &mut Exposition, sources: &[SourceView]) {
-    let columns: [Column<SourceView>; 7] = [
+    let columns: [Column<SourceView>; 9] = [
         ("weir_source_events_total", "counter", "events taken", |it| it.events_total as f64),
         ("weir_source_bytes_total", "counter", "bytes read", |it| it.bytes_total as f64),
         ("weir_source_rejected_total", "counter", "events that could not be taken", |it| {
@@ -56,6 +56,15 @@ fn sources(out: &mut Exposition, sources: &[SourceView]) {
         ("weir_source_waits_total", "counter", "times that a lagging flow held the source up", |it| {
             it.waits_total as f64
         }),
+        ("weir_source_kernel_drops_total", "counter", "datagrams that the kernel dropped", |it| {
+            it.kernel_drops_total as f64
+        }),
+        (
+            "weir_source_codec_faults_total",
+            "counter",
+            "calls of a codec component that ended in a fault",
+            |it| it.codec_faults_total as f64,
+        ),
     ];
     out.table(&columns, sources, |it| vec![("source", &it.name), ("kind", &it.kind)]);
 }

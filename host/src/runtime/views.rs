@@ -250,6 +250,9 @@ impl Runtime {
             connections_open: get(&source.counters.connections_open),
             refused_total: get(&source.counters.refused_total),
             waits_total: get(&source.counters.waits_total),
+            kernel_drops_total: get(&source.counters.kernel_drops_total),
+            receive_buffer_bytes: get(&source.counters.receive_buffer_bytes),
+            codec_faults_total: get(&source.counters.codec_faults_total),
         };
         sources.iter().map(one).collect()
     }

@@ -13,7 +13,8 @@ use weir_core::codec::StreamCounters;
 use weir_core::config::{SourceKind, SourceSpec};
 use weir_core::triplet::{Selector, Triplet};
 
-use super::{Accept, Outlet};
+use super::Accept;
+use super::outlet::Outlet;
 use crate::intake::{Busy, SourceCounters};
 
 /// How long a test waits for what must come.
@@ -70,6 +71,8 @@ pub fn spec(name: &str, kind: SourceKind) -> SourceSpec {
         triplet: Some("a/b/c".parse().unwrap()),
         may_write: vec!["*/*/*".parse().unwrap()],
         fields: Default::default(),
+        codec: Default::default(),
+        place: Default::default(),
     }
 }
 
@@ -82,6 +85,7 @@ pub fn outlet(name: &str, fake: &Arc<Fake>, stop: watch::Receiver<bool>) -> Outl
         counters: fake.counters.clone(),
         rejected: Arc::default(),
         stop,
+        wants_stop: watch::channel(false).0,
     }
 }
 

@@ -272,7 +272,7 @@ fn sources_must_not_collide() {
     check(
         host,
         &[
-            ("source \"b\", listen", "only a source of kind \"tcp\""),
+            ("source \"b\", listen", "only a source of kind \"tcp\" or \"udp\""),
             ("source \"b\", kind", "source \"a\" is of this kind"),
         ],
     );

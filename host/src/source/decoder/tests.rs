@@ -39,7 +39,7 @@ fn nonsense_at() -> u64 {
 fn a_connection_split_at_every_byte_gives_the_same_rows() {
     for cut in 1..LINES.len() {
         let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-        let mut input = Input::new();
+        let mut input = decoder.input();
         let (first, second) = LINES.split_at(cut);
         give(&mut decoder, &mut input, first);
         give(&mut decoder, &mut input, second);
@@ -55,7 +55,7 @@ fn a_connection_split_at_every_byte_gives_the_same_rows() {
 #[test]
 fn a_connection_of_single_bytes_gives_the_same_rows() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     for byte in LINES {
         give(&mut decoder, &mut input, &[*byte]);
     }
@@ -67,7 +67,7 @@ fn a_connection_of_single_bytes_gives_the_same_rows() {
 #[test]
 fn events_of_two_connections_stay_in_the_order_of_each() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut inputs = [Input::new(), Input::new()];
+    let mut inputs = [decoder.input(), decoder.input()];
     for n in 0..5_000 {
         for (sender, input) in inputs.iter_mut().enumerate() {
             let event = format!("{{\"s\":{sender},\"n\":{n}}}\n");
@@ -89,7 +89,7 @@ fn events_of_two_connections_stay_in_the_order_of_each() {
 #[test]
 fn full_batches_leave_at_once_and_the_rest_when_due() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     assert_eq!(decoder.flush_due(), None);
     give(&mut decoder, &mut input, "{\"n\":1}\n".repeat(5_000).as_bytes());
     assert_eq!(fake.rows(), 4_096);
@@ -103,7 +103,7 @@ fn full_batches_leave_at_once_and_the_rest_when_due() {
 #[test]
 fn an_event_over_the_bound_is_rejected_and_holds_no_memory() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":0}\n{\"s\":\"");
     for _ in 0..100 {
         give(&mut decoder, &mut input, &[b'x'; 64 << 10]);
@@ -119,7 +119,7 @@ fn an_event_over_the_bound_is_rejected_and_holds_no_memory() {
 #[test]
 fn an_error_of_the_read_changes_nothing() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":");
     assert!(decoder.read(&mut input, |_| Err(ErrorKind::WouldBlock.into())).is_err());
     give(&mut decoder, &mut input, b"7}\n");
@@ -130,7 +130,7 @@ fn an_error_of_the_read_changes_nothing() {
 #[test]
 fn rejected_rows_are_counted_and_only_the_newest_kept() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     for _ in 0..10 {
         give(&mut decoder, &mut input, &b"no\n".repeat(2_000));
     }
@@ -143,7 +143,7 @@ fn rejected_rows_are_counted_and_only_the_newest_kept() {
 fn a_body_goes_to_the_stream_of_its_path_whatever_its_members_say() {
     let (mut decoder, fake) = decoder(&Feed::of_paths(&spec()));
     let body = br#"{"application":"x","environment":"y","type":"z","n":1}"#;
-    let taken = decoder.feed_body(&"p/q/r".parse().unwrap(), body, 10);
+    let taken = decoder.feed_body(&"p/q/r".parse().unwrap(), "json", body, 10);
     decoder.flush_all();
     assert_eq!((taken.accepted, taken.rejected), (1, 0));
     assert_eq!(fake.integers("p/q/r", "n"), [1]);
@@ -154,7 +154,7 @@ fn a_body_goes_to_the_stream_of_its_path_whatever_its_members_say() {
 #[test]
 fn what_happens_in_the_builders_goes_with_the_batches() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":1}\n{\"n\":1.5}\n{\"n\":\"x\"}\n{\"n\":}\n");
     decoder.flush_all();
     let changes = fake.changes.lock();
@@ -166,7 +166,7 @@ fn what_happens_in_the_builders_goes_with_the_batches() {
 #[test]
 fn a_rejected_row_is_kept_with_its_first_bytes_and_place() {
     let (mut decoder, _) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":1}\n{\"n\":");
     give(&mut decoder, &mut input, b"oh}\n");
     let kept = decoder.outlet().rejected.newest(Some("test"), Some("a/b/c"), 9);

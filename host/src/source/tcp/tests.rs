@@ -6,14 +6,15 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
-use weir_core::config::SourceKind;
+use weir_core::config::{Framing, SourceKind, SourceSpec};
 
 use super::*;
 use crate::source::Running;
 use crate::source::fake::{self, Fake, wait_until};
 
 fn spec() -> SourceSpec {
-    fake::spec("tcp", SourceKind::Tcp { listen: "127.0.0.1:0".parse().unwrap() })
+    let listen = "127.0.0.1:0".parse().unwrap();
+    fake::spec("tcp", SourceKind::Tcp { listen, framing: Framing::Codec, tls: None })
 }
 
 struct World {
@@ -183,10 +184,11 @@ async fn a_connection_without_a_whole_event_is_closed() {
         armed: Cell::new(false),
         arm: Notify::new(),
     });
+    let input = shared.decoder.borrow().input();
     let mut connection = Connection {
-        stream,
+        transport: Transport::Plain(stream),
         shared,
-        input: Input::new(),
+        input,
         progress: Instant::now(),
         idle: Duration::from_millis(30),
     };
@@ -216,7 +218,7 @@ fn decode_cpu_ns(world: &World, bytes: &[u8]) -> u64 {
     let fake = Arc::new(Fake::default());
     let outlet = fake::outlet("tcp", &fake, world.stop.subscribe());
     let mut decoder = Decoder::new(outlet, &Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     let before = own_cpu_ns();
     for piece in bytes.chunks(crate::source::decoder::READ_BYTES) {
         let copy = |buffer: &mut [u8]| {
