@@ -2,7 +2,8 @@
 //!
 //! `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected answer. `faults`: every way of a
 //! component to misbehave. `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket.
-//! `laws`: cuts and replays give equal results. `pages`: the documentation of the standard components.
+//! `laws`: cuts and replays give equal results. `pages`: the documentation of the standard components. `ways`: other sources, and the
+//! terminal.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
@@ -15,3 +16,4 @@ mod live;
 mod load;
 mod pages;
 mod start;
+mod ways;
