@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod metrics;
 mod pipelines;
+mod rejected;
 mod series;
 mod streams;
 
@@ -37,6 +38,7 @@ pub use self::error::ApiError;
 use self::guard::{Guard, guard};
 use crate::live::Live;
 use crate::runtime::Runtime;
+use crate::source::RejectedRows;
 use crate::{charts, live, page};
 
 /// Largest body of API calls other than ingest: a configuration.
@@ -50,6 +52,8 @@ pub struct Server {
     pub runtime: Arc<Runtime>,
     /// Routes of the `http` source.
     pub ingest: Router,
+    /// What sources could not take.
+    pub rejected: Arc<RejectedRows>,
     /// Names that are answered beside the loopback ones.
     pub hosts: Vec<String>,
 }
@@ -59,6 +63,7 @@ pub struct Server {
 struct Api {
     runtime: Arc<Runtime>,
     live: Arc<Live>,
+    rejected: Arc<RejectedRows>,
 }
 
 /// Binds the server's address. Any address but a loopback one is refused: there is no authentication yet.
@@ -82,7 +87,7 @@ pub async fn serve(server: Server, listener: TcpListener, stop: watch::Receiver<
     let renderer = charts::Renderer::start(Arc::clone(&server.runtime))?;
     let live = Arc::new(Live::new(Arc::clone(&server.runtime), renderer.rounds(), stop.clone()));
     let guard = Guard { hosts: server.hosts, port };
-    let api = Api { runtime: server.runtime, live: Arc::clone(&live) };
+    let api = Api { runtime: server.runtime, live: Arc::clone(&live), rejected: server.rejected };
     accept::run(router(api, server.ingest, guard), listener, stop).await;
     live.drained().await;
     // Joining waits for at most one call of a formatter.
@@ -108,6 +113,7 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/dead-letters", get(faults::dead_letters))
         .route("/api/alerts", get(faults::alerts))
         .route("/api/sources", get(streams::sources))
+        .route("/api/rejected", get(rejected::list))
         .route("/api/live", get(live_socket))
         .route("/metrics", get(metrics::show))
         .route("/healthz", get(health::healthy))

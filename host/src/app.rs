@@ -63,18 +63,27 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     let address = listener.local_addr().context("server: no address")?;
     let origin = if options.config.is_some() { "file" } else { "default" };
     runtime.configure_checked(checked, origin).map_err(|problems| refused(&name, &problems))?;
-    let sources = source::start(&specs, Arc::new(Intake::new(Arc::clone(&runtime))), stop.clone())?;
-    let served =
-        api::Server { runtime: Arc::clone(&runtime), ingest: sources.ingest.clone(), hosts: server.hosts };
+    let (source_stop, source_stopped) = watch::channel(false);
+    let sources = source::start(&specs, Arc::new(Intake::new(Arc::clone(&runtime))), source_stopped)?;
+    let served = api::Server {
+        runtime: Arc::clone(&runtime),
+        ingest: sources.ingest.clone(),
+        rejected: Arc::clone(&sources.rejected),
+        hosts: server.hosts,
+    };
     let (api_stop, api_stopped) = watch::channel(false);
     let api = async_runtime.spawn(api::serve(served, listener, api_stopped));
     runtime.set_ready(true);
     announce(address)?;
-    let mut stopped = stop;
+    let (mut stopped, mut wanted) = (stop, sources.wants_stop.clone());
     async_runtime.block_on(async {
         // An error means that nobody is left who could stop the program: then it stops.
-        drop(stopped.wait_for(|stop| *stop).await);
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => {}
+            Ok(_) = wanted.wait_for(|wanted| *wanted) => tracing::info!("all input was read; draining"),
+        }
     });
+    source_stop.send_replace(true);
     runtime.set_ready(false);
     api_stop.send_replace(true);
     async_runtime.block_on(api).context("the API's task")??;

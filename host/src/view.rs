@@ -9,12 +9,23 @@ pub struct StreamView {
     pub events_total: u64,
     pub bytes_total: u64,
     pub events_per_s: f64,
+    /// Rows that units let out as late, once for each unit that did.
     pub late_total: u64,
     pub future_total: u64,
     pub last_event_time_unix_ns: Option<i64>,
     pub watermark_unix_ns: Option<i64>,
     pub columns: Vec<ColumnView>,
     pub schema_changes_total: u64,
+    /// Columns whose number type got wider.
+    pub widened_total: u64,
+    /// Columns that became text because their values were of several types.
+    pub mixed_to_text_total: u64,
+    /// Values left out because the stream has too many columns or keys.
+    pub values_dropped_total: u64,
+    /// Dictionaries begun anew because they were too large.
+    pub dictionaries_replaced_total: u64,
+    /// Columns that gave up their dictionary because texts hardly repeat.
+    pub dictionaries_to_text_total: u64,
     pub derived: bool,
 }
 
@@ -106,6 +117,22 @@ pub struct FaultView {
     pub rows: u32,
 }
 
+/// An event that no stream got.
+#[derive(Debug, Clone, Serialize)]
+pub struct RejectedView {
+    /// RFC 3339.
+    pub at: String,
+    pub source: String,
+    /// Where it would have gone unless it said otherwise itself.
+    pub stream: Option<String>,
+    pub offset_bytes: u64,
+    pub length_bytes: u64,
+    pub line: u64,
+    pub code: &'static str,
+    pub message: String,
+    pub first_bytes: String,
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetterView {
     /// RFC 3339.
@@ -142,6 +169,9 @@ pub struct SourceView {
     pub connections_open: u64,
     pub refused_total: u64,
     pub waits_total: u64,
+    pub kernel_drops_total: u64,
+    pub receive_buffer_bytes: u64,
+    pub codec_faults_total: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -13,7 +13,6 @@ pub mod latency;
 pub mod measure;
 pub mod metrics;
 pub mod native;
-pub mod process;
 pub mod start;
 pub mod units;
 pub mod windows;

@@ -2,8 +2,8 @@
 //!
 //! `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected answer. `faults`: every way of a
 //! component to misbehave. `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket.
-//! `laws`: cuts and replays give equal results. `metrics`: metrics as configuration.
-//! `pages`: the documentation of the standard components.
+//! `laws`: cuts and replays give equal results. `metrics`: metrics as configuration. `pages`: the documentation of the standard components.
+//! `ways`: other sources, and the terminal.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
@@ -17,3 +17,4 @@ mod load;
 mod metrics;
 mod pages;
 mod start;
+mod ways;

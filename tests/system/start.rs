@@ -12,15 +12,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-pub const COUNT: &str = r#"
-[server]
-listen = "127.0.0.1:{http}"
-[[source]]
-name = "tcp"
-kind = "tcp"
-listen = "127.0.0.1:{tcp}"
-triplet = "my/dev/event"
-[[source]]
+pub const COUNT: &str = weir_tests::local_config!(
+    tcp: "triplet = \"my/dev/event\"\n",
+    r#"[[source]]
 name = "http"
 kind = "http"
 [[pipeline]]
@@ -38,7 +32,8 @@ config = { keys = ["key"], window = "1s", aggregates = { n = "count", sum = { of
 metric = "counts"
 from = ["by_key"]
 labels = ["key"]
-"#;
+"#
+);
 
 #[test]
 fn help_version_and_wrong_usage_have_their_exit_codes() {

@@ -27,6 +27,10 @@ mod tests;
 
 pub use near::hint;
 pub use order::flows;
+pub use source::{
+    AtEnd, Begin, CodecSpec, FieldNames, FileSpec, Framing, PATHS_MAX, RECEIVE_BUFFER_BYTES, SourceKind,
+    SourceSpec, TlsSpec,
+};
 
 /// Longest configuration text.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -141,58 +145,6 @@ pub struct ServerSpec {
     pub listen: SocketAddr,
     /// Host names that are answered beside the loopback ones (behind a proxy), as they stand in the `Host` header without port.
     pub hosts: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceSpec {
-    pub name: Arc<str>,
-    pub kind: SourceKind,
-    /// For events that do not name their own; none: such events are rejected (`tcp`), or the URL path names it (`http`).
-    pub triplet: Option<Triplet>,
-    /// Which triplets this source may write; what does not match is rejected and counted. Never empty.
-    pub may_write: Vec<Selector>,
-    pub fields: FieldNames,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceKind {
-    /// JSON lines over TCP.
-    Tcp { listen: SocketAddr },
-    /// `POST /ingest/...` on the server's address.
-    Http,
-    /// This machine, once a second.
-    Host,
-    /// This program's own counters, once a second.
-    Weir,
-}
-
-impl SourceKind {
-    /// As in the configuration.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Tcp { .. } => "tcp",
-            Self::Http => "http",
-            Self::Host => "host",
-            Self::Weir => "weir",
-        }
-    }
-}
-
-/// Names of the members in which a codec looks for triplet and time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldNames {
-    pub application: String,
-    pub environment: String,
-    pub event_type: String,
-    pub time: String,
-}
-
-impl Default for FieldNames {
-    fn default() -> Self {
-        let [application, environment, event_type, time] =
-            ["application", "environment", "type", "time"].map(str::to_owned);
-        Self { application, environment, event_type, time }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -454,6 +454,7 @@ impl PipelineRun<'_> {
             let Some(node) = self.pipeline.nodes.get_mut(index) else { return };
             if node.plan.ports.get(port as usize).is_some_and(|port| &*port.name == "late") {
                 node.tally.late += batch.rows() as u64;
+                self.effects.late.push((batch.triplet.clone(), batch.rows() as u64));
             }
             let targets = self
                 .pipeline

@@ -7,15 +7,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use weir_core::config::LagSpec;
 use weir_core::flow::{Flow, Outcome};
 use weir_core::record::{Command, Payload, Record};
+use weir_core::triplet::Selector;
 
 use super::handoff::Handoff;
+use super::overs::{Overs, Wanted};
 use super::queue::Queue;
 
 /// A worker gives way after this long.
@@ -42,9 +44,9 @@ pub struct Actor {
     body: Mutex<Body>,
     scheduled: AtomicBool,
     pub in_recovery: AtomicBool,
-    over: AtomicBool,
-    /// Of all actors: how many make the sources wait.
-    overs: Arc<AtomicUsize>,
+    /// What it wants, and whether the sources of that must wait.
+    wanted: Arc<Wanted>,
+    overs: Arc<Overs>,
 }
 
 enum Body {
@@ -71,7 +73,8 @@ impl Actor {
         lane: u32,
         pipelines: Vec<Arc<str>>,
         lag: LagSpec,
-        overs: Arc<AtomicUsize>,
+        selectors: Vec<Selector>,
+        overs: Arc<Overs>,
     ) -> Self {
         Self {
             name,
@@ -81,7 +84,7 @@ impl Actor {
             body: Mutex::new(Body::Waiting),
             scheduled: AtomicBool::new(false),
             in_recovery: AtomicBool::new(false),
-            over: AtomicBool::new(false),
+            wanted: Wanted::new(selectors),
             overs,
         }
     }
@@ -108,13 +111,7 @@ impl Actor {
     }
 
     fn set_over(&self, over: bool) {
-        if self.over.swap(over, Ordering::AcqRel) != over {
-            if over {
-                self.overs.fetch_add(1, Ordering::AcqRel);
-            } else {
-                self.overs.fetch_sub(1, Ordering::AcqRel);
-            }
-        }
+        self.overs.set(&self.wanted, over);
     }
 
     /// Runs records until there are none, the slice is over, or the flow is held or gone.

@@ -8,13 +8,11 @@ use std::sync::Arc;
 use std::sync::Mutex as StateMutex;
 
 use weir_core::config::{CircuitPolicy, PipelineSpec, Topology};
-use weir_core::flow::circuit::Circuit;
 use weir_core::flow::counters::NodeCounters;
 use weir_core::flow::node::Node;
 use weir_core::flow::{Flow, Lane, Pipeline, Target};
 use weir_core::graph::Graph;
 use weir_core::plan::Plan;
-use weir_core::record::Run;
 use weir_core::state::{Quota, UnitState};
 use weir_core::triplet::Selector;
 use weir_engine::Limits;
@@ -226,24 +224,15 @@ fn build_node(plan: &NodePlan, lane: u32, legacies: &mut Legacies) -> Node {
         None => fresh(&plan.made.plan),
     };
     let made = Made { lane, ..plan.made.clone() };
+    let (id, digest, made_plan) =
+        (Arc::clone(&made.id), Arc::clone(made.component.digest()), Arc::clone(&made.plan));
+    let unit = Box::new(WasmUnit::new(made, Arc::clone(&state)));
     Node {
-        id: Arc::clone(&made.id),
-        digest: Arc::clone(made.component.digest()),
-        plan: Arc::clone(&made.plan),
-        unit: Box::new(WasmUnit::new(made, Arc::clone(&state))),
-        state,
-        run: Run::Running,
-        circuit: Circuit::default(),
         policy: plan.policy,
         counters: Arc::clone(&plan.counters),
         selector: plan.selector.clone(),
         hold_ns: plan.hold_ns,
-        part: 0,
-        ordinal: 0,
-        ticked_at: 0,
-        faulted: false,
-        tally: Default::default(),
-        start: None,
+        ..Node::new(id, digest, made_plan, state, unit)
     }
 }
 

@@ -64,7 +64,15 @@ impl Checked {
     /// Reads a configuration and asks the components; everything that is wrong at once.
     pub fn new(text: &str, components: &Components) -> Result<Self, Vec<Problem>> {
         let topology = Topology::parse(text)?;
-        let graph = graph::resolve(&topology, components)?;
+        let mut problems = crate::source::check::problems(&topology.sources);
+        let graph = match graph::resolve(&topology, components) {
+            Ok(graph) if problems.is_empty() => graph,
+            Ok(_) => return Err(problems),
+            Err(more) => {
+                problems.extend(more);
+                return Err(problems);
+            }
+        };
         let warnings = topology.warnings.iter().chain(&graph.warnings).cloned().collect();
         Ok(Self { topology, graph, warnings })
     }
@@ -189,8 +197,10 @@ impl Runtime {
         let Some(lag) = lag else { return Vec::new() };
         let names: Vec<Arc<str>> =
             plan.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.spec.name)).collect();
-        let actor =
-            |lane| Actor::new(Arc::clone(&plan.name), lane, names.clone(), lag, Arc::clone(&self.overs));
+        let (selectors, overs) = (plan.selectors(), &self.overs);
+        let actor = |lane| {
+            Actor::new(Arc::clone(&plan.name), lane, names.clone(), lag, selectors.clone(), Arc::clone(overs))
+        };
         (0..plan.lanes).map(|lane| Arc::new(actor(lane))).collect()
     }
 
@@ -275,7 +285,9 @@ fn refuse_restarts(old: &Topology, new: &Topology) -> Result<(), Vec<Problem>> {
     if old.server != new.server {
         problems.extend(problem("server", "changes only with a restart; put back what was, or restart weir"));
     }
-    if old.sources != new.sources {
+    let same = old.sources.len() == new.sources.len()
+        && old.sources.iter().zip(&new.sources).all(|(old, new)| old.reads_as(new));
+    if !same {
         problems.extend(problem(
             "source",
             "sources change only with a restart; put back what was, or restart weir",

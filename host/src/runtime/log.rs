@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use weir_core::batch::{Batch, Incoming, Position};
+use weir_core::codec::StreamCounters;
 use weir_core::recent::Recent;
 use weir_core::record::{Command, Payload, Record};
 use weir_core::sequencer::{STREAMS_MAX, Sequencer};
@@ -31,6 +32,10 @@ pub struct Stream {
     pub schema_changes_total: u64,
     pub last_event_time_unix_ns: Option<i64>,
     pub derived: bool,
+    /// What the builders of the sources had to do with its events.
+    pub built: StreamCounters,
+    /// Rows that units let out as late, once for each unit that did.
+    pub late_total: u64,
     /// Indexes into `Log::flows`, by generation of the routes.
     routes: (u64, Arc<[usize]>),
 }
@@ -128,6 +133,8 @@ impl Log {
             schema_changes_total: 0,
             last_event_time_unix_ns: None,
             derived,
+            built: StreamCounters::default(),
+            late_total: 0,
             routes: (u64::MAX, Arc::new([])),
         });
         let schema = batch.columns.schema_ref();

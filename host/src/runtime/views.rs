@@ -1,6 +1,5 @@
 //! Copies for the API, taken under short locks.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,7 +23,6 @@ use crate::view;
 impl Runtime {
     pub fn streams(&self) -> Vec<view::StreamView> {
         let rates = self.rates.lock().streams.clone();
-        let late = self.late_by_stream();
         let log = self.log.lock();
         let mut streams: Vec<view::StreamView> = log
             .streams
@@ -33,7 +31,6 @@ impl Runtime {
                 let clock = log.sequencer.stream(triplet);
                 let mut view = stream_view(triplet, stream);
                 view.events_per_s = rates.get(triplet.as_str()).map_or(0.0, |rate| rate.per_s);
-                view.late_total = late.get(triplet.as_str()).copied().unwrap_or(0);
                 view.future_total = clock.map_or(0, |clock| clock.future_total);
                 view.watermark_unix_ns =
                     clock.map(|clock| clock.watermark_unix_ns).filter(|mark| *mark != WATERMARK_START);
@@ -126,27 +123,6 @@ impl Runtime {
             state_entries: NodeCounters::get(&counters.state_entries),
             to: targets(pipeline, node),
         }
-    }
-
-    /// Late rows are counted by unit; a stream shows those of the pipelines that select it.
-    fn late_by_stream(&self) -> BTreeMap<String, u64> {
-        let plans = self.configured.lock().plans.clone();
-        let log = self.log.lock();
-        let mut late = BTreeMap::new();
-        for triplet in log.streams.keys() {
-            let selects = |pipeline: &&PipelinePlan| {
-                pipeline.spec.from.iter().any(|selector| selector.matches(triplet))
-            };
-            let rows: u64 = plans
-                .iter()
-                .flat_map(|plan| &plan.pipelines)
-                .filter(selects)
-                .flat_map(|pipeline| &pipeline.nodes)
-                .map(|node| NodeCounters::get(&node.counters.late))
-                .sum();
-            late.insert(triplet.to_string(), rows);
-        }
-        late
     }
 
     pub fn configuration(&self) -> String {
@@ -301,6 +277,9 @@ impl Runtime {
             connections_open: get(&source.counters.connections_open),
             refused_total: get(&source.counters.refused_total),
             waits_total: get(&source.counters.waits_total),
+            kernel_drops_total: get(&source.counters.kernel_drops_total),
+            receive_buffer_bytes: get(&source.counters.receive_buffer_bytes),
+            codec_faults_total: get(&source.counters.codec_faults_total),
         };
         sources.iter().map(one).collect()
     }
@@ -318,7 +297,7 @@ fn stream_view(triplet: &Triplet, stream: &Stream) -> view::StreamView {
         events_total: stream.events_total,
         bytes_total: stream.bytes_total,
         events_per_s: 0.0,
-        late_total: 0,
+        late_total: stream.late_total,
         future_total: 0,
         last_event_time_unix_ns: stream.last_event_time_unix_ns,
         watermark_unix_ns: None,
@@ -332,6 +311,11 @@ fn stream_view(triplet: &Triplet, stream: &Stream) -> view::StreamView {
             })
             .collect(),
         schema_changes_total: stream.schema_changes_total,
+        widened_total: stream.built.widened,
+        mixed_to_text_total: stream.built.mixed_to_text,
+        values_dropped_total: stream.built.columns_over_limit,
+        dictionaries_replaced_total: stream.built.dictionaries_replaced,
+        dictionaries_to_text_total: stream.built.dictionaries_to_text,
         derived: stream.derived,
     }
 }

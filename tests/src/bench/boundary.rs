@@ -136,25 +136,9 @@ pub fn node(components: &Components, uses: &str, name: &str, config: &Value) -> 
         // As in a pipeline that takes the first port alone.
         unconnected: Arc::new([Arc::from("rest")]),
     };
-    Ok(Node {
-        id: Arc::clone(&made.id),
-        digest: Arc::clone(made.component.digest()),
-        plan,
-        unit: Box::new(WasmUnit::new(made, Arc::clone(&state))),
-        state,
-        run: Run::Running,
-        circuit: Circuit::default(),
-        policy: CircuitPolicy::Hold,
-        counters: Arc::default(),
-        selector: None,
-        hold_ns: 0,
-        part: 0,
-        ordinal: 0,
-        ticked_at: 0,
-        faulted: false,
-        tally: Tally::default(),
-        start: None,
-    })
+    let (id, digest) = (Arc::clone(&made.id), Arc::clone(made.component.digest()));
+    let unit = Box::new(WasmUnit::new(made, Arc::clone(&state)));
+    Ok(Node::new(id, digest, plan, state, unit))
 }
 
 /// What the unit gets to see of the batches.

@@ -107,6 +107,13 @@ impl Gather {
         changed.map(|stream| (stream.triplet.clone(), std::mem::take(&mut stream.counters))).collect()
     }
 
+    /// What happened in one stream since the last call; none: nothing, or no such stream.
+    pub fn drain_counters_of(&mut self, triplet: &Triplet) -> Option<StreamCounters> {
+        let number = self.find(triplet.as_str())?;
+        let stream = self.streams.get_mut(number as usize)?;
+        Some(std::mem::take(&mut stream.counters)).filter(|counters| *counters != StreamCounters::default())
+    }
+
     pub(super) fn count_rejected(&mut self) {
         self.rejected_total += 1;
     }

@@ -267,9 +267,17 @@ pub fn columns(check: &Check<'_>, place: &Place, member: &str, names: &[At<Strin
     names.iter().map(|name| name.value.as_str().into()).collect()
 }
 
-fn circuit(check: &Check<'_>, place: &Place, word: Option<&At<String>>) -> CircuitPolicy {
+fn circuit(check: &mut Check<'_>, place: &Place, word: Option<&At<String>>) -> CircuitPolicy {
     let all = [CircuitPolicy::RollBack, CircuitPolicy::Pass, CircuitPolicy::Hold, CircuitPolicy::Drop];
     let Some(word) = word else { return CircuitPolicy::Hold };
+    if word.value == CircuitPolicy::RollBack.word() {
+        // Said aloud, since an operator who counts on it would find a stopped unit instead.
+        check.warning(
+            place,
+            "on_open_circuit = \"roll-back\" acts as \"hold\": there is no older version of the unit to go back to, as long as \
+             units are not swapped one by one; write \"hold\", \"pass\" or \"drop\"",
+        );
+    }
     all.into_iter().find(|policy| policy.word() == word.value).unwrap_or_else(|| {
         let near = hint(&word.value, all.map(CircuitPolicy::word));
         check.problem(

@@ -6,12 +6,15 @@
 use serde_json::Value;
 use toml::de::DeTable;
 
+pub use self::source::{Fields, Source, Tls};
 pub use super::reader::At;
 use super::reader::{Reader, Section};
 use super::{
     CHARTS_MAX, COLUMNS_MAX, FROM_MAX, METRIC_ROLLUPS_MAX, METRICS_MAX, PIPELINES_MAX, Place, RULES_MAX,
     SELECTORS_MAX, SERIES_MAX, SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
 };
+
+mod source;
 
 type Text = At<String>;
 
@@ -30,26 +33,6 @@ pub struct Server {
     pub place: Place,
     pub listen: Option<Text>,
     pub hosts: Vec<Text>,
-}
-
-#[derive(Debug)]
-pub struct Source {
-    pub place: Place,
-    pub name: Text,
-    pub kind: Text,
-    pub listen: Option<Text>,
-    pub triplet: Option<Text>,
-    pub may_write: Option<Vec<Text>>,
-    pub fields: Fields,
-}
-
-#[derive(Debug, Default)]
-pub struct Fields {
-    pub place: Place,
-    pub application: Option<Text>,
-    pub environment: Option<Text>,
-    pub event_type: Option<Text>,
-    pub time: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -172,7 +155,7 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
     let mut top = Section::new(reader, "", 1, document.get_ref());
     let configuration = Configuration {
         server: top.table("server").map(server).unwrap_or_default(),
-        sources: top.tables("source", SOURCES_MAX).into_iter().map(source).collect(),
+        sources: top.tables("source", SOURCES_MAX).into_iter().map(source::source).collect(),
         pipelines: top.tables("pipeline", PIPELINES_MAX).into_iter().map(pipeline).collect(),
         rules: top.tables("rule", RULES_MAX).into_iter().map(rule).collect(),
         charts: top.tables("chart", CHARTS_MAX).into_iter().map(chart).collect(),
@@ -194,25 +177,6 @@ fn server(mut section: Section<'_>) -> Server {
     let listen = section.text("listen");
     let hosts = section.texts("hosts", 64).unwrap_or_default();
     Server { listen, hosts, place: section.finish() }
-}
-
-fn source(mut section: Section<'_>) -> Source {
-    let name = section.required("name", "\"tcp\"");
-    call(&mut section, "", "source", &name);
-    let kind = section.required("kind", "\"tcp\" (or http, host, weir)");
-    let listen = section.text("listen");
-    let triplet = section.text("triplet");
-    let may_write = section.texts("may_write", SELECTORS_MAX);
-    let fields = section.table("fields").map(fields).unwrap_or_default();
-    Source { name, kind, listen, triplet, may_write, fields, place: section.finish() }
-}
-
-fn fields(mut section: Section<'_>) -> Fields {
-    let application = section.text("application");
-    let environment = section.text("environment");
-    let event_type = section.text("type");
-    let time = section.text("time");
-    Fields { application, environment, event_type, time, place: section.finish() }
 }
 
 fn pipeline(mut section: Section<'_>) -> Pipeline {
