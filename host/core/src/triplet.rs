@@ -115,6 +115,20 @@ impl Selector {
     }
 }
 
+impl Selector {
+    /// Whether there is a triplet that both match.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.parts.iter().zip(&other.parts).all(|(left, right)| {
+            match (left.strip_suffix('*'), right.strip_suffix('*')) {
+                (Some(left), Some(right)) => left.starts_with(right) || right.starts_with(left),
+                (Some(prefix), None) => right.starts_with(prefix),
+                (None, Some(prefix)) => left.starts_with(prefix),
+                (None, None) => left == right,
+            }
+        })
+    }
+}
+
 impl FromStr for Selector {
     type Err = TripletError;
 
@@ -158,6 +172,17 @@ mod tests {
         assert!(matches("shop/*/req*", "shop/prod/request"));
         assert!(!matches("shop/prod/req", "shop/prod/request"));
         assert!(!matches("other/*/*", "shop/prod/request"));
+    }
+
+    #[test]
+    fn selectors_overlap_where_one_triplet_could_match_both() {
+        let overlap = |left: &str, right: &str| {
+            let [left, right]: [Selector; 2] = [left, right].map(|text| text.parse().unwrap());
+            assert_eq!(left.overlaps(&right), right.overlaps(&left));
+            left.overlaps(&right)
+        };
+        assert!(overlap("a/*/c*", "a/b/cd") && overlap("a/b/c*", "*/b/cd*") && overlap("*/*/*", "a/b/c"));
+        assert!(!overlap("a/b/c*", "a/b/d*") && !overlap("a/b/c", "a/b/d") && !overlap("a/b/cd*", "a/b/c"));
     }
 
     #[test]

@@ -140,6 +140,7 @@ pub fn node(components: &Components, uses: &str, name: &str, config: &Value) -> 
         id: Arc::clone(&made.id),
         digest: Arc::clone(made.component.digest()),
         plan,
+        made_from: "".into(),
         unit: Box::new(WasmUnit::new(made, Arc::clone(&state))),
         state,
         run: Run::Running,

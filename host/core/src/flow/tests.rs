@@ -82,6 +82,7 @@ fn node(id: &str) -> Node {
         id: id.into(),
         digest: "sha256:0".into(),
         plan,
+        made_from: "".into(),
         unit: Box::new(Counts(Arc::clone(&state))),
         state,
         run: Run::Running,
