@@ -18,11 +18,14 @@ use condition::Condition;
 use show::Format;
 use top::Sort;
 
+mod ask;
 mod check;
 mod condition;
+mod config;
 mod inspect;
 mod manual;
 mod paths;
+mod pipeline;
 mod remote;
 mod run;
 mod send;
@@ -37,6 +40,9 @@ Examples:
   weir run --config weir.toml --data ./data
   weir check --config weir.toml   all problems at once, with line and fix
   weir inspect my_filter.wasm     what a component is, wants and may
+  weir pipeline ls                what runs, and how fast
+  weir pipeline inject cpu/hot --use filter --set keep='busy_percent > 90' --after cores --branch
+  weir config undo                back to the configuration before
   weir tail host/local/cpu        events as they come, one JSON object per line
   weir top                        what each unit costs, live
   echo '{\"ms\":12}' | weir send my/dev/click
@@ -47,7 +53,7 @@ Environment:
   XDG_CONFIG_HOME   weir/weir.toml there is used where there is no ./weir.toml
   XDG_DATA_HOME     weir/ there is the default folder for data
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by a second Ctrl-C";
+Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 another change came first, 130 ended by a second Ctrl-C";
 
 /// Where the built-in configuration listens.
 const SERVER: &str = "http://127.0.0.1:7070";
@@ -113,6 +119,10 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Looks at the pipelines of a running host and edits them under load.
+    Pipeline(pipeline::PipelineArguments),
+    /// The configuration of a running host: revisions, diff, undo, export.
+    Config(config::ConfigArguments),
     /// Standard input: a component. Standard output: its machine code. For `weir run` itself.
     #[command(hide = true)]
     CompileComponent,
@@ -136,6 +146,9 @@ struct CheckArguments {
     /// Configuration; else the one that `weir run` would take.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A warning fails too (exit code 1): an unused port, a selector that nothing matches, a key without an end.
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 #[derive(Args)]
@@ -256,6 +269,8 @@ pub fn main() -> ExitCode {
         Command::Top(arguments) => top::top(&arguments),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::man(&folder),
+        Command::Pipeline(arguments) => pipeline::pipeline(arguments),
+        Command::Config(arguments) => config::config(arguments),
         Command::CompileComponent => compile_component(),
     };
     match result {
@@ -330,6 +345,12 @@ mod tests {
         assert!(Arguments::try_parse_from(["weir", "tail", "a/b/c", "-n", "5"]).is_ok());
         assert!(Arguments::try_parse_from(["weir", "tail", "a/b/c", "-n", "1001"]).is_err());
         assert!(Arguments::try_parse_from(["weir", "send", "--tcp", "1.2.3.4:1"]).is_err());
+        let inject =
+            ["weir", "pipeline", "inject", "p/u", "--use", "filter", "--set", "keep=x > -1", "--after", "a"];
+        assert!(Arguments::try_parse_from(inject).is_ok());
+        assert!(
+            Arguments::try_parse_from(["weir", "config", "undo", "--to", "3", "--if-revision", "4"]).is_ok()
+        );
     }
 
     #[test]

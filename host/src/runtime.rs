@@ -2,22 +2,26 @@
 //!
 //! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
-//! `queue`, `actor`, `overs` (who makes sources wait), `handoff`, `backfill` (new metrics over the recent rings), `workers`, `build` (configuration to flows),
-//! `shelf` (faults, dead letters, signals), `commit` (effects of a record),
-//! `configure`, `rates`, `views`, `own` (counters as events).
+//! `queue`, `actor`, `overs` (who makes sources wait), `switch` (the moment of a change), `handoff`, `backfill` (new metrics over the recent rings), `workers`,
+//! `build` (configuration to flows), `shelf` (faults, dead letters, signals), `commit` (effects of a record), `configure`, `edits` (changes that are asked for),
+//! `revisions`, `rates`, `views`, `own` (counters as events).
 
 mod actor;
 mod backfill;
 mod build;
 mod commit;
 mod configure;
+mod edits;
 mod handoff;
 mod log;
+mod outline;
 mod overs;
 mod own;
 mod queue;
 mod rates;
+mod revisions;
 mod shelf;
+mod switch;
 mod views;
 mod workers;
 
@@ -45,6 +49,7 @@ use workers::{FindHandoff, Workers};
 
 pub use build::FlowPlan;
 pub use configure::Checked;
+pub use edits::{By, Changed, Refused};
 pub use views::rfc3339;
 
 /// Ticks move idle streams on and wake timers.
@@ -185,6 +190,11 @@ impl Runtime {
         }
     }
 
+    /// The clock for people, RFC 3339.
+    pub fn now_text(&self) -> String {
+        rfc3339(clock_unix_ns())
+    }
+
     pub fn now_unix_ns(&self) -> i64 {
         clock_unix_ns()
     }
@@ -237,7 +247,9 @@ impl Runtime {
         let flows: Vec<_> = self.log.lock().flows().iter().map(|flow| Arc::clone(&flow.actor)).collect();
         let mut empty = false;
         while !empty && Instant::now() < until {
-            empty = flows.iter().all(|actor| actor.is_idle());
+            // A flow that is to hand over is not among them any more.
+            empty = self.handoffs.lock().iter().all(|(_, handoff)| handoff.is_complete())
+                && flows.iter().all(|actor| actor.is_idle());
             if !empty {
                 std::thread::sleep(DRAIN_LOOK);
             }

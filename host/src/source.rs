@@ -184,6 +184,16 @@ pub fn start(
     Ok(running)
 }
 
+/// What a source may write, for the question of room: those of the machine and of Weir itself write streams of their own.
+fn streams(spec: &SourceSpec) -> Arc<[Selector]> {
+    let own = match spec.kind {
+        SourceKind::Host => "host/local/*",
+        SourceKind::Weir => "weir/local/*",
+        _ => return spec.may_write.as_slice().into(),
+    };
+    own.parse().into_iter().collect()
+}
+
 /// Starts a named thread with an async runtime of its own, so that reading and decoding of one connection stay on one core.
 fn spawn<F>(
     outlet: &Outlet,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use weir_core::config::{self, Problem};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct StreamView {
@@ -180,8 +181,28 @@ pub struct RevisionView {
     pub position: u64,
     /// RFC 3339.
     pub at: String,
-    /// file, api, default
+    /// default, file, api, cli, page
     pub origin: String,
+    pub summary: String,
+    pub bytes: u64,
+}
+
+/// How the configuration file stands to what runs.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct FileView {
+    /// none, in-sync, behind, conflict, refused, missing
+    pub state: &'static str,
+    /// Without its folder.
+    pub name: Option<String>,
+    pub loaded_revision: Option<u64>,
+    /// RFC 3339.
+    pub loaded_at: Option<String>,
+    pub changed_at: Option<String>,
+    pub message: String,
+    pub problems: Vec<ProblemView>,
+    pub loads_total: u64,
+    pub refused_total: u64,
+    pub conflicts_total: u64,
 }
 
 /// One thing wrong with a configuration.
@@ -190,6 +211,23 @@ pub struct ProblemView {
     /// For example `pipeline "requests", unit "slow", config.keep`.
     pub place: String,
     pub message: String,
+    /// From 1, in the text that was given; none where it stands nowhere.
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+}
+
+/// Problems with where they stand in the text.
+pub fn problems(text: &str, problems: &[Problem]) -> Vec<ProblemView> {
+    let view = |problem: &Problem| {
+        let spot = config::locate(text, problem);
+        ProblemView {
+            place: problem.place.clone(),
+            message: problem.message.clone(),
+            line: spot.map(|spot| spot.line),
+            column: spot.map(|spot| spot.column),
+        }
+    };
+    problems.iter().map(view).collect()
 }
 
 /// A `[[metric]]` and what it stands for.

@@ -6,3 +6,4 @@ pub mod config;
 pub mod host;
 pub mod pages;
 pub mod process;
+pub mod prove;

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use crate::triplet::{Selector, Triplet};
 
 mod check;
+mod json;
+mod locate;
 pub mod measure;
 mod metric;
 mod near;
@@ -25,6 +27,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use json::json;
+pub use locate::{Spot, locate};
 pub use near::hint;
 pub use order::flows;
 pub use source::{

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use super::{Api, ApiError, off_thread};
 use crate::live::Live;
 use crate::runtime::Runtime;
-use crate::view::{PipelineView, SourceView, StreamView, UnitView};
+use crate::view::{FileView, PipelineView, SourceView, StreamView, UnitView};
 
 const SAMPLES_MAX: usize = 50_000;
 
@@ -27,6 +27,9 @@ pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
         streams(&mut out, &api.runtime.streams());
         let (revision, pipelines) = api.runtime.pipelines();
         out.one("weir_configuration_revision", "gauge", "number of the running revision", revision as f64);
+        if let Some(file) = &api.file {
+            configuration_file(&mut out, &file.view());
+        }
         flows(&mut out, &pipelines);
         units(&mut out, &pipelines);
         rest(&mut out, &api.runtime);
@@ -34,6 +37,19 @@ pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
         out.finish()
     });
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.await?).into_response())
+}
+
+fn configuration_file(out: &mut Exposition, file: &FileView) {
+    let name = "weir_configuration_file_state";
+    out.family(name, "gauge", "1 for how the configuration file stands to what runs");
+    out.sample(&[("state", file.state)], 1.0);
+    let looks = "what became of changes of the configuration file";
+    out.family("weir_configuration_file_changes_total", "counter", looks);
+    for (result, count) in
+        [("loaded", file.loads_total), ("refused", file.refused_total), ("conflict", file.conflicts_total)]
+    {
+        out.sample(&[("result", result)], count as f64);
+    }
 }
 
 /// Reads one number of a view.

@@ -59,6 +59,10 @@ pub fn wanted(topology: &Topology, plans: &[Arc<FlowPlan>], known: &HashSet<Arc<
 }
 
 impl Backfill {
+    pub fn pipeline(&self) -> &str {
+        self.plan.pipelines.first().map_or("", |pipeline| &pipeline.spec.name)
+    }
+
     /// The events of sources, under the lock that gives the command its position.
     pub fn take_recent(&mut self, log: &Log) {
         self.take(log, false);
@@ -76,7 +80,11 @@ impl Backfill {
     /// ended, and before it begins: then the rings of derived streams are those of the position too.
     pub fn run(mut self, log: &Mutex<Log>, commit: &dyn Commit, legacies: &mut Legacies) {
         self.take(&log.lock(), true);
-        let mut flow = self.plan.build(0, &mut Legacies::new());
+        if let Some(first) = legacies.first_waiting(&self.plan) {
+            // What waits runs through the new flow itself.
+            self.batches.retain(|batch| batch.position < first);
+        }
+        let mut flow = self.plan.build(0, &mut Legacies::default());
         for record in sequencer::replayed(std::mem::take(&mut self.batches)) {
             let done = catch_unwind(AssertUnwindSafe(|| flow.run(&record, true, &monotonic_ns)));
             match done {
@@ -96,8 +104,9 @@ impl Backfill {
         for node in flow.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes) {
             node.unit.close();
             if self.born.contains(&node.id) {
-                let legacy = Legacy { plan: Arc::clone(&node.plan), state: Arc::clone(&node.state) };
-                legacies.entry((Arc::clone(&node.id), 0)).or_insert(legacy);
+                let legacy =
+                    Legacy { plan: Arc::clone(&node.plan), state: Arc::clone(&node.state), running: None };
+                legacies.nodes.entry((Arc::clone(&node.id), 0)).or_insert(legacy);
             }
         }
     }

@@ -10,7 +10,7 @@ use arrow_schema::SchemaRef;
 use weir_core::batch::{Batch, Incoming, Position};
 use weir_core::codec::StreamCounters;
 use weir_core::recent::Recent;
-use weir_core::record::{Command, Payload, Record};
+use weir_core::record::{Command, Payload, Record, Run};
 use weir_core::sequencer::{STREAMS_MAX, Sequencer};
 use weir_core::triplet::Triplet;
 
@@ -44,6 +44,8 @@ pub struct Log {
     pub sequencer: Sequencer,
     pub streams: HashMap<Triplet, Stream>,
     flows: Vec<Routed>,
+    /// What operators have paused or stopped as of the newest record, by name of the pipeline or id of the node.
+    pub runs: HashMap<Arc<str>, Run>,
     generation: u64,
     pub refused_rows_total: u64,
     pub records_total: u64,
@@ -59,6 +61,7 @@ impl Log {
             sequencer,
             streams: HashMap::new(),
             flows: Vec::new(),
+            runs: HashMap::new(),
             generation: 0,
             refused_rows_total: 0,
             records_total: 0,
@@ -104,6 +107,16 @@ impl Log {
     }
 
     pub fn command(&mut self, command: Command, clock_unix_ns: i64, claimed: &mut Claimed) -> Position {
+        match &command {
+            Command::Pipeline { pipeline: id, run: Run::Running }
+            | Command::Unit { unit: id, run: Run::Running } => {
+                self.runs.remove(id);
+            }
+            Command::Pipeline { pipeline: id, run } | Command::Unit { unit: id, run } => {
+                self.runs.insert(Arc::clone(id), *run);
+            }
+            Command::Configure { .. } => {}
+        }
         let record = self.sequencer.command(command, clock_unix_ns);
         let position = record.position;
         self.give_all(record, claimed);

@@ -155,9 +155,30 @@ impl Runtime {
         topology.metrics.iter().filter_map(view).collect()
     }
 
+    pub fn revision(&self) -> u64 {
+        self.configured.lock().revision
+    }
+
+    /// The number of the running revision and its text.
+    pub fn running(&self) -> (u64, String) {
+        let configured = self.configured.lock();
+        let text = configured.topology.as_ref().map(|topology| topology.text.clone()).unwrap_or_default();
+        (configured.revision, text)
+    }
+
+    /// The text of a revision that is kept.
+    pub fn revision_text(&self, revision: u64) -> Option<Arc<str>> {
+        self.configured.lock().revisions.get(revision).map(|known| Arc::clone(&known.text))
+    }
+
+    /// The number of the revision before another.
+    pub fn revision_before(&self, revision: u64) -> Option<u64> {
+        self.configured.lock().revisions.before(revision).map(|known| known.revision)
+    }
+
     /// Newest first.
     pub fn revisions(&self) -> Vec<view::RevisionView> {
-        self.configured.lock().revisions.iter().cloned().collect()
+        self.configured.lock().revisions.views()
     }
 
     pub fn components(&self) -> Vec<view::ComponentView> {
@@ -346,7 +367,7 @@ fn level_word(level: Level) -> &'static str {
 }
 
 /// The worst of its units.
-fn state_of(nodes: &[NodePlan]) -> &'static str {
+pub fn state_of(nodes: &[NodePlan]) -> &'static str {
     let any = |wanted: Shown| nodes.iter().any(|node| node.counters.shown() == wanted);
     if any(Shown::OpenCircuit) || any(Shown::Faulted) {
         "faulted"
@@ -362,7 +383,12 @@ fn state_of(nodes: &[NodePlan]) -> &'static str {
 fn targets(pipeline: &PipelinePlan, node: &NodePlan) -> Vec<String> {
     let index = pipeline.nodes.iter().position(|known| known.made.id == node.made.id);
     let ports = index.and_then(|index| pipeline.routes.get(index)).map(Vec::as_slice).unwrap_or_default();
-    let name = |target: &Target| match target {
+    ports.iter().flatten().filter_map(|target| target_word(pipeline, target)).collect()
+}
+
+/// Who takes rows, as people call it.
+pub fn target_word(pipeline: &PipelinePlan, target: &Target) -> Option<String> {
+    match target {
         Target::Node(index) => pipeline.nodes.get(*index).map(|node| node.made.id.to_string()),
         Target::Series(index) => {
             pipeline.spec.series.get(*index).map(|series| format!("series {}", series.metric))
@@ -370,8 +396,7 @@ fn targets(pipeline: &PipelinePlan, node: &NodePlan) -> Vec<String> {
         Target::Stream(index) => {
             pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.triplet))
         }
-    };
-    ports.iter().flatten().filter_map(name).collect()
+    }
 }
 
 fn event_view(event: RecentEvent) -> view::EventView {

@@ -96,7 +96,7 @@ pub fn port_ref(text: &str, units: &[&str]) -> Result<PortRef, String> {
 }
 
 /// In the order of the text, `from` by that order.
-fn units(check: &Check<'_>, raw: &raw::Pipeline, pipeline: &str, names: &[&str]) -> Vec<UnitSpec> {
+fn units(check: &mut Check<'_>, raw: &raw::Pipeline, pipeline: &str, names: &[&str]) -> Vec<UnitSpec> {
     let mut before = INPUT;
     let mut units = Vec::with_capacity(raw.units.len());
     for raw in &raw.units {

@@ -146,8 +146,12 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
     }
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let line = error.span().map_or(0, |span| reader.line(span.start));
-        reader.problem(line, format!("TOML (line {line})"), error.message().trim().replace('\n', ", "));
+        let (line, column) = error.span().map_or((0, 0), |span| reader.spot(text, span.start));
+        reader.problem(
+            line,
+            format!("TOML (line {line}, column {column})"),
+            error.message().trim().replace('\n', ", "),
+        );
     }
     if !errors.is_empty() {
         return Configuration::default();

@@ -210,7 +210,7 @@ window = "10"
 
 #[test]
 fn what_is_not_toml_is_told_with_its_line() {
-    check("[server]\nlisten = 1 2\nx = [\n", &[("TOML (line 2)", ""), ("TOML (line 3)", "")]);
+    check("[server]\nlisten = 1 2\nx = [\n", &[("TOML (line 2,", ""), ("TOML (line 3,", "")]);
     let long = "#".repeat(TEXT_BYTES_MAX + 1);
     check(&long, &[("configuration", "at most 1048576")]);
     assert!(Topology::parse(&format!("a = {}", "[".repeat(100_000))).is_err());

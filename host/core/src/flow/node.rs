@@ -27,6 +27,8 @@ pub struct Node {
     pub id: Arc<str>,
     pub digest: Arc<str>,
     pub plan: Arc<Plan>,
+    /// What the unit was made from: an equal one may go on in its place.
+    pub made_from: Arc<str>,
     pub unit: Box<dyn Unit>,
     pub state: SharedState,
     pub run: Run,
@@ -92,6 +94,7 @@ impl Node {
             id,
             digest,
             plan,
+            made_from: "".into(),
             unit,
             state,
             run: Run::Running,
