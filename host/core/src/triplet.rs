@@ -115,7 +115,7 @@ impl Selector {
     }
 
     /// Whether there can be a triplet that both match.
-    pub fn meets(&self, other: &Self) -> bool {
+    pub fn overlaps(&self, other: &Self) -> bool {
         self.parts.iter().zip(&other.parts).all(|(left, right)| {
             match (left.strip_suffix('*'), right.strip_suffix('*')) {
                 (Some(left), Some(right)) => left.starts_with(right) || right.starts_with(left),
@@ -180,19 +180,19 @@ mod tests {
     }
 
     #[test]
-    fn selectors_meet_where_one_triplet_fits_both() {
-        let meets = |left: &str, right: &str| {
+    fn selectors_overlap_where_one_triplet_fits_both() {
+        let overlap = |left: &str, right: &str| {
             let [left, right]: [Selector; 2] = [left, right].map(|text| text.parse().unwrap());
-            assert_eq!(left.meets(&right), right.meets(&left), "{left} {right}");
-            left.meets(&right)
+            assert_eq!(left.overlaps(&right), right.overlaps(&left), "{left} {right}");
+            left.overlaps(&right)
         };
         for (left, right) in
             [("*/*/*", "a/b/c"), ("a/b/c", "a/b/c"), ("a/b/re*", "a/*/r*"), ("a/b*/c", "a/bb/*")]
         {
-            assert!(meets(left, right), "{left} {right}");
+            assert!(overlap(left, right), "{left} {right}");
         }
         for (left, right) in [("a/b/c", "a/b/d"), ("a/b/re*", "a/b/s*"), ("a/b*/c", "a/c/*")] {
-            assert!(!meets(left, right), "{left} {right}");
+            assert!(!overlap(left, right), "{left} {right}");
         }
         let triplet: Triplet = "a/b/c".parse().unwrap();
         assert_eq!(Selector::from(&triplet), "a/b/c".parse().unwrap());

@@ -56,7 +56,7 @@ impl Overs {
         }
         let flows = self.flows.lock();
         let wants = |flow: &Arc<Wanted>| {
-            flow.selectors.iter().any(|wanted| streams.iter().any(|stream| stream.meets(wanted)))
+            flow.selectors.iter().any(|wanted| streams.iter().any(|stream| stream.overlaps(wanted)))
         };
         !flows.iter().any(wants)
     }

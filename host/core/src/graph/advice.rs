@@ -41,7 +41,7 @@ fn written(topology: &Topology) -> Vec<Selector> {
 
 fn selectors(spec: &PipelineSpec, written: &[Selector], warnings: &mut Vec<Problem>) {
     for selector in &spec.from {
-        if !written.iter().any(|known| known.meets(selector)) {
+        if !written.iter().any(|known| known.overlaps(selector)) {
             let may: Vec<String> = written.iter().map(|known| format!("`{known}`")).collect();
             warnings.push(Problem {
                 place: spec.place.member("from"),
