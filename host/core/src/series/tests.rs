@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, StringArray};
 
-use super::{Appended, Points, SeriesStore};
+use super::{Appended, Points, SILENT_CROWDED_NS, SILENT_NS, SeriesStore};
 use crate::triplet::Triplet;
 
 fn triplet() -> Triplet {
