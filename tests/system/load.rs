@@ -74,7 +74,10 @@ fn a_source_waits_only_for_flows_that_want_its_streams() {
     let config = slow_config()
         .replace("from = [\"my/dev/event\"]\nlag", "from = [\"my/dev/slow\"]\nlag")
         .replace("fault = \"spin\"", "fault = \"spin\", on_row_value = { column = \"x\", equals = 13 }")
-        .replace("triplet = \"my/dev/event\"\n", "triplet = \"my/dev/event\"\nmay_write = [\"my/dev/event\", \"b/*/*\"]\n");
+        .replace(
+            "triplet = \"my/dev/event\"\n",
+            "triplet = \"my/dev/event\"\nmay_write = [\"my/dev/event\", \"b/*/*\"]\n",
+        );
     let host = TestHost::start(&config).unwrap();
     let body: String = (0..2_000).map(line).collect();
     let until = Instant::now() + Duration::from_secs(30);
