@@ -161,8 +161,8 @@ fn bombs_and_broken_bodies_are_refused() {
     let gzip = [("content-encoding", "gzip")];
     let post =
         |body: &[u8]| client::request(host.http, "POST", "/ingest/my/dev/event", &gzip, body).unwrap().status;
-    // 256 MiB of spaces, and the same several times over as members of one body.
-    let bomb = zeros(256 << 20);
+    // 64 MiB of spaces, and the same several times over as members of one body.
+    let bomb = zeros(64 << 20);
     assert!(bomb.len() < 1 << 20, "{}", bomb.len());
     assert_eq!(post(&bomb), 413);
     assert_eq!(post(&bomb.repeat(8)), 413);
@@ -245,8 +245,8 @@ fn with_no_file_handles_left_it_waits_without_spinning_and_recovers() {
     let mut old = connect(&host);
     old.write_all(b"{\"key\":\"a\",\"x\":1}\n").unwrap();
     host.wait_unit("count/all", "rows_in_total", 1).unwrap();
-    limit_files(&host, 200);
-    let crowd: Vec<TcpStream> = (0..400).map(|_| connect(&host)).collect();
+    limit_files(&host, 120);
+    let crowd: Vec<TcpStream> = (0..180).map(|_| connect(&host)).collect();
     let web: Vec<TcpStream> =
         (0..100).filter_map(|_| TcpStream::connect(("127.0.0.1", host.http)).ok()).collect();
     let cpu_before = cpu_ticks(&host);
