@@ -91,7 +91,9 @@ impl Guard {
     /// A request whose line names a server (`GET http://name/ HTTP/1.1`) means that one, whatever its `Host` says (RFC 9112, section 3.2.2).
     fn check_target(&self, target: &Uri) -> Result<(), ApiError> {
         match target.authority() {
-            Some(authority) if !self.is_ours(authority.as_str()) => Err(self.not_ours()),
+            Some(authority) if authority.as_str().contains('@') || !self.is_ours(authority.as_str()) => {
+                Err(self.not_ours())
+            }
             _ => Ok(()),
         }
     }
