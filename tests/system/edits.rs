@@ -166,7 +166,7 @@ fn a_changed_file_is_taken_a_bad_one_refused_and_a_conflict_shown() {
 
 #[test]
 fn a_hang_up_loads_the_file_at_once() {
-    let host = TestHost::start(COUNT).unwrap();
+    let mut host = TestHost::start(COUNT).unwrap();
     let path = host.folder.path().join("weir.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("# mine\n{text}")).unwrap();
