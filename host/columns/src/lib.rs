@@ -1,6 +1,6 @@
 //! Bytes of events whose schema nobody declared in; Arrow columns, rejected rows and schema changes out.
 //!
-//! A decoder reads one format and makes rows; [`Tables`] makes columns of rows: a row is staged ([`Row`]),
+//! A decoder reads one format and makes rows ([`json`] is one); [`Tables`] makes columns of rows: a row is staged ([`Row`]),
 //! the fields that are named in [`Settings::route_fields`] choose its table, and committing it writes the table's column builders. So
 //! events of many streams on one connection are split without being decoded twice, and a bad event leaves nothing behind. Batches come
 //! back as [`Finished`]: a record batch, the rows' times, and how the schema changed.
@@ -12,6 +12,7 @@
 
 mod column;
 mod dictionary;
+pub mod json;
 
 mod limits;
 mod reject;

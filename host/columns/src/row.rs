@@ -103,7 +103,7 @@ impl<'t> Row<'t> {
                 .not_text(&self.tables.fields.column_name(field.0, &self.tables.settings)));
         };
         let span = self.place(text.as_bytes())?;
-        self.tables.stage_route(route, span);
+        self.tables.stage_route(self.chunk, route, span);
         Ok(())
     }
 
@@ -166,17 +166,21 @@ impl Tables {
         if self.stage.keys > self.settings.limits.keys_max {
             return Err(self.too_many_keys());
         }
-        if !self.fields.mark(field, self.stage.stamp) {
+        let canonical = self.fields.get(field).map_or(field, |entry| entry.canonical);
+        if !self.fields.mark(canonical, self.stage.stamp) {
             return Err(self.duplicate(field));
         }
         Ok(())
     }
 
+    /// Notes a part of the route, and finds the table when it is the last one.
     #[inline(always)]
-    pub(crate) fn stage_route(&mut self, route: u8, span: Span) {
-        if let Some(slot) = self.stage.route.get_mut(route as usize) {
-            *slot = span;
-            self.stage.named |= 1 << route;
+    pub(crate) fn stage_route(&mut self, chunk: &[u8], route: u8, span: Span) {
+        let Some(slot) = self.stage.route.get_mut(route as usize) else { return };
+        *slot = span;
+        self.stage.named |= 1 << route;
+        if self.stage.named == self.all_routes {
+            self.stage.table = self.known_table(chunk);
         }
     }
 

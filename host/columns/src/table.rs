@@ -116,6 +116,12 @@ impl Table {
         }
     }
 
+    /// The same for the kinds that are rarer.
+    #[inline(never)]
+    pub fn put_rare(&mut self, column: u32, value: Raw<'_>) {
+        self.put(column, value);
+    }
+
     #[inline(never)]
     fn adapt_and_put(&mut self, column: u32, value: Raw<'_>) {
         let row = self.time.len();
