@@ -44,6 +44,31 @@ impl<'t> Row<'t> {
         Ok(Field(field))
     }
 
+    /// The field that followed `previous` in an object last time, and its name.
+    #[inline(always)]
+    pub(crate) fn expected(&self, object: Object, previous: Option<Field>) -> Option<(Field, &[u8])> {
+        let previous = previous.map_or(NONE, |field| field.0);
+        let (field, name) = self.tables.fields.expected(object.0, previous)?;
+        Some((Field(field), name))
+    }
+
+    /// Does for a field that was found in another way what [`Row::field`] does.
+    #[inline(always)]
+    pub(crate) fn take_known(&mut self, field: Field) -> Result<(), Refusal> {
+        self.tables.take_key(field.0)
+    }
+
+    /// Whether the field is neither a time nor part of the route, so that it may be an object.
+    pub(crate) fn is_plain(&self, field: Field) -> bool {
+        self.tables.fields.get(field.0).is_none_or(|entry| entry.role == Role::Value)
+    }
+
+    /// Whether the field chooses the table.
+    #[inline(always)]
+    pub(crate) fn is_route(&self, field: Field) -> bool {
+        self.tables.fields.get(field.0).is_some_and(|entry| matches!(entry.role, Role::Route(_)))
+    }
+
     /// The object under a field, for the fields inside it. The decoder bounds the depth by `Limits::depth_max`.
     pub fn object(&mut self, field: Field) -> Object {
         Object(self.tables.fields.child(field.0))

@@ -130,6 +130,16 @@ impl Fields {
         self.entries.get(field as usize)
     }
 
+    /// The field that followed `previous` (or [`NONE`]) in an object last time, and its name.
+    #[inline(always)]
+    pub fn expected(&self, object: u32, previous: u32) -> Option<(u32, &[u8])> {
+        let expected = match self.entries.get(previous as usize) {
+            Some(entry) => entry.next,
+            None => self.objects.get(object as usize)?.first,
+        };
+        Some((expected, self.entries.get(expected as usize)?.name.as_bytes()))
+    }
+
     /// The field of that name after `previous` (or [`NONE`]) in an object, where it is known.
     #[inline]
     pub fn find(&mut self, object: u32, previous: u32, name: &[u8]) -> Option<u32> {

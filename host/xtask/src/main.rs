@@ -10,6 +10,7 @@ mod command;
 mod components;
 mod docs;
 mod examples;
+mod fuzz;
 mod page;
 mod program;
 mod scratch;
@@ -58,6 +59,11 @@ enum Command {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
+    /// Decoders that live long against oracles: fuzz codec --cases 10000000, or json, msgpack, logfmt; --seed S --life N sees a failure again.
+    Fuzz {
+        #[arg(required = true, value_name = "FORMAT", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The house rules that no lint knows: module docs, sizes, names, boundaries, links.
     Tidy,
     /// Builds the components of plugins/ only.
@@ -85,6 +91,7 @@ fn run(root: &Path, command: Command) -> Result<ExitCode> {
         Command::Run { arguments } => program::run(root, &arguments),
         Command::Test => Ok(test::test(root)),
         Command::Bench { names } => bench::bench(root, &names),
+        Command::Fuzz { arguments } => fuzz::fuzz(root, &arguments),
         Command::Tidy => tidy::tidy(root).map(|()| ExitCode::SUCCESS),
         Command::Components => {
             command::say("components");
