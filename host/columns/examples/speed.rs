@@ -8,8 +8,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use weir_columns::json::{Input, Scanner};
-use weir_columns::{Refusal, Router, Settings, Tables};
+use weir_columns::json::Scanner;
+use weir_columns::{Input, Refusal, Router, Settings, Tables};
 
 const EVENTS: usize = 100_000;
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -39,6 +39,7 @@ use self::held::Held;
 use self::rows::Rows;
 use self::skip::is_space;
 use self::stop::{Cause, Stop};
+use crate::input::Input;
 use crate::reject::{REJECTED_KEPT_MAX, Refusal, Rejected};
 use crate::routes::Router;
 use crate::tables::Tables;
@@ -94,17 +95,6 @@ enum Flow {
     On(usize),
     /// With more bytes; those from there on are needed again.
     Hold(usize),
-}
-
-/// Bytes of a connection, and what is known of them.
-#[derive(Clone, Copy)]
-pub struct Input<'a> {
-    /// Starts with what the last call did not consume.
-    pub chunk: &'a [u8],
-    /// No more will come.
-    pub end: bool,
-    pub arrived_unix_ns: i64,
-    pub router: &'a dyn Router,
 }
 
 /// What one call works with.

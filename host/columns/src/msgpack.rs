@@ -123,7 +123,7 @@ impl Decoder {
                 Flow::Hold(from) => return from,
             }
         }
-        if end && self.array_left > 0 && !matches!(self.state, State::Lost) {
+        if end && self.array_left > 0 && matches!(self.state, State::Ready) {
             let refusal = Refusal::new("cut_off", "the input ends inside an array");
             self.reject(call, bytes.len(), bytes.len(), refusal);
         }

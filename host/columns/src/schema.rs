@@ -63,7 +63,9 @@ pub(crate) enum Role {
 
 #[derive(Debug)]
 pub(crate) struct FieldEntry {
-    name: Box<str>,
+    pub name: Box<str>,
+    /// The name can be the key of a `key=value` pair.
+    pub is_word: bool,
     object: u32,
     /// The field that stands for all spellings of the path; most often this one.
     pub canonical: u32,
@@ -130,14 +132,14 @@ impl Fields {
         self.entries.get(field as usize)
     }
 
-    /// The field that followed `previous` (or [`NONE`]) in an object last time, and its name.
+    /// The field that followed `previous` (or [`NONE`]) in an object last time.
     #[inline(always)]
-    pub fn expected(&self, object: u32, previous: u32) -> Option<(u32, &[u8])> {
+    pub fn expected(&self, object: u32, previous: u32) -> Option<(u32, &FieldEntry)> {
         let expected = match self.entries.get(previous as usize) {
             Some(entry) => entry.next,
             None => self.objects.get(object as usize)?.first,
         };
-        Some((expected, self.entries.get(expected as usize)?.name.as_bytes()))
+        Some((expected, self.entries.get(expected as usize)?))
     }
 
     /// The field of that name after `previous` (or [`NONE`]) in an object, where it is known.
@@ -181,7 +183,10 @@ impl Fields {
         let number = self.entries.len() as u32;
         let role = if object == Object::ROOT.0 { settings.role(name) } else { Role::Value };
         let canonical = self.same_path(object, name).unwrap_or(number);
-        self.entries.push(FieldEntry { name: name.into(), object, canonical, child: NONE, next: NONE, role });
+        let is_word =
+            !name.is_empty() && !name.bytes().any(|byte| byte <= b' ' || matches!(byte, b'=' | b'"'));
+        let (child, next) = (NONE, NONE);
+        self.entries.push(FieldEntry { name: name.into(), is_word, object, canonical, child, next, role });
         self.seen.push(0);
         let Self { entries, objects, index, paths, state, .. } = self;
         let key_hash = |number: &u32| {

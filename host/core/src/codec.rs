@@ -7,7 +7,7 @@
 //!
 //! Bounds: [`Limits`]. A bad event costs only itself: it becomes a [`Rejected`] with place and reason, and the `Gather` counts it. At most
 //! [`REJECTED_KEPT_MAX`] reasons stand in one list; [`Gather::rejected_total`] counts all.
-//! The built-in codec is [`json`]; others are components behind the same trait. How bytes become columns: the crate `weir-columns`.
+//! The built-in codecs are [`json`], [`msgpack`] and [`logfmt`]; others are components behind the same trait. How bytes become columns: the crate `weir-columns`.
 
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use crate::triplet::{Selector, Triplet};
 
 mod gather;
 pub mod json;
+pub mod logfmt;
+pub mod msgpack;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -89,6 +91,8 @@ pub struct Taken {
 pub fn decoder(name: &str) -> Option<Box<dyn Decode>> {
     match name {
         "json" => Some(Box::new(json::JsonDecoder::new())),
+        "msgpack" => Some(Box::new(msgpack::MsgpackDecoder::new())),
+        "logfmt" => Some(Box::new(logfmt::LogfmtDecoder::new())),
         _ => None,
     }
 }

@@ -5,8 +5,12 @@
 //! first difference with all that is needed to see it again. The same seed makes the same inputs on every machine.
 
 pub mod damage;
+pub mod direct;
 pub mod expected;
+pub mod fields;
 pub mod json;
+pub mod logfmt;
+pub mod msgpack;
 pub mod random;
 pub mod subject;
 

@@ -6,11 +6,13 @@
 use std::fmt;
 
 use anyhow::{Context, Result};
+use weir_columns::json::Scanner;
 
+use crate::direct::{Decoder, Direct};
 use crate::expected::{Columns, Expected};
-use crate::json;
 use crate::random::Random;
 use crate::subject::{Codec, Make, Subject, feed_all};
+use crate::{json, logfmt, msgpack};
 
 /// Most inputs of one decoder.
 const LIFE_INPUTS: u64 = 20_000;
@@ -28,9 +30,24 @@ pub struct Format {
     pub expect: fn(&[u8]) -> Expected,
 }
 
-/// All formats that are fuzzed.
-pub fn formats() -> [Format; 1] {
-    [Format { name: "json", input: json::input, expect: json::expect }]
+/// All formats that are fuzzed. JSON is scanned with vectors where the machine has them, and without.
+pub fn formats() -> [Format; 4] {
+    [
+        Format { name: "json", input: json::input, expect: json::expect },
+        Format { name: "json-portable", input: json::input, expect: json::expect },
+        Format { name: "msgpack", input: msgpack::input, expect: msgpack::expect },
+        Format { name: "logfmt", input: logfmt::input, expect: logfmt::expect },
+    ]
+}
+
+impl Format {
+    /// Weir's decoder of the format.
+    pub fn subject(&self) -> Result<Box<dyn Subject>> {
+        Ok(match self.name {
+            "json-portable" => Box::new(Direct::new(Decoder::Json(Box::new(Scanner::portable())))),
+            name => Box::new(Codec::new(name)?),
+        })
+    }
 }
 
 /// What to do.
@@ -47,7 +64,7 @@ pub struct Plan<'a> {
 impl Plan<'_> {
     /// Of Weir's own decoder of that format.
     pub fn of_codec(format: Format, seed: u64, cases: u64) -> Result<Summary, Failure> {
-        fuzz(&Plan { format, make: &|| Ok(Box::new(Codec::new(format.name)?)), seed, cases, life: None })
+        fuzz(&Plan { format, make: &|| format.subject(), seed, cases, life: None })
     }
 }
 

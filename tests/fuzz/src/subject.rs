@@ -10,9 +10,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
-use weir_core::batch::Incoming;
 use weir_core::codec::{Decode, Defaults, Gather, Limits, decoder};
 
 /// Time of arrival of all events; rows without a time of their own have it.
@@ -115,7 +114,8 @@ impl Subject for Codec {
     fn take(&mut self) -> Result<Output> {
         let mut output = Output { rejected: std::mem::take(&mut self.rejected), ..Output::default() };
         for batch in self.gather.take_all() {
-            output.rows.entry(batch.triplet.to_string()).or_default().extend(rows(&batch)?);
+            let rows = rows(&batch.time, &batch.columns)?;
+            output.rows.entry(batch.triplet.to_string()).or_default().extend(rows);
         }
         ensure!(self.gather.lost_total() == 0, "arrow refused a batch");
         Ok(output)
@@ -123,10 +123,10 @@ impl Subject for Codec {
 }
 
 /// The rows of a batch, its arrays checked in full.
-fn rows(batch: &Incoming) -> Result<Vec<Row>> {
+pub(crate) fn rows(time: &[i64], columns: &RecordBatch) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> =
-        batch.time.iter().map(|time| Row { time_unix_ns: *time, cells: BTreeMap::new() }).collect();
-    for (field, array) in batch.columns.schema().fields().iter().zip(batch.columns.columns()) {
+        time.iter().map(|time| Row { time_unix_ns: *time, cells: BTreeMap::new() }).collect();
+    for (field, array) in columns.schema().fields().iter().zip(columns.columns()) {
         array.to_data().validate_full().with_context(|| format!("column {}", field.name()))?;
         let name: Arc<str> = field.name().as_str().into();
         for (at, row) in rows.iter_mut().enumerate() {

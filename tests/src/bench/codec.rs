@@ -3,10 +3,11 @@
 //! Weir: chunks of 64 KiB as a socket gives them, batches of 4,096 rows built and dropped; schema, triplet, event time and dictionaries are part of it.
 //! arrow-json: the whole text at once into batches of 4,096 rows, schema from the first 1,000 events (once) and from then on given; no triplet, the time stays
 //! text. simd-json: each line into its tape, no columns. sonic-rs: each line into a struct of four borrowed fields, no columns. `serde_json`: each line into a
-//! `Value`, dropped. A way that cannot read an input (a bad line, types that change) has no figure there. Lines found and nothing else: this tells how fast the
+//! `Value`, dropped (rmp-serde for MessagePack). A way that cannot read an input (a bad line, types that change) has no figure there. Lines found and nothing else: this tells how fast the
 //! machine is today. CPU time of the thread; all ways of an input take turns, medians of the rounds. The inputs: `shapes.rs`; the ways: `codec/ways.rs`.
 
 use anyhow::{Context, Result, ensure};
+use weir_columns::json::Scanner;
 use weir_core::codec::{Gather, Limits, decoder};
 
 use super::Report;
@@ -34,6 +35,7 @@ type Way<'a> = (&'static str, Box<dyn FnMut() -> Result<usize> + 'a>);
 /// ns per event of each way for one input, round by round; empty where a way cannot read it.
 struct Measured {
     weir: Vec<f64>,
+    portable: Vec<f64>,
     arrow: Vec<f64>,
     simd: Vec<f64>,
     sonic: Vec<f64>,
@@ -41,10 +43,11 @@ struct Measured {
     lines: Vec<f64>,
 }
 
-const TITLES: [&str; 8] = [
+const TITLES: [&str; 9] = [
     "JSON, ns per event",
     "bytes",
     "weir",
+    "weir, no vectors",
     "arrow-json",
     "simd-json tape",
     "sonic-rs struct",
@@ -70,6 +73,24 @@ pub fn run() -> Result<Report> {
     for shape in shapes::hostile(EVENTS_FEW) {
         hostile = hostile.max(median(&measure(&shape, ROUNDS_FEW)?.weir));
     }
+    let msgpack = shapes::msgpack(EVENTS)?;
+    let [msgpack_ns, msgpack_value_ns] = measure_other("msgpack", &msgpack, Some(ways::msgpack_value))?;
+    let logfmt = shapes::logfmt(EVENTS);
+    let [logfmt_ns, _] = measure_other("logfmt", &logfmt, None)?;
+    for (shape, ours, theirs) in
+        [(&msgpack, &msgpack_ns, &msgpack_value_ns), (&logfmt, &logfmt_ns, &Vec::new())]
+    {
+        let nothing = Measured {
+            weir: ours.clone(),
+            portable: Vec::new(),
+            arrow: Vec::new(),
+            simd: Vec::new(),
+            sonic: Vec::new(),
+            serde: theirs.clone(),
+            lines: Vec::new(),
+        };
+        report.row(cells(shape, &nothing));
+    }
     let weir_ns = median(&usual.weir);
     report.budgeted("json_200b_ns", weir_ns, BUDGET_NS);
     report.budgeted("json_200b_to_arrow_json", ratio(&usual.weir, &usual.arrow), TO_ARROW_BUDGET);
@@ -80,6 +101,9 @@ pub fn run() -> Result<Report> {
     report.figure("json_names100k_ns", median(&names.weir));
     report.budgeted("streams10_ratio", median(&streams.weir) / weir_ns, STREAMS_BUDGET);
     report.budgeted("hostile_ratio", hostile / weir_ns, HOSTILE_BUDGET);
+    report.figure("json_200b_portable_ns", median(&usual.portable));
+    report.budgeted("msgpack_ns", median(&msgpack_ns), BUDGET_NS);
+    report.budgeted("logfmt_ns", median(&logfmt_ns), BUDGET_NS);
     report.figure("arrow_json_ns", median(&usual.arrow));
     report.figure("simd_json_tape_ns", median(&usual.simd));
     report.figure("sonic_struct_ns", median(&usual.sonic));
@@ -90,8 +114,8 @@ pub fn run() -> Result<Report> {
 
 fn cells(shape: &Shape, measured: &Measured) -> Vec<String> {
     let bytes = format!("{:.0}", shape.text.len() as f64 / shape.events as f64);
-    let all =
-        [&measured.weir, &measured.arrow, &measured.simd, &measured.sonic, &measured.serde, &measured.lines];
+    let Measured { weir, portable, arrow, simd, sonic, serde, lines } = measured;
+    let all = [weir, portable, arrow, simd, sonic, serde, lines];
     let figure = |rounds: &Vec<f64>| match rounds.is_empty() {
         true => "-".to_owned(),
         false => format!("{:.0}", median(rounds)),
@@ -110,8 +134,10 @@ fn measure(shape: &Shape, rounds: usize) -> Result<Measured> {
     let mut json = decoder("json").context("no codec `json`")?;
     let schema = ways::inferred(text).ok();
     let (mut line_buffer, mut buffers) = (Vec::new(), simd_json::Buffers::default());
-    let mut all: [(Way<'_>, bool); 6] = [
+    let (mut scanner, mut tables) = (Scanner::portable(), ways::tables());
+    let mut all: [(Way<'_>, bool); 7] = [
         (("weir", Box::new(|| ways::weir(text, &mut *json, &mut gather))), true),
+        (("weir, portable", Box::new(|| ways::portable(text, &mut scanner, &mut tables))), true),
         (
             ("arrow-json", Box::new(|| ways::arrow(text, schema.as_ref().context("no schema")?))),
             shape.good == shape.events,
@@ -142,6 +168,33 @@ fn measure(shape: &Shape, rounds: usize) -> Result<Measured> {
             }
         }
     }
-    let [weir, arrow, simd, sonic, serde, lines] = figures;
-    Ok(Measured { weir, arrow, simd, sonic, serde, lines })
+    let [weir, portable, arrow, simd, sonic, serde, lines] = figures;
+    Ok(Measured { weir, portable, arrow, simd, sonic, serde, lines })
+}
+
+/// ns per event of another format, by Weir and by its library into `Value` (none: there is none), in turn.
+fn measure_other(
+    name: &str,
+    shape: &Shape,
+    library: Option<fn(&[u8]) -> Result<usize>>,
+) -> Result<[Vec<f64>; 2]> {
+    let mut gather = Gather::new(Limits::default(), "bench");
+    let mut codec = decoder(name).with_context(|| format!("no codec `{name}`"))?;
+    let mut figures = [Vec::new(), Vec::new()];
+    for round in 0..=ROUNDS {
+        for (at, figures) in figures.iter_mut().enumerate() {
+            let begun_ns = thread_cpu_ns()?;
+            let rows = match (at, library) {
+                (0, _) => ways::weir(&shape.text, &mut *codec, &mut gather)?,
+                (_, Some(library)) => library(&shape.text)?,
+                _ => continue,
+            };
+            let ns = (thread_cpu_ns()? - begun_ns) as f64;
+            ensure!(rows == shape.good, "{name}: {rows} rows of {} events", shape.good);
+            if round > 0 {
+                figures.push(ns / shape.events as f64);
+            }
+        }
+    }
+    Ok(figures)
 }

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Result;
+
 use super::events::Requests;
 
 /// One input.
@@ -231,6 +233,32 @@ pub fn messy(events: usize) -> Shape {
 /// The keys of each event in an order of its own.
 pub fn shuffled(events: usize) -> Shape {
     changed("keys shuffled", events, true, |_, fields, random| shuffle(fields, random))
+}
+
+/// Web requests as MessagePack.
+pub fn msgpack(events: usize) -> Result<Shape> {
+    let mut text = Vec::new();
+    for row in 0..events {
+        let mut event = serde_json::Map::new();
+        for (name, value) in fields(row, &mut Random::of(row)) {
+            event.insert(name, serde_json::from_str(&value)?);
+        }
+        rmp_serde::encode::write_named(&mut text, &event)?;
+    }
+    Ok(Shape { name: "MessagePack", text, events, good: events, usual: false })
+}
+
+/// Web requests as lines of `key=value`.
+pub fn logfmt(events: usize) -> Shape {
+    let mut text = String::new();
+    for row in 0..events {
+        for (name, value) in fields(row, &mut Random::of(row)) {
+            // None of the texts needs its quotes.
+            let _ = write!(text, "{name}={} ", value.trim_matches('"'));
+        }
+        text.push('\n');
+    }
+    Shape { name: "key=value", text: text.into_bytes(), events, good: events, usual: false }
 }
 
 /// Hosts of 100,000 names.

@@ -2,10 +2,11 @@
 //!
 //! In: a chunk and where the line starts and ends. Out: whether it has anything but white space; its fields, staged. The caller commits the row.
 
-use super::value;
+use super::value::{self, Plain};
+use crate::bytes::{is_utf8, starts_with};
 use crate::reject::Refusal;
-use crate::row::Row;
-use crate::schema::{Field, Object};
+use crate::row::{Leaf, Row};
+use crate::schema::{Field, FieldEntry, Object, Role};
 use crate::value::Value;
 
 /// What the lines of one decoder share.
@@ -34,15 +35,15 @@ pub(super) fn read(
         if at >= line.len() {
             break;
         }
-        let (field, value_at) = key(line, at, row, previous)?;
-        previous = Some(field);
+        let (leaf, value_at) = key(line, at, row, previous)?;
+        previous = Some(leaf.field);
         let Some(value_at) = value_at else {
-            row.put(field, Value::Bool(true))?;
+            row.put_leaf(leaf, Value::Bool(true))?;
             at = line_break(line, at);
             continue;
         };
         pairs = true;
-        at = value_of(line, value_at, row, field, scratch)?;
+        at = value_of(line, value_at, row, leaf, scratch)?;
     }
     match previous {
         None => Ok(false),
@@ -58,34 +59,24 @@ fn key(
     at: usize,
     row: &mut Row<'_>,
     previous: Option<Field>,
-) -> Result<(Field, Option<usize>), Refusal> {
-    if let Some((field, name)) = row.expected(Object::ROOT, previous)
-        && !name.is_empty()
-        && let Some(rest) = line.get(at..)
-        && rest.get(name.len()) == Some(&b'=')
-        && rest.starts_with(name)
-        && plain(name)
-    {
-        let length = name.len();
-        row.take_known(field)?;
-        return Ok((field, Some(at + length + 1)));
-    }
+) -> Result<(Leaf, Option<usize>), Refusal> {
     let rest = line.get(at..).unwrap_or_default();
+    let comes = |entry: &FieldEntry| {
+        let name = entry.name.as_bytes();
+        entry.is_word && rest.get(name.len()) == Some(&b'=') && starts_with(rest, name)
+    };
+    if let Some(leaf) = row.guess(Object::ROOT, previous, comes)? {
+        return Ok((leaf, Some(at + row.name_bytes(leaf.field) + 1)));
+    }
     let ends = |byte: &u8| *byte <= b' ' || matches!(byte, b'=' | b'"');
     let length = rest.iter().position(ends).unwrap_or(rest.len());
     let name = rest.get(..length).unwrap_or_default();
     match rest.get(length) {
         _ if length == 0 => Err(syntax(format!("expected a key at byte {at} of the line"))),
         Some(b'"') => Err(syntax(format!("a quote inside a key at byte {} of the line", at + length))),
-        Some(b'=') => Ok((row.field(Object::ROOT, previous, name)?, Some(at + length + 1))),
-        _ => Ok((row.field(Object::ROOT, previous, name)?, None)),
+        Some(b'=') => Ok((row.leaf(Object::ROOT, previous, name)?, Some(at + length + 1))),
+        _ => Ok((row.leaf(Object::ROOT, previous, name)?, None)),
     }
-}
-
-/// Whether a name can stand in a line as a key: names from other formats may have anything in them.
-#[inline(always)]
-fn plain(name: &[u8]) -> bool {
-    !name.iter().any(|byte| *byte <= b' ' || matches!(byte, b'=' | b'"'))
 }
 
 /// Takes the value that begins at `at`; where it ends.
@@ -94,11 +85,11 @@ fn value_of(
     line: &[u8],
     at: usize,
     row: &mut Row<'_>,
-    field: Field,
+    leaf: Leaf,
     scratch: &mut Scratch,
 ) -> Result<usize, Refusal> {
     if line.get(at) == Some(&b'"') {
-        return quoted(line, at, row, field, scratch);
+        return quoted(line, at, row, leaf, scratch);
     }
     let end = line_break(line, at);
     if line.get(end) == Some(&b'"') {
@@ -106,10 +97,15 @@ fn value_of(
         return Err(syntax(message));
     }
     let text = line.get(at..end).unwrap_or_default();
-    if row.is_route(field) && !text.is_empty() && text != b"null" {
-        row.put(field, Value::Text(utf8(text)?))?;
-    } else if let Some(value) = value::of(text)? {
-        row.put(field, value)?;
+    let read = match leaf.role {
+        Role::Route(_) if text != b"null" && !text.is_empty() => Plain::Text,
+        _ => value::of(text),
+    };
+    match read {
+        Plain::Nothing => {}
+        Plain::Value(value) => row.put_leaf(leaf, value)?,
+        Plain::Text if is_utf8(text) => row.put_utf8(leaf, text)?,
+        Plain::Text => return Err(not_utf8()),
     }
     Ok(end)
 }
@@ -119,7 +115,7 @@ fn quoted(
     line: &[u8],
     at: usize,
     row: &mut Row<'_>,
-    field: Field,
+    leaf: Leaf,
     scratch: &mut Scratch,
 ) -> Result<usize, Refusal> {
     let start = at + 1;
@@ -127,12 +123,16 @@ fn quoted(
     let unclosed = || syntax(format!("the quote at byte {at} of the line is not closed"));
     let first = memchr::memchr2(b'"', b'\\', rest).ok_or_else(unclosed)?;
     let end = if rest.get(first) == Some(&b'"') {
-        row.put(field, Value::Text(utf8(rest.get(..first).unwrap_or_default())?))?;
+        let text = rest.get(..first).unwrap_or_default();
+        if !is_utf8(text) {
+            return Err(not_utf8());
+        }
+        row.put_utf8(leaf, text)?;
         start + first
     } else {
         scratch.text.clear();
         let length = value::unescape(rest, &mut scratch.text)?.ok_or_else(unclosed)?;
-        row.put(field, Value::Text(&scratch.text))?;
+        row.put_utf8(leaf, scratch.text.as_bytes())?;
         start + length
     };
     match line.get(end + 1) {
@@ -163,8 +163,9 @@ fn line_break(line: &[u8], at: usize) -> usize {
     at + rest.iter().position(|byte| *byte <= b' ' || *byte == b'"').unwrap_or(rest.len())
 }
 
-pub(super) fn utf8(text: &[u8]) -> Result<&str, Refusal> {
-    std::str::from_utf8(text).map_err(|_| Refusal::new("invalid_utf8", "a text is not UTF-8"))
+#[cold]
+pub(super) fn not_utf8() -> Refusal {
+    Refusal::new("invalid_utf8", "a text is not UTF-8")
 }
 
 pub(super) fn syntax(message: String) -> Refusal {

@@ -2,7 +2,7 @@
 //!
 //! A number is one as in JSON (RFC 8259 section 6) that is finite as f64; floats are the nearest ones, to the last bit. Everything else is a text.
 
-use super::line::{syntax, utf8};
+use super::line::{not_utf8, syntax};
 use crate::reject::Refusal;
 use crate::value::Value;
 
@@ -18,19 +18,23 @@ const DIGITS_MAX: usize = 18;
 /// Whole numbers up to here are floats without error.
 const EXACT_INT_MAX: i64 = 1 << 53;
 
-/// None: no value.
+/// What a value without quotes is.
+pub(super) enum Plain {
+    Nothing,
+    Value(Value<'static>),
+    /// The text itself.
+    Text,
+}
+
 #[inline(always)]
-pub(super) fn of(text: &[u8]) -> Result<Option<Value<'_>>, Refusal> {
-    Ok(Some(match text {
-        [] | b"null" => return Ok(None),
-        b"true" => Value::Bool(true),
-        b"false" => Value::Bool(false),
-        [b'-' | b'0'..=b'9', ..] => match number(text) {
-            Some(number) => number,
-            None => Value::Text(utf8(text)?),
-        },
-        _ => Value::Text(utf8(text)?),
-    }))
+pub(super) fn of(text: &[u8]) -> Plain {
+    match text {
+        [b'-' | b'0'..=b'9', ..] => number(text).map_or(Plain::Text, Plain::Value),
+        [] | b"null" => Plain::Nothing,
+        b"true" => Plain::Value(Value::Bool(true)),
+        b"false" => Plain::Value(Value::Bool(false)),
+        _ => Plain::Text,
+    }
 }
 
 #[inline(always)]
@@ -113,7 +117,8 @@ pub(super) fn unescape(from: &[u8], text: &mut String) -> Result<Option<usize>, 
     loop {
         let rest = from.get(at..).unwrap_or_default();
         let Some(plain) = memchr::memchr2(b'"', b'\\', rest) else { return Ok(None) };
-        text.push_str(utf8(rest.get(..plain).unwrap_or_default())?);
+        let piece = rest.get(..plain).unwrap_or_default();
+        text.push_str(std::str::from_utf8(piece).map_err(|_| not_utf8())?);
         at += plain;
         if from.get(at) == Some(&b'"') {
             return Ok(Some(at));

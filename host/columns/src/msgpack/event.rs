@@ -6,11 +6,12 @@
 use std::fmt::Write as _;
 
 use super::head::{Head, Reader, Stop};
-use super::text::{self, utf8};
+use super::text;
+use crate::bytes::{is_utf8, starts_with};
 use crate::limits::Limits;
 use crate::reject::Refusal;
-use crate::row::Row;
-use crate::schema::{Field, Object};
+use crate::row::{Leaf, Row};
+use crate::schema::{FieldEntry, Object, Role};
 use crate::value::Value;
 
 /// Extension type of timestamps.
@@ -41,37 +42,33 @@ pub(super) fn map(
     }
     let mut previous = None;
     for _ in 0..pairs {
-        let field = match guess(reader, row, object, previous)? {
-            Some(field) => field,
+        let guessed = row.guess(object, previous, |entry| comes(reader, entry))?;
+        let leaf = match guessed {
+            Some(leaf) => {
+                reader.at += 1 + row.name_bytes(leaf.field);
+                leaf
+            }
             None => {
                 let head = reader.head()?;
                 let key = key_text(reader, head, &mut scratch.digits)?;
-                row.field(object, previous, key)?
+                row.leaf(object, previous, key)?
             }
         };
-        previous = Some(field);
-        value(reader, row, field, depth, scratch, limits)?;
+        previous = Some(leaf.field);
+        value(reader, row, leaf, depth, scratch, limits)?;
     }
     Ok(())
 }
 
-/// The field that followed the last one before, where its key comes next: one comparison, since senders keep their order.
+/// Whether the key of the field comes next, as senders write it: one comparison, since they keep their order.
 #[inline(always)]
-fn guess(
-    reader: &mut Reader<'_>,
-    row: &mut Row<'_>,
-    object: Object,
-    previous: Option<Field>,
-) -> Result<Option<Field>, Stop> {
-    let Some((field, name)) = row.expected(object, previous) else { return Ok(None) };
-    let length = name.len();
+fn comes(reader: &Reader<'_>, entry: &FieldEntry) -> bool {
+    let name = entry.name.as_bytes();
     match reader.bytes.get(reader.at..) {
-        Some([head, rest @ ..]) if length < 32 && *head == 0xa0 | length as u8 && rest.starts_with(name) => {
-            reader.at += 1 + length;
-            row.take_known(field)?;
-            Ok(Some(field))
+        Some([head, rest @ ..]) => {
+            name.len() < 32 && *head == 0xa0 | name.len() as u8 && starts_with(rest, name)
         }
-        _ => Ok(None),
+        _ => false,
     }
 }
 
@@ -79,22 +76,28 @@ fn guess(
 fn value(
     reader: &mut Reader<'_>,
     row: &mut Row<'_>,
-    field: Field,
+    leaf: Leaf,
     depth: usize,
     scratch: &mut Scratch,
     limits: &Limits,
 ) -> Result<(), Stop> {
     let value = match reader.head()? {
         Head::Int(value) => Value::Int(value),
-        Head::Str(length) => Value::Text(utf8(reader.take(length)?)?),
+        Head::Str(length) => {
+            let text = reader.take(length)?;
+            if !is_utf8(text) {
+                return Err(text::not_utf8());
+            }
+            return Ok(row.put_utf8(leaf, text)?);
+        }
         Head::Float(value) => Value::Float(value),
         Head::UInt(value) => Value::UInt(value),
         Head::Bool(value) => Value::Bool(value),
         Head::Nil => return Ok(()),
         Head::Bin(length) => Value::Bytes(reader.take(length)?),
-        head => return nested(reader, head, row, field, depth, scratch, limits),
+        head => return nested(reader, head, row, leaf, depth, scratch, limits),
     };
-    Ok(row.put(field, value)?)
+    Ok(row.put_leaf(leaf, value)?)
 }
 
 #[inline(never)]
@@ -102,7 +105,7 @@ fn nested(
     reader: &mut Reader<'_>,
     head: Head,
     row: &mut Row<'_>,
-    field: Field,
+    leaf: Leaf,
     depth: usize,
     scratch: &mut Scratch,
     limits: &Limits,
@@ -111,28 +114,28 @@ fn nested(
     if let Head::Ext(kind, length) = head {
         data = reader.take(length)?;
         if let Some(time_unix_ns) = timestamp(kind, data)? {
-            return Ok(row.put(field, Value::Time(time_unix_ns))?);
+            return Ok(row.put_leaf(leaf, Value::Time(time_unix_ns))?);
         }
     }
-    if !row.is_plain(field) {
+    if leaf.role != Role::Value {
         // What is no text and no time, as a truth value is none.
-        return Ok(row.put(field, Value::Bool(false))?);
+        return Ok(row.put_leaf(leaf, Value::Bool(false))?);
     }
     match head {
         Head::Map(pairs) => {
-            let inside = row.object(field);
+            let inside = row.object(leaf.field);
             map(reader, pairs, row, inside, depth + 1, scratch, limits)
         }
         Head::Array(length) => {
             let mut json = std::mem::take(&mut scratch.text);
             json.clear();
             let read = text::array(reader, length, depth + 1, limits, &mut json);
-            let put = read.and_then(|()| Ok(row.put(field, Value::Text(&json))?));
+            let put = read.and_then(|()| Ok(row.put_leaf(leaf, Value::Text(&json))?));
             scratch.text = json;
             put
         }
         Head::Ext(kind, _) => {
-            let inside = row.object(field);
+            let inside = row.object(leaf.field);
             let type_field = row.field(inside, None, b"type")?;
             row.put(type_field, Value::Int(i64::from(kind)))?;
             let data_field = row.field(inside, Some(type_field), b"data")?;

@@ -38,14 +38,12 @@ fn shown(batches: &[Finished]) -> Vec<String> {
                             let code = coded.normalized_keys()[0];
                             coded.values().as_string::<i32>().value(code).to_owned()
                         }
+                        // The last word of how Arrow shows an array of one.
                         None => {
                             let text = format!("{cell:?}");
-                            text.split(['\n', '[', ']', ' '])
-                                .filter(|word| !word.is_empty())
-                                .last()
-                                .unwrap_or_default()
-                                .trim_matches(',')
-                                .to_owned()
+                            let words =
+                                text.split(['\n', '[', ']', ' ', ',']).filter(|word| !word.is_empty());
+                            words.fold(String::new(), |_, word| word.to_owned())
                         }
                     };
                     text += &format!(" {}={value}", field.name());

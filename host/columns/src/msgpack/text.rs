@@ -95,8 +95,13 @@ fn value(reader: &mut Reader<'_>, depth: usize, limits: &Limits, text: &mut Stri
     Ok(())
 }
 
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Stop> {
-    std::str::from_utf8(bytes).map_err(|_| Refusal::new("invalid_utf8", "a text is not UTF-8").into())
+fn utf8(bytes: &[u8]) -> Result<&str, Stop> {
+    std::str::from_utf8(bytes).map_err(|_| not_utf8())
+}
+
+#[cold]
+pub(super) fn not_utf8() -> Stop {
+    Refusal::new("invalid_utf8", "a text is not UTF-8").into()
 }
 
 fn hex(bytes: &[u8], text: &mut String) {
@@ -116,6 +121,8 @@ fn quoted(piece: &str, text: &mut String) {
             '\n' => text.push_str("\\n"),
             '\r' => text.push_str("\\r"),
             '\t' => text.push_str("\\t"),
+            '\u{8}' => text.push_str("\\b"),
+            '\u{c}' => text.push_str("\\f"),
             char if u32::from(char) < 0x20 => {
                 let _ = write!(text, "\\u{:04x}", u32::from(char));
             }

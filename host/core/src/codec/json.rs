@@ -3,7 +3,8 @@
 //! What is taken, what is refused and how it is read: [`weir_columns::json`]. The parts of the triplet and the time are read and become no
 //! columns. Codes of rejected rows beside those: `no_triplet`, `bad_triplet`, `not_allowed`, `too_many_streams`.
 
-use weir_columns::json::{Input, Scanner};
+use weir_columns::Input;
+use weir_columns::json::Scanner;
 
 use super::{Decode, Defaults, Gather, Rejected};
 

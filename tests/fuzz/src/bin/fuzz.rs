@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use weir_fuzz::{Format, Plan, formats, fuzz, subject::Codec};
+use weir_fuzz::{Format, Plan, formats, fuzz};
 
 const CASES: u64 = 200_000;
 
@@ -37,7 +37,7 @@ fn run(asked: &Asked) -> ExitCode {
         let begun = Instant::now();
         let plan = Plan {
             format: *format,
-            make: &|| Ok(Box::new(Codec::new(format.name)?)),
+            make: &|| format.subject(),
             seed: asked.seed,
             cases: asked.cases,
             life: asked.life,

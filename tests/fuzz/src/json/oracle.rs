@@ -128,7 +128,7 @@ impl Reading<'_> {
             }
         };
         let mut row = Reader { limits: Limits::default(), malformed: !is_utf8, ..Reader::default() };
-        row.object(raw, "", "", 1);
+        row.object(raw, "", 1);
         if raw.len() > row.limits.event_bytes_max {
             row.problems.push("event_too_long");
         }
@@ -225,10 +225,9 @@ struct Reader {
     stream: String,
     time_unix_ns: Option<i64>,
     cells: Vec<(String, Cell)>,
-    /// Each key with those that lead to it.
-    keys: std::collections::HashSet<String>,
+    keys: usize,
     /// Paths of keys, those of nulls and objects too.
-    paths: std::collections::HashMap<String, bool>,
+    paths: std::collections::HashSet<String>,
     problems: Vec<&'static str>,
     /// A text that is none.
     malformed: bool,
@@ -236,8 +235,8 @@ struct Reader {
 }
 
 impl Reader {
-    /// `path` is that of columns, `trail` the same without two ways to write it.
-    fn object(&mut self, raw: &str, path: &str, trail: &str, depth: usize) {
+    /// `path`: what the names of its columns begin with.
+    fn object(&mut self, raw: &str, path: &str, depth: usize) {
         if depth > self.limits.depth_max {
             self.problems.push("too_deep");
             return;
@@ -247,33 +246,29 @@ impl Reader {
             return;
         };
         for (key, value) in members {
-            let (name, trail) = (format!("{path}{key}"), format!("{trail}\0{}{key}", key.len()));
+            let name = format!("{path}{key}");
             if name.len() > self.limits.name_bytes_max {
                 self.problems.push("key_too_long");
             }
-            if !self.keys.insert(trail.clone()) {
-                self.problems.push("duplicate_key");
-            } else if self.keys.len() > self.limits.keys_max {
+            self.keys += 1;
+            if self.keys > self.limits.keys_max {
                 self.problems.push("too_many_keys");
             }
-            self.value(value, name, &trail, depth);
+            if !self.paths.insert(name.clone()) {
+                self.problems.push("duplicate_key");
+            }
+            self.value(value, name, depth);
         }
     }
 
-    fn value(&mut self, raw: &str, name: String, trail: &str, depth: usize) {
+    fn value(&mut self, raw: &str, name: String, depth: usize) {
         let first = raw.bytes().next().unwrap_or_default();
-        let plain = !matches!(first, b'n' | b'{');
-        match self.paths.insert(name.clone(), plain) {
-            Some(true) if plain => self.problems.push("duplicate_key"),
-            Some(_) => self.open = Some("one path in two spellings, one of them null or an object"),
-            None => {}
-        }
         let part = PARTS.iter().position(|part| *part == name).filter(|_| depth == 1);
         match first {
             b'n' => {}
             _ if part.is_some() => self.part(part.unwrap_or_default(), raw),
             _ if depth == 1 && name == TIME => self.time(raw),
-            b'{' => self.object(raw, &format!("{name}."), trail, depth + 1),
+            b'{' => self.object(raw, &format!("{name}."), depth + 1),
             b'[' => self.array(raw, name, depth),
             b'"' => match serde_json::from_str::<String>(raw) {
                 Ok(text) => self.text(name, text),

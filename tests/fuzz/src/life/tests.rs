@@ -68,11 +68,10 @@ impl Subject for Broken {
     fn take(&mut self) -> Result<Output> {
         let mut output = self.codec.take()?;
         self.inputs += 1;
-        let rows = || output.rows.values_mut().flatten();
         match self.wrong {
             Wrong::Row if self.inputs % 100 == 99 => drop(output.rows.pop_first()),
-            Wrong::Bit => rows().flat_map(|row| row.cells.values_mut()).for_each(flip),
-            Wrong::Type => rows().flat_map(|row| row.cells.values_mut()).for_each(widen),
+            Wrong::Bit => each_cell(&mut output, flip),
+            Wrong::Type => each_cell(&mut output, widen),
             Wrong::Place if self.cut => output.rejected.iter_mut().for_each(|bad| bad.offset += 1),
             Wrong::Duplicate => output.rejected.retain(|bad| bad.code != "duplicate_key"),
             Wrong::Learned => self.refuse_after_texts(&mut output),
@@ -81,6 +80,10 @@ impl Subject for Broken {
         self.cut = false;
         Ok(output)
     }
+}
+
+fn each_cell(output: &mut Output, change: fn(&mut Cell)) {
+    output.rows.values_mut().flatten().flat_map(|row| row.cells.values_mut()).for_each(change);
 }
 
 fn flip(cell: &mut Cell) {

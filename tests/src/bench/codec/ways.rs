@@ -9,6 +9,9 @@ use anyhow::{Context, Result, ensure};
 use arrow_json::ReaderBuilder;
 use arrow_json::reader::infer_json_schema;
 use arrow_schema::Schema;
+use serde::Deserialize;
+use weir_columns::json::Scanner;
+use weir_columns::{Input, Refusal, Router, Settings, Tables};
 use weir_core::codec::{Decode, Defaults, Gather};
 
 use super::super::floor;
@@ -32,6 +35,39 @@ pub fn weir(text: &[u8], decoder: &mut dyn Decode, gather: &mut Gather) -> Resul
         rows += gather.take_full().iter().map(|batch| batch.rows()).sum::<usize>();
     }
     rows += gather.take_all().iter().map(|batch| batch.rows()).sum::<usize>();
+    black_box(&rejected);
+    Ok(rows)
+}
+
+/// Names tables by the parts of the triplet.
+struct Joined;
+
+impl Router for Joined {
+    fn table(&self, parts: &[Option<&str>]) -> std::result::Result<Arc<str>, Refusal> {
+        Ok(parts.iter().flatten().copied().collect::<Vec<_>>().join("/").into())
+    }
+}
+
+/// For [`portable`].
+pub fn tables() -> Tables {
+    let route_fields = ["application", "environment", "type"].map(Arc::from).to_vec();
+    Tables::new(Settings { route_fields, time_field: Some("time".into()), ..Settings::default() })
+}
+
+/// As [`weir`], with a scanner of its own that may use no vectors.
+pub fn portable(text: &[u8], scanner: &mut Scanner, tables: &mut Tables) -> Result<usize> {
+    let mut rejected = Vec::new();
+    let (mut at, mut rows) = (0, 0);
+    while at < text.len() {
+        let stop = (at + CHUNK_BYTES).min(text.len());
+        let chunk = text.get(at..stop).unwrap_or_default();
+        let input = Input { chunk, end: stop == text.len(), arrived_unix_ns: 0, router: &Joined };
+        let used = scanner.scan(input, tables, &mut rejected);
+        ensure!(used > 0, "the scanner takes nothing at byte {at}");
+        at += used;
+        rows += tables.take_full().iter().map(|batch| batch.time.len()).sum::<usize>();
+    }
+    rows += tables.take_all().iter().map(|batch| batch.time.len()).sum::<usize>();
     black_box(&rejected);
     Ok(rows)
 }
@@ -76,6 +112,19 @@ pub fn serde_value(text: &[u8]) -> Result<usize> {
         rows += usize::from(black_box(serde_json::from_slice::<serde_json::Value>(line)).is_ok());
         Ok(())
     })?;
+    Ok(rows)
+}
+
+/// Each MessagePack map into a `Value`.
+pub fn msgpack_value(text: &[u8]) -> Result<usize> {
+    let (mut rest, mut rows) = (text, 0);
+    while !rest.is_empty() {
+        let mut from = rmp_serde::Deserializer::from_read_ref(rest);
+        black_box(serde_json::Value::deserialize(&mut from)?);
+        let left = from.get_ref().len();
+        rest = rest.get(rest.len() - left..).unwrap_or_default();
+        rows += 1;
+    }
     Ok(rows)
 }
 
