@@ -32,6 +32,9 @@ const HOSTILE_BUDGET: f64 = 4.0;
 /// What turns a text into rows, and says how many.
 type Way<'a> = (&'static str, Box<dyn FnMut() -> Result<usize> + 'a>);
 
+/// A library's reading of a text: how many events it had.
+type Library = fn(&[u8]) -> Result<usize>;
+
 /// ns per event of each way for one input, round by round; empty where a way cannot read it.
 struct Measured {
     weir: Vec<f64>,
@@ -173,11 +176,7 @@ fn measure(shape: &Shape, rounds: usize) -> Result<Measured> {
 }
 
 /// ns per event of another format, by Weir and by its library into `Value` (none: there is none), in turn.
-fn measure_other(
-    name: &str,
-    shape: &Shape,
-    library: Option<fn(&[u8]) -> Result<usize>>,
-) -> Result<[Vec<f64>; 2]> {
+fn measure_other(name: &str, shape: &Shape, library: Option<Library>) -> Result<[Vec<f64>; 2]> {
     let mut gather = Gather::new(Limits::default(), "bench");
     let mut codec = decoder(name).with_context(|| format!("no codec `{name}`"))?;
     let mut figures = [Vec::new(), Vec::new()];
