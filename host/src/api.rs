@@ -8,12 +8,15 @@
 mod accept;
 mod components;
 mod configuration;
+mod edits;
 mod error;
 mod faults;
+mod file;
 mod guard;
 mod health;
 mod metrics;
 mod pipelines;
+mod rejected;
 mod series;
 mod streams;
 
@@ -28,7 +31,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, patch, post};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
@@ -37,6 +40,8 @@ pub use self::error::ApiError;
 use self::guard::{Guard, guard};
 use crate::live::Live;
 use crate::runtime::Runtime;
+use crate::source::RejectedRows;
+use crate::watched::Watched;
 use crate::{charts, live, page};
 
 /// Largest body of API calls other than ingest: a configuration.
@@ -50,6 +55,10 @@ pub struct Server {
     pub runtime: Arc<Runtime>,
     /// Routes of the `http` source.
     pub ingest: Router,
+    /// What sources could not take.
+    pub rejected: Arc<RejectedRows>,
+    /// The watched configuration file, where there is one.
+    pub file: Option<Arc<Watched>>,
     /// Names that are answered beside the loopback ones.
     pub hosts: Vec<String>,
 }
@@ -58,7 +67,9 @@ pub struct Server {
 #[derive(Clone)]
 struct Api {
     runtime: Arc<Runtime>,
+    file: Option<Arc<Watched>>,
     live: Arc<Live>,
+    rejected: Arc<RejectedRows>,
 }
 
 /// Binds the server's address. Any address but a loopback one is refused: there is no authentication yet.
@@ -82,7 +93,12 @@ pub async fn serve(server: Server, listener: TcpListener, stop: watch::Receiver<
     let renderer = charts::Renderer::start(Arc::clone(&server.runtime))?;
     let live = Arc::new(Live::new(Arc::clone(&server.runtime), renderer.rounds(), stop.clone()));
     let guard = Guard { hosts: server.hosts, port };
-    let api = Api { runtime: server.runtime, live: Arc::clone(&live) };
+    let api = Api {
+        runtime: server.runtime,
+        file: server.file,
+        live: Arc::clone(&live),
+        rejected: server.rejected,
+    };
     accept::run(router(api, server.ingest, guard), listener, stop).await;
     live.drained().await;
     // Joining waits for at most one call of a formatter.
@@ -95,10 +111,20 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/streams", get(streams::list))
         .route("/api/streams/{application}/{environment}/{type}/recent", get(streams::recent))
         .route("/api/pipelines", get(pipelines::list))
+        .route("/api/pipelines/{pipeline}", get(pipelines::show))
         .route("/api/pipelines/{pipeline}/{action}", post(pipelines::act))
+        .route("/api/pipelines/{pipeline}/units", post(edits::inject))
+        .route("/api/pipelines/{pipeline}/units/{unit}", patch(edits::change).delete(edits::remove))
         .route("/api/pipelines/{pipeline}/units/{unit}/{action}", post(pipelines::act_on_unit))
         .route("/api/configuration", get(configuration::show).put(configuration::change))
+        .route("/api/configuration/check", post(configuration::check))
+        .route("/api/configuration/diff", get(configuration::difference))
+        .route("/api/configuration/file", get(file::show))
+        .route("/api/configuration/file/load", post(file::load))
+        .route("/api/configuration/undo", post(configuration::undo))
         .route("/api/configuration/revisions", get(configuration::revisions))
+        .route("/api/configuration/revisions/{revision}", get(configuration::revision))
+        .route("/api/metrics", get(pipelines::metrics))
         .route("/api/series", get(series::list))
         .route("/api/series/points", get(series::points))
         .route("/api/charts", get(charts_list))
@@ -107,6 +133,7 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/dead-letters", get(faults::dead_letters))
         .route("/api/alerts", get(faults::alerts))
         .route("/api/sources", get(streams::sources))
+        .route("/api/rejected", get(rejected::list))
         .route("/api/live", get(live_socket))
         .route("/metrics", get(metrics::show))
         .route("/healthz", get(health::healthy))

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use crossbeam_channel::Receiver;
 use tokio::sync::watch;
 use weir_core::config::{Problem, Topology};
 use weir_engine::{CompileHelper, Engine, Settings};
@@ -16,6 +17,7 @@ use weir_engine::{CompileHelper, Engine, Settings};
 use crate::intake::Intake;
 use crate::runtime::{Checked, Runtime};
 use crate::units::Components;
+use crate::watched::Watched;
 use crate::{api, source};
 
 /// The configuration where there is no file.
@@ -29,11 +31,15 @@ pub struct Options {
     pub data: PathBuf,
     /// Wins over `server.listen`.
     pub listen: Option<SocketAddr>,
+    /// One message for each SIGHUP.
+    pub hangups: Option<Receiver<()>>,
 }
 
 /// What `weir check` finds.
 #[derive(Debug, Default)]
 pub struct Findings {
+    /// What was checked.
+    pub text: String,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
 }
@@ -44,10 +50,11 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     let name = name(options.config.as_deref());
     let components = components(Some(&options.data))?;
     let mut checked = Checked::new(&text, &components).map_err(|problems| refused(&name, &problems))?;
+    let runtime = Runtime::start(components).context("start the workers")?;
     if let Some(listen) = options.listen {
         checked.topology.server.listen = listen;
+        runtime.keep_listen(listen);
     }
-    let runtime = Runtime::start(components).context("start the workers")?;
     let async_runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("io")
@@ -63,18 +70,32 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     let address = listener.local_addr().context("server: no address")?;
     let origin = if options.config.is_some() { "file" } else { "default" };
     runtime.configure_checked(checked, origin).map_err(|problems| refused(&name, &problems))?;
-    let sources = source::start(&specs, Arc::new(Intake::new(Arc::clone(&runtime))), stop.clone())?;
-    let served =
-        api::Server { runtime: Arc::clone(&runtime), ingest: sources.ingest.clone(), hosts: server.hosts };
+    let (source_stop, source_stopped) = watch::channel(false);
+    let sources = source::start(&specs, Arc::new(Intake::new(Arc::clone(&runtime))), source_stopped)?;
+    let file = options.config.clone().map(|path| Watched::new(path, text, &runtime));
+    if let Some(file) = &file {
+        file.start(options.hangups.clone()).context("start to watch the configuration file")?;
+    }
+    let served = api::Server {
+        runtime: Arc::clone(&runtime),
+        ingest: sources.ingest.clone(),
+        rejected: Arc::clone(&sources.rejected),
+        file,
+        hosts: server.hosts,
+    };
     let (api_stop, api_stopped) = watch::channel(false);
     let api = async_runtime.spawn(api::serve(served, listener, api_stopped));
     runtime.set_ready(true);
     announce(address)?;
-    let mut stopped = stop;
+    let (mut stopped, mut wanted) = (stop, sources.wants_stop.clone());
     async_runtime.block_on(async {
         // An error means that nobody is left who could stop the program: then it stops.
-        drop(stopped.wait_for(|stop| *stop).await);
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => {}
+            Ok(_) = wanted.wait_for(|wanted| *wanted) => tracing::info!("all input was read; draining"),
+        }
     });
+    source_stop.send_replace(true);
     runtime.set_ready(false);
     api_stop.send_replace(true);
     async_runtime.block_on(api).context("the API's task")??;
@@ -91,10 +112,10 @@ pub fn check(config: Option<&Path>) -> anyhow::Result<Findings> {
     let text = read(config)?;
     let components = components(None)?;
     Ok(match Checked::new(&text, &components) {
-        Ok(checked) => Findings { problems: Vec::new(), warnings: checked.warnings },
+        Ok(checked) => Findings { problems: Vec::new(), warnings: checked.warnings, text },
         Err(problems) => {
             let warnings = Topology::parse(&text).map(|topology| topology.warnings).unwrap_or_default();
-            Findings { problems, warnings }
+            Findings { problems, warnings, text }
         }
     })
 }

@@ -30,7 +30,7 @@ pub use self::renderer::{Renderer, Round, Rounds};
 /// Pictures of a chart that are kept.
 const VERSIONS_MAX: usize = 32;
 /// Memory of the pictures of a chart that are kept; the newest is kept in any case.
-const VERSIONS_BYTES_MAX: usize = 16 << 20;
+const VERSIONS_BYTES_MAX: usize = 4 << 20;
 const DRAW_EVERY: Duration = Duration::from_millis(50);
 const WIDTH_DEFAULT: u32 = 800;
 const WIDTH_STEP: u32 = 200;

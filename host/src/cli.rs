@@ -7,17 +7,32 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use tracing_subscriber::EnvFilter;
 use weir_core::triplet::Triplet;
 
+use condition::Condition;
+use show::Format;
+use top::Sort;
+
+mod ask;
 mod check;
+mod condition;
+mod config;
 mod inspect;
+mod manual;
 mod paths;
+mod pipeline;
+mod remote;
 mod run;
+mod send;
+mod show;
 mod signals;
 mod tail;
+mod top;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +40,12 @@ Examples:
   weir run --config weir.toml --data ./data
   weir check --config weir.toml   all problems at once, with line and fix
   weir inspect my_filter.wasm     what a component is, wants and may
+  weir pipeline ls                what runs, and how fast
+  weir pipeline inject cpu/hot --use filter --set keep='busy_percent > 90' --after cores --branch
+  weir config undo                back to the configuration before
   weir tail host/local/cpu        events as they come, one JSON object per line
+  weir top                        what each unit costs, live
+  echo '{\"ms\":12}' | weir send my/dev/click
   echo '{\"type\":\"click\",\"ms\":12}' | nc -N 127.0.0.1 7171
 
 Environment:
@@ -33,7 +53,37 @@ Environment:
   XDG_CONFIG_HOME   weir/weir.toml there is used where there is no ./weir.toml
   XDG_DATA_HOME     weir/ there is the default folder for data
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 ended by a second Ctrl-C";
+Exit codes: 0 done, 1 failed or refused, 2 wrong usage, 3 another change came first, 130 ended by a second Ctrl-C";
+
+/// Where the built-in configuration listens.
+const SERVER: &str = "http://127.0.0.1:7070";
+
+const TAIL_EXAMPLES: &str = "\
+Examples:
+  weir tail host/local/cpu
+  weir tail shop/prod/request --where 'ms > 100 and page != \"/health\"' --format logfmt
+  weir tail shop/prod/request -n 1000 --no-follow --format table
+  weir tail shop/prod/request --template '{time} {page}: {ms} ms'";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  echo '{\"ms\":12}' | weir send my/dev/click
+  tail -F access.ndjson | weir send shop/prod/request
+  weir send --tcp 127.0.0.1:7171 < events.ndjson
+
+Exit codes: 0 all accepted (over TCP: all taken), 1 something was rejected or the host is not there";
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  weir top
+  weir top --sort memory --every 5s
+  weir top --once --json | jq '.units[] | select(.faults_total > 0)'";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  weir completions bash > ~/.local/share/bash-completion/completions/weir
+  weir completions zsh > ~/.zfunc/_weir
+  weir completions fish > ~/.config/fish/completions/weir.fish";
 
 /// Events in, through sandboxed WebAssembly units, to a moving graph.
 #[derive(Parser)]
@@ -52,7 +102,27 @@ enum Command {
     /// Says what a component is, what it wants and what it may.
     Inspect(InspectArguments),
     /// Prints the newest events of a stream, then new ones as they come, one JSON object per line.
+    #[command(after_help = TAIL_EXAMPLES)]
     Tail(TailArguments),
+    /// Sends standard input to a running host and says what became of it.
+    #[command(after_help = SEND_EXAMPLES)]
+    Send(SendArguments),
+    /// Shows what each unit of a running host does and costs, again and again.
+    #[command(after_help = TOP_EXAMPLES)]
+    Top(TopArguments),
+    /// Prints the completions of a shell.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions { shell: Shell },
+    /// Writes the man pages into a folder.
+    #[command(after_help = "Examples:\n  weir man ~/.local/share/man/man1")]
+    Man {
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Looks at the pipelines of a running host and edits them under load.
+    Pipeline(pipeline::PipelineArguments),
+    /// The configuration of a running host: revisions, diff, undo, export.
+    Config(config::ConfigArguments),
     /// Standard input: a component. Standard output: its machine code. For `weir run` itself.
     #[command(hide = true)]
     CompileComponent,
@@ -76,6 +146,9 @@ struct CheckArguments {
     /// Configuration; else the one that `weir run` would take.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A warning fails too (exit code 1): an unused port, a selector that nothing matches, a key without an end.
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 #[derive(Args)]
@@ -93,7 +166,7 @@ struct TailArguments {
     /// application/environment/type
     stream: Triplet,
     /// Address of the running host.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    #[arg(long, value_name = "URL", default_value = SERVER)]
     server: String,
     /// How many past events to begin with, at most 1000.
     #[arg(short = 'n', long = "events", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1000))]
@@ -101,6 +174,87 @@ struct TailArguments {
     /// Ends after the past events instead of waiting for new ones.
     #[arg(long)]
     no_follow: bool,
+    /// Only events for which this expression is true, such as 'ms > 100'.
+    #[arg(long = "where", value_name = "EXPRESSION", value_parser = Condition::parse)]
+    condition: Option<Condition>,
+    /// How events are written.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+    /// A line for each event, with {field}, {time} and {position} in it; {{ is a brace.
+    #[arg(long, value_name = "TEXT", required_if_eq("format", "template"))]
+    template: Option<String>,
+}
+
+impl TailArguments {
+    /// A template says its format.
+    fn format(&self) -> Format {
+        if self.template.is_some() { Format::Template } else { self.format }
+    }
+}
+
+#[derive(Args)]
+struct SendArguments {
+    /// application/environment/type
+    #[arg(required_unless_present = "tcp", conflicts_with = "tcp")]
+    stream: Option<Triplet>,
+    /// Address of the running host.
+    #[arg(long, value_name = "URL", default_value = SERVER)]
+    server: String,
+    /// To a source of kind tcp at this address instead; the events name their stream themselves.
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    tcp: Option<SocketAddr>,
+    /// What standard input is.
+    #[arg(long, value_enum, default_value_t = InputCodec::Json)]
+    codec: InputCodec,
+    /// All of standard input is one body, at most 5 MiB, instead of lines.
+    #[arg(long)]
+    whole: bool,
+}
+
+/// Codecs that an HTTP source knows by their content type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum InputCodec {
+    Json,
+    Msgpack,
+    Logfmt,
+    /// That of the source.
+    Source,
+}
+
+impl InputCodec {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/x-ndjson",
+            Self::Msgpack => "application/msgpack",
+            Self::Logfmt => "application/logfmt",
+            Self::Source => "application/octet-stream",
+        }
+    }
+}
+
+#[derive(Args)]
+struct TopArguments {
+    /// Address of the running host.
+    #[arg(long, value_name = "URL", default_value = SERVER)]
+    server: String,
+    /// Pause between two looks.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = pause)]
+    every: Duration,
+    /// What comes first.
+    #[arg(long, value_enum, default_value_t = Sort::Busy)]
+    sort: Sort,
+    /// One look, for scripts.
+    #[arg(long)]
+    once: bool,
+    /// One JSON object for each look.
+    #[arg(long)]
+    json: bool,
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    let ns = weir_core::config::measure::duration_ns(text)?;
+    let pause = Duration::from_nanos(ns.unsigned_abs());
+    if pause < Duration::from_millis(100) { Err("at least 100ms".to_owned()) } else { Ok(pause) }
 }
 
 pub fn main() -> ExitCode {
@@ -111,6 +265,12 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Tail(arguments) => tail::tail(&arguments),
+        Command::Send(arguments) => send::send(&arguments),
+        Command::Top(arguments) => top::top(&arguments),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::man(&folder),
+        Command::Pipeline(arguments) => pipeline::pipeline(arguments),
+        Command::Config(arguments) => config::config(arguments),
         Command::CompileComponent => compile_component(),
     };
     match result {
@@ -184,5 +344,24 @@ mod tests {
         assert!(Arguments::try_parse_from(["weir", "run", "--listen", "1.2.3.4:1"]).is_err());
         assert!(Arguments::try_parse_from(["weir", "tail", "a/b/c", "-n", "5"]).is_ok());
         assert!(Arguments::try_parse_from(["weir", "tail", "a/b/c", "-n", "1001"]).is_err());
+        assert!(Arguments::try_parse_from(["weir", "send", "--tcp", "1.2.3.4:1"]).is_err());
+        let inject =
+            ["weir", "pipeline", "inject", "p/u", "--use", "filter", "--set", "keep=x > -1", "--after", "a"];
+        assert!(Arguments::try_parse_from(inject).is_ok());
+        assert!(
+            Arguments::try_parse_from(["weir", "config", "undo", "--to", "3", "--if-revision", "4"]).is_ok()
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let refused = |line: &str| Arguments::try_parse_from(line.split(' ')).is_err();
+        assert!(refused("weir send"));
+        assert!(refused("weir send a/b/c --tcp 127.0.0.1:1"));
+        assert!(refused("weir tail a/b/c --where ms>"));
+        assert!(refused("weir tail a/b/c --format template"));
+        assert!(refused("weir top --every 1ms"));
+        assert!(!refused("weir send --tcp 127.0.0.1:1"));
+        assert!(!refused("weir tail a/b/c --where ms>1 --format table"));
     }
 }

@@ -1,7 +1,7 @@
 //! The one way in: sources hand decoded batches to the log.
 //!
-//! A source asks [`Intake::room`] before it reads more (TCP stops reading, HTTP answers 429 with `retry_after`), then calls
-//! [`Intake::accept`]. `accept` never blocks and never refuses: what was read is taken, so memory is bounded by the flows' lag bound plus
+//! A source asks [`Intake::room`] before it reads more, with the streams that it may write (TCP stops reading, HTTP answers 429 with
+//! `retry_after`), then calls [`Intake::accept`]. It waits only for flows that could get its events. `accept` never blocks and never refuses: what was read is taken, so memory is bounded by the flows' lag bound plus
 //! what the sources hold in their builders. Everything that a source takes, rejects or loses is counted in its [`SourceCounters`].
 
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use weir_core::batch::{Incoming, Position};
+use weir_core::codec::StreamCounters;
+use weir_core::triplet::{Selector, Triplet};
 
 use crate::runtime::Runtime;
 
@@ -29,6 +31,12 @@ pub struct SourceCounters {
     pub refused_total: AtomicU64,
     /// Times that the source had to wait for a lagging flow.
     pub waits_total: AtomicU64,
+    /// Datagrams that the kernel dropped because its buffer was full.
+    pub kernel_drops_total: AtomicU64,
+    /// What the kernel granted for that buffer; 0: there is none.
+    pub receive_buffer_bytes: AtomicU64,
+    /// Calls of a codec component that ended in a fault.
+    pub codec_faults_total: AtomicU64,
 }
 
 impl SourceCounters {
@@ -48,21 +56,19 @@ impl Intake {
         Self { runtime }
     }
 
-    /// Whether there is room for more input now.
-    pub fn room(&self) -> Result<(), Busy> {
-        self.runtime.room()
-    }
-
-    /// Waits until there is room.
-    pub async fn wait_room(&self) {
-        while let Err(busy) = self.room() {
-            tokio::time::sleep(busy.retry_after.min(Duration::from_millis(20))).await;
-        }
+    /// Whether there is room now for more events of these streams.
+    pub fn room(&self, streams: &[Selector]) -> Result<(), Busy> {
+        self.runtime.room(streams)
     }
 
     /// Puts batches into the log, in order. Returns the position of the last one.
     pub fn accept(&self, batches: Vec<Incoming>) -> Position {
         self.runtime.accept(batches)
+    }
+
+    /// What happened in the builders of streams, for their views.
+    pub fn note(&self, changes: &[(Triplet, StreamCounters)]) {
+        self.runtime.note_changes(changes);
     }
 
     /// Now, ns since 1970, as the log counts it: never falls.

@@ -11,3 +11,4 @@ pub mod runtime;
 pub mod source;
 pub mod units;
 pub mod view;
+pub mod watched;

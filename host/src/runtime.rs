@@ -2,43 +2,55 @@
 //!
 //! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
-//! `queue`, `actor`, `handoff`, `workers`, `build` (configuration to flows), `shelf` (faults, dead letters, signals), `commit` (effects of a record),
-//! `configure`, `rates`, `views`, `own` (counters as events).
+//! `queue`, `actor`, `overs` (who makes sources wait), `switch` (the moment of a change), `handoff`, `backfill` (new metrics over the recent rings), `workers`,
+//! `build` (configuration to flows), `shelf` (faults, dead letters, signals), `commit` (effects of a record), `configure`, `edits` (changes that are asked for),
+//! `revisions`, `rates`, `views`, `own` (counters as events).
 
 mod actor;
+mod backfill;
 mod build;
 mod commit;
 mod configure;
+mod edits;
 mod handoff;
 mod log;
+mod outline;
+mod overs;
 mod own;
 mod queue;
 mod rates;
+mod revisions;
 mod shelf;
+mod switch;
 mod views;
 mod workers;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use weir_core::batch::{Incoming, Position};
+use weir_core::codec::StreamCounters;
 use weir_core::record::{Command, Run};
 use weir_core::sequencer::Sequencer;
 use weir_core::series::SeriesStore;
+use weir_core::triplet::{Selector, Triplet};
 
 use crate::intake::{Busy, SourceCounters};
 use crate::units::Components;
 use configure::Configured;
 use log::{Claimed, Log};
+use overs::Overs;
 use rates::Rates;
 use shelf::Shelf;
 use workers::{FindHandoff, Workers};
 
 pub use build::FlowPlan;
 pub use configure::Checked;
+pub use edits::{By, Changed, Refused};
+pub use views::rfc3339;
 
 /// Ticks move idle streams on and wake timers.
 const TICK: Duration = Duration::from_millis(100);
@@ -76,6 +88,7 @@ struct Source {
 
 /// Everything that runs, shared by sources, API and charts.
 pub struct Runtime {
+    own: Weak<Self>,
     components: Components,
     log: Mutex<Log>,
     series: Mutex<SeriesStore>,
@@ -85,8 +98,8 @@ pub struct Runtime {
     configuring: Mutex<()>,
     handoffs: Mutex<Vec<(u64, Arc<handoff::Handoff>)>>,
     workers: Workers,
-    /// Flows that make the sources wait.
-    overs: Arc<AtomicUsize>,
+    /// Flows that make the sources of their streams wait.
+    overs: Arc<Overs>,
     sources: Mutex<Vec<Source>>,
     rates: Mutex<Rates>,
     /// When the use of CPU was looked at last, and what it was; ns.
@@ -100,7 +113,8 @@ impl Runtime {
     pub fn start(components: Components) -> io::Result<Arc<Self>> {
         let count = std::thread::available_parallelism().map_or(2, usize::from);
         let (workers, lines) = Workers::new(count);
-        let runtime = Arc::new(Self {
+        let runtime = Arc::new_cyclic(|own| Self {
+            own: Weak::clone(own),
             components,
             log: Mutex::new(Log::new(Sequencer::new(0, 1, 1))),
             series: Mutex::default(),
@@ -116,6 +130,8 @@ impl Runtime {
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
+        // So that the first points are not taken for ones of 1970.
+        runtime.series.lock().forget_silent(clock_unix_ns());
         let weak = Arc::downgrade(&runtime);
         let find: Arc<FindHandoff> = Arc::new(move |revision| weak.upgrade()?.handoff(revision));
         let commit: Arc<dyn actor::Commit + Send + Sync> =
@@ -145,9 +161,9 @@ impl Runtime {
         &self.components
     }
 
-    /// Whether there is room for more input.
-    pub fn room(&self) -> Result<(), Busy> {
-        if self.overs.load(Ordering::Acquire) == 0 { Ok(()) } else { Err(Busy { retry_after: RETRY_AFTER }) }
+    /// Whether there is room for more events of these streams.
+    pub fn room(&self, streams: &[Selector]) -> Result<(), Busy> {
+        if self.overs.room(streams) { Ok(()) } else { Err(Busy { retry_after: RETRY_AFTER }) }
     }
 
     pub fn accept(&self, batches: Vec<Incoming>) -> Position {
@@ -162,6 +178,21 @@ impl Runtime {
         }
         self.schedule(claimed);
         last
+    }
+
+    /// Adds what happened in the builders of streams; of a stream that the log does not know there is nothing to show.
+    pub fn note_changes(&self, changes: &[(Triplet, StreamCounters)]) {
+        let mut log = self.log.lock();
+        for (triplet, counters) in changes {
+            if let Some(stream) = log.streams.get_mut(triplet) {
+                stream.built.add(counters);
+            }
+        }
+    }
+
+    /// The clock for people, RFC 3339.
+    pub fn now_text(&self) -> String {
+        rfc3339(clock_unix_ns())
     }
 
     pub fn now_unix_ns(&self) -> i64 {
@@ -216,7 +247,9 @@ impl Runtime {
         let flows: Vec<_> = self.log.lock().flows().iter().map(|flow| Arc::clone(&flow.actor)).collect();
         let mut empty = false;
         while !empty && Instant::now() < until {
-            empty = flows.iter().all(|actor| actor.is_idle());
+            // A flow that is to hand over is not among them any more.
+            empty = self.handoffs.lock().iter().all(|(_, handoff)| handoff.is_complete())
+                && flows.iter().all(|actor| actor.is_idle());
             if !empty {
                 std::thread::sleep(DRAIN_LOOK);
             }
@@ -235,9 +268,10 @@ impl Runtime {
     }
 
     fn tick(&self) {
-        let mut claimed = Claimed::new();
-        self.log.lock().tick(clock_unix_ns(), &mut claimed);
+        let (mut claimed, clock) = (Claimed::new(), clock_unix_ns());
+        self.log.lock().tick(clock, &mut claimed);
         self.schedule(claimed);
+        self.series.lock().forget_silent(clock);
     }
 
     fn schedule(&self, claimed: Claimed) {

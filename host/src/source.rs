@@ -2,42 +2,56 @@
 //!
 //! In: the checked [`SourceSpec`]s of a configuration and a stop signal. Out: batches, in the order in which a connection sent its events.
 //! [`start`] binds every address before it starts any thread, so that it either starts all sources or none. A source asks [`Accept::room`]
-//! before it reads more. When the stop signal turns true, sources stop accepting, read what has already arrived, hand it over and end;
+//! before it reads more, and waits only for flows that want streams that it may write. When the stop signal turns true, sources stop accepting, read what has already arrived, hand it over and end;
 //! [`Running::join`] waits for that. Every bound is a constant beside its reason in the file of its source. Errors of the start name the
 //! source and what to change; afterwards nothing that a peer sends is an error of the source: it is rejected, counted and shown in
 //! [`RejectedRows`].
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 use weir_core::batch::Incoming;
+use weir_core::codec::StreamCounters;
 use weir_core::config::{SourceKind, SourceSpec};
+use weir_core::triplet::{Selector, Triplet};
 
 use crate::intake::{Busy, Intake, SourceCounters};
 
+mod bind;
+mod bodies;
+pub mod check;
 mod decoder;
+mod file;
 mod host;
 mod http;
+mod outlet;
 mod own;
+mod rejected;
+mod stdin;
 mod tcp;
+mod tls;
+mod udp;
+mod websocket;
 
-/// Rejected rows that are kept to be looked at; each is at most a few hundred bytes.
-const REJECTED_KEPT_MAX: usize = 256;
-
-/// Longest pause between two looks at whether there is room again: short enough that a flow never runs dry.
-const ROOM_LOOK_MAX: Duration = Duration::from_millis(20);
+use bind::Bound;
+pub use bind::StartError;
+use decoder::Feed;
+use outlet::{Outlet, stopped};
+pub use rejected::{RejectedRow, RejectedRows};
 
 /// Where sources put what they read: [`Intake`], or a fake in tests. Called once per batch, never per event.
 pub trait Accept: Send + Sync + 'static {
-    fn room(&self) -> Result<(), Busy>;
+    /// Whether there is room for more events of these streams.
+    fn room(&self, streams: &[Selector]) -> Result<(), Busy>;
     /// Never blocks and never refuses.
     fn accept(&self, batches: Vec<Incoming>);
+    /// What happened in the builders of streams, behind the batches that were accepted. Rare, never per batch.
+    fn note(&self, changes: Vec<(Triplet, StreamCounters)>);
     /// ns since 1970; never falls.
     fn now_unix_ns(&self) -> i64;
     fn counters(&self, name: &str, kind: &'static str) -> Arc<SourceCounters>;
@@ -46,12 +60,16 @@ pub trait Accept: Send + Sync + 'static {
 }
 
 impl Accept for Intake {
-    fn room(&self) -> Result<(), Busy> {
-        Self::room(self)
+    fn room(&self, streams: &[Selector]) -> Result<(), Busy> {
+        Self::room(self, streams)
     }
 
     fn accept(&self, batches: Vec<Incoming>) {
         Self::accept(self, batches);
+    }
+
+    fn note(&self, changes: Vec<(Triplet, StreamCounters)>) {
+        Self::note(self, &changes);
     }
 
     fn now_unix_ns(&self) -> i64 {
@@ -67,30 +85,6 @@ impl Accept for Intake {
     }
 }
 
-/// Why the sources could not start. No address is bound afterwards, except with `Thread`: what had started ends with the stop signal.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error(
-        "source \"{name}\": {address} is in use by another program; end that one, or set another `listen` for this source"
-    )]
-    InUse { name: Arc<str>, address: SocketAddr },
-    #[error(
-        "source \"{name}\": cannot listen on {address}: {error}; set `listen` to an address of this machine"
-    )]
-    Listen { name: Arc<str>, address: SocketAddr, error: io::Error },
-    #[error(
-        "source \"{name}\": {address} can be reached from other machines, and there is no authentication yet; \
-         set `listen` to a loopback address such as 127.0.0.1:{port}", port = address.port()
-    )]
-    NotLoopback { name: Arc<str>, address: SocketAddr },
-    #[error(
-        "source \"{name}\": \"{first}\" already takes `POST /ingest/...`; leave one source of kind \"http\""
-    )]
-    SecondHttp { name: Arc<str>, first: Arc<str> },
-    #[error("source \"{name}\": cannot start a thread: {error}; raise the limit of threads of this user")]
-    Thread { name: Arc<str>, error: io::Error },
-}
-
 /// One source that runs.
 #[derive(Debug, Clone)]
 pub struct RunningSource {
@@ -103,9 +97,11 @@ pub struct RunningSource {
 /// All sources that run. Dropping it does not stop them; the stop signal does.
 pub struct Running {
     pub sources: Vec<RunningSource>,
-    /// `POST /ingest/...`, to be merged into the API's router. Without a source of kind "http" it has no route.
+    /// `/ingest/...`, to be merged into the API's router. Without a source of kind "http" or "websocket" it has no route.
     pub ingest: axum::Router,
     pub rejected: Arc<RejectedRows>,
+    /// Becomes true when a source has read all that there is and the program is to end with it.
+    pub wants_stop: watch::Receiver<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -121,96 +117,36 @@ impl Running {
         }
     }
 
+    fn start_one(&mut self, spec: &SourceSpec, bound: Bound, outlet: &Outlet) -> Result<(), StartError> {
+        let feed = match bound {
+            Bound::Http | Bound::WebSocket => Feed::of_paths(spec),
+            _ => Feed::new(spec),
+        };
+        let thread = match bound {
+            Bound::Tcp(listener, tls) => {
+                self.threads.extend(tcp::start(listener, tls, &feed, outlet)?);
+                return Ok(());
+            }
+            Bound::Http | Bound::WebSocket => {
+                let start = if matches!(bound, Bound::Http) { http::start } else { websocket::start };
+                let (router, thread) = start(spec, &feed, outlet)?;
+                self.ingest = std::mem::take(&mut self.ingest).merge(router);
+                thread
+            }
+            Bound::Udp(socket, buffer_bytes) => udp::start(socket, buffer_bytes, &feed, outlet)?,
+            Bound::Stdin(input, at_end) => stdin::start(input, at_end, &feed, outlet)?,
+            Bound::File(file, patterns) => file::start(&file, patterns, &feed, outlet)?,
+            Bound::Host => host::start(outlet)?,
+            Bound::Own => own::start(outlet)?,
+        };
+        self.threads.push(thread);
+        Ok(())
+    }
+
     /// The address of the source of that name.
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
         self.sources.iter().find(|source| &*source.name == name).and_then(|source| source.address)
     }
-}
-
-/// A row that no stream got.
-#[derive(Debug, Clone)]
-pub struct RejectedRow {
-    pub at_unix_ns: i64,
-    pub source: Arc<str>,
-    /// Where in the connection or body it began.
-    pub offset_bytes: u64,
-    /// From 1.
-    pub line: u64,
-    pub code: &'static str,
-    pub message: String,
-}
-
-/// The newest rejected rows of all sources, bounded.
-#[derive(Debug, Default)]
-pub struct RejectedRows {
-    rows: Mutex<VecDeque<RejectedRow>>,
-}
-
-impl RejectedRows {
-    fn push(&self, row: RejectedRow) {
-        let mut rows = self.rows.lock();
-        if rows.len() >= REJECTED_KEPT_MAX {
-            rows.pop_front();
-        }
-        rows.push_back(row);
-    }
-
-    /// Newest first.
-    pub fn newest(&self, limit: usize) -> Vec<RejectedRow> {
-        self.rows.lock().iter().rev().take(limit).cloned().collect()
-    }
-}
-
-/// What every source holds: the way out, its counters and the stop signal.
-#[derive(Clone)]
-struct Outlet {
-    name: Arc<str>,
-    accept: Arc<dyn Accept>,
-    counters: Arc<SourceCounters>,
-    rejected: Arc<RejectedRows>,
-    stop: watch::Receiver<bool>,
-}
-
-impl Outlet {
-    /// Counts the events and hands them over.
-    fn send(&self, batches: Vec<Incoming>) {
-        if batches.is_empty() {
-            return;
-        }
-        let events = batches.iter().map(Incoming::rows).sum::<usize>();
-        SourceCounters::add(&self.counters.events_total, events as u64);
-        self.accept.accept(batches);
-    }
-
-    /// Waits until there is room, and counts that it had to. False: the stop signal came first.
-    async fn wait_room(&mut self) -> bool {
-        let Err(mut busy) = self.accept.room() else { return true };
-        SourceCounters::add(&self.counters.waits_total, 1);
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(busy.retry_after.min(ROOM_LOOK_MAX)) => {}
-                () = stopped(&mut self.stop) => return false,
-            }
-            match self.accept.room() {
-                Ok(()) => return true,
-                Err(still) => busy = still,
-            }
-        }
-    }
-}
-
-/// Ends when the stop signal is true, or nobody is left who could give it.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is a stop too.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// A source whose address is bound and which has no thread yet.
-enum Bound {
-    Tcp(std::net::TcpListener),
-    Http,
-    Host,
-    Own,
 }
 
 /// Starts all sources. Blocks only to bind; needs no async runtime around it.
@@ -219,69 +155,43 @@ pub fn start(
     accept: Arc<dyn Accept>,
     stop: watch::Receiver<bool>,
 ) -> Result<Running, StartError> {
-    let bound = specs.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-    one_http(specs)?;
+    let bound = specs.iter().map(bind::bind).collect::<Result<Vec<_>, _>>()?;
+    bind::one_of_a_kind(specs)?;
+    let (wants_stop, wanted) = watch::channel(false);
     let mut running = Running {
         sources: Vec::with_capacity(specs.len()),
         ingest: axum::Router::new(),
         rejected: Arc::default(),
+        wants_stop: wanted,
         threads: Vec::new(),
     };
     for (spec, bound) in specs.iter().zip(bound) {
         let kind = spec.kind.word();
         let outlet = Outlet {
             name: spec.name.clone(),
+            streams: streams(spec),
             accept: accept.clone(),
             counters: accept.counters(&spec.name, kind),
             rejected: running.rejected.clone(),
             stop: stop.clone(),
+            wants_stop: wants_stop.clone(),
         };
-        let mut address = None;
-        match bound {
-            Bound::Tcp(listener) => {
-                address = listener.local_addr().ok();
-                running.threads.extend(tcp::start(spec, listener, &outlet)?);
-            }
-            Bound::Http => {
-                let (router, thread) = http::start(spec, &outlet)?;
-                running.ingest = router;
-                running.threads.push(thread);
-            }
-            Bound::Host => running.threads.push(host::start(&outlet)?),
-            Bound::Own => running.threads.push(own::start(&outlet)?),
-        }
+        let address = bound.address();
+        running.start_one(spec, bound, &outlet)?;
         tracing::info!(source = %spec.name, kind, ?address, "source started");
         running.sources.push(RunningSource { name: spec.name.clone(), kind, address });
     }
     Ok(running)
 }
 
-fn one_http(specs: &[SourceSpec]) -> Result<(), StartError> {
-    let mut http = specs.iter().filter(|spec| spec.kind == SourceKind::Http).map(|spec| &spec.name);
-    match (http.next(), http.next()) {
-        (Some(first), Some(name)) => Err(StartError::SecondHttp { name: name.clone(), first: first.clone() }),
-        _ => Ok(()),
-    }
-}
-
-fn bind(spec: &SourceSpec) -> Result<Bound, StartError> {
-    let listen = match &spec.kind {
-        SourceKind::Tcp { listen } => *listen,
-        SourceKind::Http => return Ok(Bound::Http),
-        SourceKind::Host => return Ok(Bound::Host),
-        SourceKind::Weir => return Ok(Bound::Own),
+/// What a source may write, for the question of room: those of the machine and of Weir itself write streams of their own.
+fn streams(spec: &SourceSpec) -> Arc<[Selector]> {
+    let own = match spec.kind {
+        SourceKind::Host => "host/local/*",
+        SourceKind::Weir => "weir/local/*",
+        _ => return spec.may_write.as_slice().into(),
     };
-    let name = spec.name.clone();
-    if !listen.ip().is_loopback() {
-        return Err(StartError::NotLoopback { name, address: listen });
-    }
-    match std::net::TcpListener::bind(listen).and_then(|l| l.set_nonblocking(true).map(|()| l)) {
-        Ok(listener) => Ok(Bound::Tcp(listener)),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            Err(StartError::InUse { name, address: listen })
-        }
-        Err(error) => Err(StartError::Listen { name, address: listen, error }),
-    }
+    own.parse().into_iter().collect()
 }
 
 /// Starts a named thread with an async runtime of its own, so that reading and decoding of one connection stay on one core.
@@ -301,6 +211,35 @@ where
         .map_err(failed)
 }
 
+/// Starts a named thread that blocks where it must.
+fn spawn_blocking(
+    outlet: &Outlet,
+    part: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    let failed = |error| StartError::Thread { name: outlet.name.clone(), error };
+    std::thread::Builder::new().name(format!("{}{part}", outlet.name)).spawn(run).map_err(failed)
+}
+
+/// Waits until there is something to read (or the other end closed), for at most `wait`. False: there is not.
+fn wait_readable(fd: RawFd, wait: Duration) -> io::Result<bool> {
+    let mut asked = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let wait = libc::timespec {
+        tv_sec: wait.as_secs() as libc::time_t,
+        tv_nsec: wait.subsec_nanos() as libc::c_long,
+    };
+    // SAFETY: one descriptor is given and counted as one; both places outlive the call.
+    let count = unsafe { libc::ppoll(&raw mut asked, 1, &raw const wait, std::ptr::null()) };
+    match count {
+        0 => Ok(false),
+        count if count > 0 => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            error => Err(error),
+        },
+    }
+}
+
 /// Runs `each` every second until the stop signal. A second in which there is no room is left out and counted as a wait: these sources have
 /// nothing that could be read later.
 async fn every_second(mut outlet: Outlet, mut each: impl FnMut(&Outlet)) {
@@ -311,13 +250,15 @@ async fn every_second(mut outlet: Outlet, mut each: impl FnMut(&Outlet)) {
             _ = seconds.tick() => {}
             () = stopped(&mut outlet.stop) => return,
         }
-        match outlet.accept.room() {
+        match outlet.room() {
             Ok(()) => each(&outlet),
             Err(_) => SourceCounters::add(&outlet.counters.waits_total, 1),
         }
     }
 }
 
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use weir_core::config::{self, Problem};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct StreamView {
@@ -9,12 +10,23 @@ pub struct StreamView {
     pub events_total: u64,
     pub bytes_total: u64,
     pub events_per_s: f64,
+    /// Rows that units let out as late, once for each unit that did.
     pub late_total: u64,
     pub future_total: u64,
     pub last_event_time_unix_ns: Option<i64>,
     pub watermark_unix_ns: Option<i64>,
     pub columns: Vec<ColumnView>,
     pub schema_changes_total: u64,
+    /// Columns whose number type got wider.
+    pub widened_total: u64,
+    /// Columns that became text because their values were of several types.
+    pub mixed_to_text_total: u64,
+    /// Values left out because the stream has too many columns or keys.
+    pub values_dropped_total: u64,
+    /// Dictionaries begun anew because they were too large.
+    pub dictionaries_replaced_total: u64,
+    /// Columns that gave up their dictionary because texts hardly repeat.
+    pub dictionaries_to_text_total: u64,
     pub derived: bool,
 }
 
@@ -106,6 +118,22 @@ pub struct FaultView {
     pub rows: u32,
 }
 
+/// An event that no stream got.
+#[derive(Debug, Clone, Serialize)]
+pub struct RejectedView {
+    /// RFC 3339.
+    pub at: String,
+    pub source: String,
+    /// Where it would have gone unless it said otherwise itself.
+    pub stream: Option<String>,
+    pub offset_bytes: u64,
+    pub length_bytes: u64,
+    pub line: u64,
+    pub code: &'static str,
+    pub message: String,
+    pub first_bytes: String,
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetterView {
     /// RFC 3339.
@@ -142,6 +170,9 @@ pub struct SourceView {
     pub connections_open: u64,
     pub refused_total: u64,
     pub waits_total: u64,
+    pub kernel_drops_total: u64,
+    pub receive_buffer_bytes: u64,
+    pub codec_faults_total: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -150,8 +181,28 @@ pub struct RevisionView {
     pub position: u64,
     /// RFC 3339.
     pub at: String,
-    /// file, api, default
+    /// default, file, api, cli, page
     pub origin: String,
+    pub summary: String,
+    pub bytes: u64,
+}
+
+/// How the configuration file stands to what runs.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct FileView {
+    /// none, in-sync, behind, conflict, refused, missing
+    pub state: &'static str,
+    /// Without its folder.
+    pub name: Option<String>,
+    pub loaded_revision: Option<u64>,
+    /// RFC 3339.
+    pub loaded_at: Option<String>,
+    pub changed_at: Option<String>,
+    pub message: String,
+    pub problems: Vec<ProblemView>,
+    pub loads_total: u64,
+    pub refused_total: u64,
+    pub conflicts_total: u64,
 }
 
 /// One thing wrong with a configuration.
@@ -160,4 +211,40 @@ pub struct ProblemView {
     /// For example `pipeline "requests", unit "slow", config.keep`.
     pub place: String,
     pub message: String,
+    /// From 1, in the text that was given; none where it stands nowhere.
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+}
+
+/// Problems with where they stand in the text.
+pub fn problems(text: &str, problems: &[Problem]) -> Vec<ProblemView> {
+    let view = |problem: &Problem| {
+        let spot = config::locate(text, problem);
+        ProblemView {
+            place: problem.place.clone(),
+            message: problem.message.clone(),
+            line: spot.map(|spot| spot.line),
+            column: spot.map(|spot| spot.column),
+        }
+    };
+    problems.iter().map(view).collect()
+}
+
+/// A `[[metric]]` and what it stands for.
+#[derive(Debug, Clone, Serialize)]
+pub struct MetricView {
+    pub name: String,
+    pub from: Vec<String>,
+    /// The pipeline that it shares with all metrics over the same streams with the same `where` and lateness.
+    pub pipeline: String,
+    /// Ids of its own units, in the order in which rows go through them.
+    pub units: Vec<String>,
+    pub series: Vec<MetricSeriesView>,
+    pub chart: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct MetricSeriesView {
+    pub metric: String,
+    pub fields: Vec<String>,
 }

@@ -11,8 +11,8 @@ pub mod floor;
 pub mod ingest;
 pub mod latency;
 pub mod measure;
+pub mod metrics;
 pub mod native;
-pub mod process;
 pub mod shapes;
 pub mod start;
 pub mod units;
@@ -21,7 +21,7 @@ pub mod windows;
 use anyhow::{Result, bail};
 
 /// All benches, in the order of `all`.
-pub const NAMES: [&str; 6] = ["boundary", "codec", "ingest", "latency", "start", "units"];
+pub const NAMES: [&str; 7] = ["boundary", "codec", "ingest", "latency", "metrics", "start", "units"];
 
 /// What a bench found.
 #[derive(Debug)]
@@ -94,6 +94,7 @@ pub fn run(name: &str) -> Result<Report> {
         "codec" => codec::run(),
         "ingest" => ingest::run(),
         "latency" => latency::run(),
+        "metrics" => metrics::run(),
         "start" => start::run(),
         "units" => units::run(),
         _ => bail!("there is no bench `{name}`; there are {} and all", NAMES.join(", ")),

@@ -78,3 +78,15 @@ fn unchunk(mut body: &[u8]) -> Vec<u8> {
     }
     out
 }
+
+/// Sends bytes as they are and gives what comes back until the other side closes or says nothing for `patience`.
+pub fn raw(port: u16, bytes: &[u8], patience: Duration) -> Result<Vec<u8>> {
+    let mut stream =
+        TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("connect to port {port}"))?;
+    stream.set_read_timeout(Some(patience))?;
+    // A refusal may come before all is taken.
+    drop(stream.write_all(bytes));
+    let mut answer = Vec::new();
+    drop(stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer));
+    Ok(answer)
+}

@@ -1,54 +1,30 @@
 //! A real `weir` for tests: its own ports below 32768, its own data folder, ended by process id.
 //!
-//! In: a configuration with `{http}` and `{tcp}` where the ports go. The program is the one that the workspace built; where it is missing the error
-//! says how to build it. All waits are bounded and look at a condition; on failure they tell what was there instead.
+//! In: a configuration with `{http}` and `{tcp}` where the ports go. Out: a host that can be asked, given events and ended. All waits are bounded and look at a
+//! condition; on failure they tell what was there instead. How it is started: [`crate::process`].
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::client::{self, Answer};
+use crate::process::{Weir, said};
+pub use crate::process::{free_port, program};
 
-/// Compiling the standard components on a loaded machine takes a while at the first start.
-const START_MAX: Duration = Duration::from_secs(90);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A running `weir`; killed when dropped.
 pub struct TestHost {
-    child: Child,
+    weir: Weir,
     pub http: u16,
     pub tcp: u16,
     pub folder: tempfile::TempDir,
-}
-
-/// The program under test.
-pub fn program() -> Result<PathBuf> {
-    let own = std::env::current_exe().context("where am I")?;
-    let folders = own.ancestors().skip(1).take(2);
-    for folder in folders {
-        let weir = folder.join("weir");
-        if weir.is_file() {
-            return Ok(weir);
-        }
-    }
-    bail!("there is no `weir` beside {}; build it: cargo build --release --workspace", own.display())
-}
-
-/// A port below 32768 that nobody uses now.
-pub fn free_port() -> Result<u16> {
-    for _ in 0..200 {
-        let port = rand::random_range(20_000..32_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no free port between 20000 and 32000")
 }
 
 /// The compiled standard components, shared by all hosts of a test run.
@@ -91,53 +67,24 @@ impl TestHost {
     }
 
     pub fn start_in(config: &str, folder: tempfile::TempDir) -> Result<Self> {
-        let (http, tcp) = (free_port()?, free_port()?);
-        let text = config.replace("{http}", &http.to_string()).replace("{tcp}", &tcp.to_string());
-        let file = folder.path().join("weir.toml");
-        std::fs::write(&file, text)?;
         let data = folder.path().join("data");
         warm_cache(&data)?;
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let child = Command::new(program()?)
-            .args(["run", "--config"])
-            .arg(&file)
-            .arg("--data")
-            .arg(&data)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("start weir")?;
-        let mut host = Self { child, http, tcp, folder };
-        host.wait_ready()?;
+        let weir = Weir::start(config, folder.path())?;
         keep_cache(&data)?;
-        Ok(host)
+        Ok(Self { http: weir.http_port, tcp: weir.tcp_port, weir, folder })
     }
 
-    fn wait_ready(&mut self) -> Result<()> {
-        let until = Instant::now() + START_MAX;
-        while Instant::now() < until {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("weir ended at the start with {status}:\n{}", self.log());
-            }
-            if self.get("/readyz").is_ok_and(|answer| answer.status == 200) {
-                return Ok(());
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-        bail!("weir was not ready within {START_MAX:?}:\n{}", self.log())
-    }
-
+    /// The end of what it wrote to standard error.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        said(self.folder.path())
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.weir.process.pid()
     }
 
     pub fn is_alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        matches!(self.weir.process.ended_within(Duration::ZERO), Ok(None))
     }
 
     pub fn get(&self, path: &str) -> Result<Answer> {
@@ -203,40 +150,35 @@ impl TestHost {
         self.wait(&path, |answer| good(&points_of(answer))).map(|answer| points_of(&answer))
     }
 
-    pub fn signal(&self, signal: i32) {
-        // SAFETY: kill only sends a signal, to a child of ours that was not waited for.
-        unsafe { libc::kill(self.child.id() as libc::pid_t, signal) };
+    pub fn signal(&mut self, signal: i32) -> Result<()> {
+        self.weir.process.signal(signal)
     }
 
     /// SIGTERM, and how it ended.
     pub fn end(mut self) -> Result<ExitStatus> {
-        self.signal(libc::SIGTERM);
+        self.signal(libc::SIGTERM)?;
         self.wait_end()
     }
 
+    /// SIGKILL, as a crash would: nothing is said, nothing is flushed. Gives the folder, to start again in it.
+    pub fn crash(mut self) -> Result<tempfile::TempDir> {
+        self.signal(libc::SIGKILL)?;
+        self.wait_end()?;
+        Ok(self.folder)
+    }
+
     pub fn wait_end(&mut self) -> Result<ExitStatus> {
-        let until = Instant::now() + WAIT_MAX;
-        while Instant::now() < until {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            std::thread::sleep(LOOK_EVERY);
+        match self.weir.process.ended_within(WAIT_MAX)? {
+            Some(status) => Ok(status),
+            None => bail!("weir did not end within {WAIT_MAX:?}:\n{}", self.log()),
         }
-        bail!("weir did not end within {WAIT_MAX:?}:\n{}", self.log())
     }
 
     /// Resident memory now, bytes (proc(5)).
     pub fn rss_bytes(&self) -> Result<u64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()))?;
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid()))?;
         let pages: u64 = text.split_whitespace().nth(1).context("statm")?.parse()?;
         Ok(pages * 4096)
-    }
-}
-
-impl Drop for TestHost {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

@@ -2,5 +2,8 @@
 
 pub mod bench;
 pub mod client;
+pub mod config;
 pub mod host;
 pub mod pages;
+pub mod process;
+pub mod prove;

@@ -66,10 +66,7 @@ fn http_and_tcp_feed_one_stream_and_the_path_names_it() {
 
 #[test]
 fn the_live_graph_gets_data_from_the_machine_without_configuration() {
-    let text = weir::app::DEFAULT
-        .replace("127.0.0.1:7070", "127.0.0.1:{http}")
-        .replace("127.0.0.1:7171", "127.0.0.1:{tcp}");
-    let host = TestHost::start(&text).unwrap();
+    let host = TestHost::start(&weir_tests::config::built_in()).unwrap();
     let points = host.wait_points("cpu_busy", |points| points.len() >= 2).unwrap();
     assert!(points.iter().all(|point| (0.0..=100.0).contains(&point.value("busy_percent").unwrap())));
     let metrics = host.get("/metrics").unwrap().text();

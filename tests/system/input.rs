@@ -73,3 +73,40 @@ fn bodies_have_bounds() {
     assert_eq!(host.post("/ingest/my/dev/event", b"{\"x\":").unwrap().status, 400);
     assert_eq!(host.put("/api/configuration", "[[pipeline]]\nnme = 1\n").unwrap().status, 422);
 }
+
+#[test]
+fn rejected_events_and_what_columns_went_through_can_be_looked_at() {
+    let host = TestHost::start(COUNT).unwrap();
+    let body = b"{\"key\":\"a\",\"x\":1}\n{\"key\":\"a\",\"x\":1.5}\n{\"key\":\"a\",\"x\":oh}\n{\"key\":\"a\",\"x\":\"y\"}\n";
+    assert_eq!(host.post("/ingest/my/dev/event", body).unwrap().status, 200);
+    let seen = host.json("/api/rejected?source=http&stream=my/dev/event").unwrap();
+    let row = &seen["rejected"][0];
+    assert_eq!((row["offset_bytes"].as_u64(), row["line"].as_u64()), (Some(41), Some(3)), "{seen:#}");
+    assert!(row["first_bytes"].as_str().unwrap().starts_with("{\"key\":\"a\",\"x\":oh}"), "{seen:#}");
+    assert_eq!(seen["total"], 1, "{seen:#}");
+    assert!(host.json("/api/rejected?source=tcp").unwrap()["rejected"].as_array().unwrap().is_empty());
+    assert_eq!(host.get("/api/rejected?source=nobody").unwrap().status, 404);
+    assert_eq!(host.get("/api/rejected?stream=no").unwrap().status, 400);
+    let stream = host.wait("/api/streams", |seen| seen["streams"][0]["mixed_to_text_total"] == 1).unwrap();
+    assert_eq!(stream["streams"][0]["triplet"], "my/dev/event", "{stream:#}");
+    let metrics = host.get("/metrics").unwrap().text();
+    assert!(metrics.contains("weir_stream_mixed_to_text_total{stream=\"my/dev/event\"} 1"), "{metrics}");
+}
+
+#[test]
+fn late_rows_are_counted_for_their_stream_and_their_unit() {
+    let host = TestHost::start(&COUNT.replace("\"my/dev/event\"]", "\"my/dev/*\"]")).unwrap();
+    let event = |kind: &str, second: u64| {
+        format!("{{\"type\":\"{kind}\",\"key\":\"a\",\"x\":1,\"time\":{}}}\n", 1_767_225_600 + second)
+    };
+    host.send(&(event("event", 100) + &event("other", 100))).unwrap();
+    host.wait_unit("count/by_key", "rows_in_total", 2).unwrap();
+    host.send(&event("event", 1).repeat(3)).unwrap();
+    host.wait_unit("count/by_key", "late_total", 3).unwrap();
+    let late = |seen: &serde_json::Value, triplet: &str| {
+        let streams = seen["streams"].as_array().unwrap().clone();
+        streams.iter().find(|stream| stream["triplet"] == triplet).unwrap()["late_total"].as_u64()
+    };
+    let seen = host.wait("/api/streams", |seen| late(seen, "my/dev/event") == Some(3)).unwrap();
+    assert_eq!(late(&seen, "my/dev/other"), Some(0), "{seen:#}");
+}

@@ -76,3 +76,79 @@ async fn a_foreign_origin_gets_no_socket() {
     request.headers_mut().insert("origin", "http://evil.example".parse().unwrap());
     assert!(tokio_tungstenite::connect_async(request).await.is_err());
 }
+
+const CHARTS: usize = 10;
+
+/// One second of event time for 100 keys.
+fn second(host: &TestHost, time_unix_s: i64) {
+    let lines: String =
+        (0..100).map(|key| format!("{{\"key\":\"k{key}\",\"x\":{key},\"time\":{time_unix_s}}}\n")).collect();
+    assert_eq!(host.post("/ingest/my/dev/event", lines.as_bytes()).unwrap().status, 200);
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
+
+/// A client whose kernel takes next to nothing, so that its slowness is the host's to deal with.
+async fn connect_small(host: &TestHost) -> Socket {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let stream = socket.connect(([127, 0, 0, 1], host.http).into()).await.unwrap();
+    let url = format!("ws://127.0.0.1:{}/api/live", host.http);
+    tokio_tungstenite::client_async(url, stream).await.unwrap().0
+}
+
+async fn subscribe(socket: &mut Socket, charts: &[Value]) {
+    let ask = json!({ "subscribe": charts, "width": 800, "height": 240 });
+    socket.send(Message::text(ask.to_string())).await.unwrap();
+}
+
+/// Headers of frames until nothing comes for a second.
+async fn read_all(socket: &mut Socket) -> Vec<Value> {
+    let mut seen = Vec::new();
+    while let Ok(Some(message)) = tokio::time::timeout(std::time::Duration::from_secs(1), socket.next()).await
+    {
+        if let Message::Binary(frame) = message.unwrap() {
+            seen.push(header(&frame));
+        }
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_that_stops_reading_costs_no_memory_and_goes_on_with_the_newest() {
+    let chart = |n: usize| CHART.replace("id = \"counts\"", &format!("id = \"c{n}\"")).replace("365d", "10m");
+    let host = TestHost::start(&format!("{COUNT}{}", (0..CHARTS).map(chart).collect::<String>())).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let start = now - 500;
+    let mut socket = connect_small(&host).await;
+    let all: Vec<Value> =
+        (0..CHARTS).map(|n| json!({ "chart": format!("c{n}"), "version": null, "epoch": null })).collect();
+    subscribe(&mut socket, &all).await;
+    for step in 0..40 {
+        second(&host, start + step);
+    }
+    let before = host.rss_bytes().unwrap();
+    for step in 40..240 {
+        second(&host, start + step);
+        // So that pictures are drawn in between: a picture for each second, not one for all.
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    let grown = host.rss_bytes().unwrap().saturating_sub(before);
+    assert!(grown < 96 << 20, "{} MiB more while a client took nothing", grown >> 20);
+    let seen = read_all(&mut socket).await;
+    let merged: u64 = seen.iter().filter_map(|frame| frame["merged"].as_u64()).sum();
+    assert!(merged > 0, "nothing was merged in {} frames", seen.len());
+    let last = seen.iter().rev().find(|frame| frame["chart"] == "c0").unwrap().clone();
+    let newest = last["newest_unix_ns"].as_i64().unwrap() / 1_000_000_000;
+    assert!(newest >= start + 238 - 2, "the last frame is of {} s before", start + 239 - newest);
+    drop(socket);
+    let mut socket = connect_small(&host).await;
+    let from = json!({ "chart": "c0", "version": last["version"], "epoch": last["epoch"] });
+    subscribe(&mut socket, &[from]).await;
+    second(&host, start + 240);
+    second(&host, start + 241);
+    let more = read_all(&mut socket).await;
+    let next = more.first().unwrap();
+    assert_eq!(next["kind"], "delta", "it goes on from the version that it had: {next}");
+    assert!(next["version"].as_u64() > last["version"].as_u64(), "{next}");
+}

@@ -67,3 +67,33 @@ fn a_slow_flow_makes_http_answer_429_and_tcp_stop_reading() {
     assert!(host.rss_bytes().unwrap() < 400 << 20);
     assert_eq!(host.get("/healthz").unwrap().status, 200);
 }
+
+#[test]
+fn a_source_waits_only_for_flows_that_want_its_streams() {
+    // One row in each body spins, which costs the flow half a second and does not open its circuit.
+    let config = slow_config()
+        .replace("from = [\"my/dev/event\"]\nlag", "from = [\"my/dev/slow\"]\nlag")
+        .replace("fault = \"spin\"", "fault = \"spin\", on_row_value = { column = \"x\", equals = 13 }")
+        .replace(
+            "triplet = \"my/dev/event\"\n",
+            "triplet = \"my/dev/event\"\nmay_write = [\"my/dev/event\", \"b/*/*\"]\n",
+        );
+    let host = TestHost::start(&config).unwrap();
+    let body: String = (0..2_000).map(line).collect();
+    let until = Instant::now() + Duration::from_secs(30);
+    while host.post("/ingest/my/dev/slow", body.as_bytes()).unwrap().status != 429 {
+        assert!(Instant::now() < until, "no 429 came");
+    }
+    let mut refused = 0;
+    for _ in 0..20 {
+        refused += u32::from(host.post("/ingest/my/dev/slow", body.as_bytes()).unwrap().status == 429);
+        host.send(&body).unwrap();
+        assert_eq!(host.post("/ingest/my/dev/event", body.as_bytes()).unwrap().status, 200);
+    }
+    host.wait_unit("count/all", "rows_in_total", 80_000).unwrap();
+    assert!(refused > 0, "the slow flow was not behind");
+    let sources = host.json("/api/sources").unwrap();
+    let tcp = sources["sources"].as_array().unwrap().iter().find(|source| source["name"] == "tcp");
+    assert_eq!(tcp.unwrap()["waits_total"], 0, "{sources:#}");
+    assert!(host.rss_bytes().unwrap() < 400 << 20);
+}

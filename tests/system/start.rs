@@ -12,15 +12,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-pub const COUNT: &str = r#"
-[server]
-listen = "127.0.0.1:{http}"
-[[source]]
-name = "tcp"
-kind = "tcp"
-listen = "127.0.0.1:{tcp}"
-triplet = "my/dev/event"
-[[source]]
+pub const COUNT: &str = weir_tests::local_config!(
+    tcp: "triplet = \"my/dev/event\"\n",
+    r#"[[source]]
 name = "http"
 kind = "http"
 [[pipeline]]
@@ -38,7 +32,8 @@ config = { keys = ["key"], window = "1s", aggregates = { n = "count", sum = { of
 metric = "counts"
 from = ["by_key"]
 labels = ["key"]
-"#;
+"#
+);
 
 #[test]
 fn help_version_and_wrong_usage_have_their_exit_codes() {
@@ -70,11 +65,29 @@ fn check_names_all_problems_with_place_and_fix() {
     let checked = weir(&["check", "--config", file.to_str().unwrap()]);
     let said = text(&checked.stderr);
     assert_eq!(checked.status.code(), Some(1));
-    assert!(said.contains("a/b") && said.contains("line 3"), "{said}");
+    assert!(said.contains("a/b") && said.contains("bad.toml:3:1: error: pipeline \"p\", from: "), "{said}");
     let good = bad.replace("a/b\"", "a/b/c\"");
     std::fs::write(&file, good).unwrap();
     let said = text(&weir(&["check", "--config", file.to_str().unwrap()]).stderr);
     assert!(said.contains("filterr") && said.contains("filter`"), "{said}");
+}
+
+#[test]
+fn warnings_fail_a_check_only_where_they_are_denied() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("odd.toml");
+    let odd = "[[source]]\nname = \"http\"\nkind = \"http\"\nmay_write = [\"shop/*/*\"]\n[[pipeline]]\nname = \"p\"\nfrom = [\"shpo/a/b\"]\n\
+               [[pipeline.unit]]\nname = \"u\"\nuse = \"filter\"\nconfig = { keep = \"true\" }\n[[pipeline.series]]\nmetric = \"m\"\n";
+    std::fs::write(&file, odd).unwrap();
+    let file = file.to_str().unwrap();
+    let checked = weir(&["check", "--config", file]);
+    assert!(checked.status.success() && text(&checked.stdout).contains("good, 1 warning"));
+    let said = text(&checked.stderr);
+    assert!(
+        said.contains("odd.toml:7:1: warning: pipeline \"p\", from: `shpo/a/b` matches no stream"),
+        "{said}"
+    );
+    assert_eq!(weir(&["check", "--deny-warnings", "--config", file]).status.code(), Some(1));
 }
 
 #[test]

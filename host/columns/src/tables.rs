@@ -152,6 +152,13 @@ impl Tables {
             .collect()
     }
 
+    /// What happened in one table since the last call; none: nothing, or no such table.
+    pub fn drain_counters_of(&mut self, name: &str) -> Option<TableCounters> {
+        let number = *self.by_name.get(name)?;
+        let table = self.tables.get_mut(number as usize)?;
+        Some(std::mem::take(&mut table.counters)).filter(|counters| *counters != TableCounters::default())
+    }
+
     /// The table of the staged row, as far as its route fields are known.
     #[inline]
     pub(crate) fn known_table(&mut self, chunk: &[u8]) -> Option<u32> {

@@ -13,7 +13,10 @@ use std::sync::Arc;
 use crate::triplet::{Selector, Triplet};
 
 mod check;
+mod json;
+mod locate;
 pub mod measure;
+mod metric;
 mod near;
 mod order;
 mod pipeline;
@@ -24,8 +27,14 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use json::json;
+pub use locate::{Spot, locate};
 pub use near::hint;
 pub use order::flows;
+pub use source::{
+    AtEnd, Begin, CodecSpec, FieldNames, FileSpec, Framing, PATHS_MAX, RECEIVE_BUFFER_BYTES, SourceKind,
+    SourceSpec, TlsSpec,
+};
 
 /// Longest configuration text.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -44,6 +53,11 @@ pub const LANES_MAX: u32 = 64;
 pub const RULES_MAX: usize = 256;
 pub const CHARTS_MAX: usize = 256;
 pub const KEEP_POINTS_MAX: usize = 1_000_000;
+pub const METRICS_MAX: usize = 2_000;
+/// Rollups of one metric.
+pub const METRIC_ROLLUPS_MAX: usize = 16;
+/// Series of all metrics over the same streams.
+pub const METRIC_SERIES_MAX: usize = 4_000;
 /// Problems that one check reports; the rest is a number.
 pub const PROBLEMS_MAX: usize = 100;
 
@@ -114,6 +128,8 @@ pub struct Topology {
     pub pipelines: Vec<PipelineSpec>,
     pub rules: Vec<RuleSpec>,
     pub charts: Vec<ChartSpec>,
+    /// Which of the units, series and charts come from a `[[metric]]`.
+    pub metrics: Vec<MetricSpec>,
     /// The TOML as it was given.
     pub text: String,
     /// What is allowed but probably not meant.
@@ -133,58 +149,6 @@ pub struct ServerSpec {
     pub listen: SocketAddr,
     /// Host names that are answered beside the loopback ones (behind a proxy), as they stand in the `Host` header without port.
     pub hosts: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceSpec {
-    pub name: Arc<str>,
-    pub kind: SourceKind,
-    /// For events that do not name their own; none: such events are rejected (`tcp`), or the URL path names it (`http`).
-    pub triplet: Option<Triplet>,
-    /// Which triplets this source may write; what does not match is rejected and counted. Never empty.
-    pub may_write: Vec<Selector>,
-    pub fields: FieldNames,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceKind {
-    /// JSON lines over TCP.
-    Tcp { listen: SocketAddr },
-    /// `POST /ingest/...` on the server's address.
-    Http,
-    /// This machine, once a second.
-    Host,
-    /// This program's own counters, once a second.
-    Weir,
-}
-
-impl SourceKind {
-    /// As in the configuration.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Tcp { .. } => "tcp",
-            Self::Http => "http",
-            Self::Host => "host",
-            Self::Weir => "weir",
-        }
-    }
-}
-
-/// Names of the members in which a codec looks for triplet and time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldNames {
-    pub application: String,
-    pub environment: String,
-    pub event_type: String,
-    pub time: String,
-}
-
-impl Default for FieldNames {
-    fn default() -> Self {
-        let [application, environment, event_type, time] =
-            ["application", "environment", "type", "time"].map(str::to_owned);
-        Self { application, environment, event_type, time }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -331,4 +295,27 @@ pub struct ChartSpec {
     pub config: serde_json::Value,
     pub window_ns: i64,
     pub place: Place,
+}
+
+/// What a `[[metric]]` became.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricSpec {
+    pub name: Arc<str>,
+    /// Index into `Topology::pipelines`: shared by the metrics over the same streams with the same filter and lateness.
+    pub pipeline: usize,
+    /// Ids of its own units, in the order in which rows go through them.
+    pub units: Vec<Arc<str>>,
+    /// Metric of each series and its fields.
+    pub series: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    pub backfill: Backfill,
+    pub place: Place,
+}
+
+/// Where a metric begins that is added while events come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backfill {
+    /// With the events that the recent rings hold at the position of its command.
+    Recent,
+    /// With the first event behind it.
+    None,
 }

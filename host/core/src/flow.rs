@@ -26,7 +26,6 @@ use crate::keys;
 use crate::projection::pick;
 use crate::record::{Command, Payload, Record, Run};
 use crate::triplet::Triplet;
-use counters::Shown;
 use effects::{Effects, Said};
 use node::{Moment, Node, lock};
 use watermarks::Watermarks;
@@ -183,7 +182,7 @@ impl Flow {
                 Command::Pipeline { pipeline: name, run } if *name == pipeline.spec.name => {
                     pipeline.run = *run;
                     for node in &mut pipeline.nodes {
-                        show(node, *run);
+                        show(node, if *run == Run::Running { node.run } else { *run });
                     }
                 }
                 Command::Unit { unit, run } => {
@@ -251,11 +250,7 @@ impl Flow {
 }
 
 fn show(node: &Node, run: Run) {
-    node.counters.show(match run {
-        Run::Running => Shown::Running,
-        Run::Paused => Shown::Paused,
-        Run::Stopped => Shown::Stopped,
-    });
+    node.counters.show(run.into());
 }
 
 impl Pipeline {
@@ -454,6 +449,7 @@ impl PipelineRun<'_> {
             let Some(node) = self.pipeline.nodes.get_mut(index) else { return };
             if node.plan.ports.get(port as usize).is_some_and(|port| &*port.name == "late") {
                 node.tally.late += batch.rows() as u64;
+                self.effects.late.push((batch.triplet.clone(), batch.rows() as u64));
             }
             let targets = self
                 .pipeline

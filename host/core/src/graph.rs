@@ -4,6 +4,8 @@
 //! [`Problem`] at once: unknown components and ports, a component of the wrong kind, a configuration that the component refuses, lanes
 //! that would tear a key apart. Opens nothing and runs nothing by itself; asking the catalog may compile and call guests.
 
+mod advice;
+
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -60,7 +62,7 @@ pub struct ResolvedPipeline {
 /// All or nothing; see the module.
 pub fn resolve(topology: &Topology, catalog: &dyn Catalog) -> Result<Graph, Vec<Problem>> {
     let mut resolve = Resolve { catalog, names: catalog.names(), problems: Vec::new(), warnings: Vec::new() };
-    let pipelines =
+    let pipelines: Vec<ResolvedPipeline> =
         (0..topology.pipelines.len()).filter_map(|index| resolve.pipeline(topology, index)).collect();
     let charts = topology.charts.iter().filter_map(|chart| {
         resolve.component(
@@ -74,13 +76,14 @@ pub fn resolve(topology: &Topology, catalog: &dyn Catalog) -> Result<Graph, Vec<
     let charts = charts.collect();
     let flows = config::flows(&topology.pipelines);
     resolve.flows(topology, &flows);
-    let Resolve { mut problems, warnings, .. } = resolve;
+    let Resolve { mut problems, mut warnings, .. } = resolve;
     let more = problems.len().saturating_sub(config::PROBLEMS_MAX);
     if more > 0 {
         problems.truncate(config::PROBLEMS_MAX);
         problems
             .push(Problem { place: "configuration".into(), message: format!("and {more} more problems") });
     }
+    warnings.extend(advice::warnings(topology, &pipelines));
     if problems.is_empty() { Ok(Graph { pipelines, charts, flows, warnings }) } else { Err(problems) }
 }
 

@@ -3,6 +3,8 @@
 pub mod batch;
 pub mod codec;
 pub mod config;
+pub mod diff;
+pub mod edit;
 pub mod manifest;
 pub mod plan;
 pub mod series;

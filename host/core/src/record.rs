@@ -8,8 +8,8 @@ use crate::triplet::Triplet;
 /// A change of what runs. It takes effect in a flow when the flow passes its position.
 #[derive(Debug, Clone)]
 pub enum Command {
-    /// From here on revision `revision` of the configuration runs.
-    Configure { revision: u64, text: Arc<str> },
+    /// From here on revision `revision` of the configuration runs. The summary says what changed, for people.
+    Configure { revision: u64, text: Arc<str>, summary: Arc<str> },
     /// Start, pause or stop a whole pipeline.
     Pipeline { pipeline: Arc<str>, run: Run },
     /// Start, pause or stop one unit (id is pipeline/unit). The rows that would reach a paused unit wait, with their flow; those that would reach a

@@ -59,12 +59,10 @@ impl Sequencer {
         if !self.streams.contains_key(&incoming.triplet) && self.streams.len() >= STREAMS_MAX {
             return Err(TooManyStreams { rows: incoming.rows(), triplet: incoming.triplet });
         }
-        let stream = self.streams.entry_ref(&incoming.triplet).or_insert_with(|| StreamClock {
-            watermark_unix_ns: WATERMARK_START,
-            event_time_unix_ns: WATERMARK_START,
-            accepted_at_unix_ns,
-            future_total: 0,
-        });
+        let stream = self
+            .streams
+            .entry_ref(&incoming.triplet)
+            .or_insert_with(|| StreamClock::starting_at(accepted_at_unix_ns));
         let watermark_before_unix_ns = stream.watermark_unix_ns;
         stream.take(&incoming.time, accepted_at_unix_ns);
         let watermark_unix_ns = stream.watermark_unix_ns;
@@ -124,7 +122,36 @@ impl Sequencer {
     }
 }
 
+/// Batches that have their positions already, as the records that they were: with the watermarks that their own times give, as if their streams began with
+/// them. Oldest first.
+pub fn replayed(mut batches: Vec<Batch>) -> Vec<Record> {
+    batches.sort_by_key(|batch| batch.position);
+    let mut streams: HashMap<Triplet, StreamClock, FixedState> = HashMap::default();
+    let replay = |batch: Batch| {
+        let accepted_at_unix_ns = batch.accepted_at_unix_ns;
+        let stream = streams
+            .entry_ref(&batch.triplet)
+            .or_insert_with(|| StreamClock::starting_at(accepted_at_unix_ns));
+        let watermark_before_unix_ns = stream.watermark_unix_ns;
+        stream.take(&batch.time, accepted_at_unix_ns);
+        let (position, bytes) = (batch.position, batch.bytes());
+        let watermark_unix_ns = stream.watermark_unix_ns;
+        let payload = Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns };
+        Record { position, accepted_at_unix_ns, payload, bytes }
+    };
+    batches.into_iter().map(replay).collect()
+}
+
 impl StreamClock {
+    fn starting_at(accepted_at_unix_ns: i64) -> Self {
+        Self {
+            watermark_unix_ns: WATERMARK_START,
+            event_time_unix_ns: WATERMARK_START,
+            accepted_at_unix_ns,
+            future_total: 0,
+        }
+    }
+
     fn take(&mut self, times: &[i64], accepted_at_unix_ns: i64) {
         let bound = accepted_at_unix_ns.saturating_add(FUTURE_MAX_NS);
         let greatest = times.iter().copied().max().unwrap_or(WATERMARK_START);

@@ -4,7 +4,8 @@
 //! A point is a time (ns since 1970) and one f64 for each field of the metric (NaN: no value; never infinite). Points come in any order;
 //! the ring is kept sorted by time, and a point with the time of one that is there replaces it field by field. A row without any value is skipped.
 //! Bounds: points per series (by metric), series per metric and per store, fields and labels; over the bound a new series is refused and counted, and its
-//! points go to the one series of that metric whose only label is `__overflow__`. A point older than a full ring is dropped and counted.
+//! points go to the one series of that metric whose only label is `__overflow__`. A point older than a full ring is dropped and counted. A series that nothing
+//! was written to for long ([`SILENT_NS`], sooner where the bound is near) is forgotten, so that labels that went away give their place back.
 //! Labels are sorted by name and a label without text is left out, so that a series has one identity however its rows are written.
 
 mod columns;
@@ -31,6 +32,10 @@ pub const FIELDS_MAX: usize = 64;
 pub const LABELS_MAX: usize = 32;
 /// Points kept per series where the configuration does not say.
 pub const KEEP_POINTS_DEFAULT: usize = 3_600;
+/// A series that got no point for that long, by the clock and not by event time, is forgotten: a day, so that what ended in the night is still there in the morning.
+pub const SILENT_NS: i64 = 24 * 3_600 * 1_000_000_000;
+/// The same where a metric or the store is more than three quarters full: then places are worth more than ends.
+pub const SILENT_CROWDED_NS: i64 = 600 * 1_000_000_000;
 /// Name and value of the label of the series that takes what is over the bound.
 pub const OVERFLOW: &str = "__overflow__";
 
@@ -45,6 +50,8 @@ pub struct Series {
     pub ring: Ring,
     /// Grows with each change, for change detection.
     pub version: u64,
+    /// When it last got a point, by the clock.
+    touched_unix_ns: i64,
 }
 
 /// All series of one metric.
@@ -96,6 +103,12 @@ pub struct SeriesStore {
     pub late_total: u64,
     /// Field columns of a batch that were left out because the metric has [`FIELDS_MAX`].
     pub fields_refused_total: u64,
+    /// Series that were forgotten because they were silent.
+    pub forgotten_total: u64,
+    /// The clock as last told.
+    now_unix_ns: i64,
+    /// The metric that was looked through last.
+    looked_through: Option<Arc<str>>,
     series_total: usize,
     metric_series_max: usize,
     store_series_max: usize,
@@ -115,6 +128,9 @@ impl SeriesStore {
             refused_total: 0,
             late_total: 0,
             fields_refused_total: 0,
+            forgotten_total: 0,
+            now_unix_ns: 0,
+            looked_through: None,
             series_total: 0,
             metric_series_max,
             store_series_max,
@@ -149,15 +165,29 @@ impl SeriesStore {
         self.series_total
     }
 
-    /// Drops series whose newest point is older than `before_unix_ns`, so that names that went away free their place.
-    pub fn forget_stale(&mut self, before_unix_ns: i64) {
-        for metric in self.metrics.values_mut() {
-            let count = metric.series.len();
-            metric.series.retain(|series| series.ring.last_time().is_some_and(|time| time >= before_unix_ns));
-            if metric.series.len() == count {
-                continue;
-            }
-            self.series_total -= count - metric.series.len();
+    /// Tells the time and forgets the silent series of one metric, the next one with each call: the work is bounded by the series of one metric.
+    pub fn forget_silent(&mut self, now_unix_ns: i64) {
+        self.now_unix_ns = self.now_unix_ns.max(now_unix_ns);
+        let crowded = is_crowded(self.series_total, self.store_series_max);
+        let after = |name: &Arc<str>| (std::ops::Bound::Excluded(name.clone()), std::ops::Bound::Unbounded);
+        let next = match &self.looked_through {
+            Some(last) => self.metrics.range_mut(after(last)).next(),
+            None => self.metrics.iter_mut().next(),
+        };
+        let Some((name, metric)) = next else {
+            self.looked_through = None;
+            return;
+        };
+        self.looked_through = Some(Arc::clone(name));
+        let count = metric.series.len();
+        let crowded = crowded || is_crowded(count, self.metric_series_max);
+        let silent_ns = if crowded { SILENT_CROWDED_NS } else { SILENT_NS };
+        let since = self.now_unix_ns.saturating_sub(silent_ns);
+        metric.series.retain(|series| series.touched_unix_ns >= since);
+        let gone = count - metric.series.len();
+        if gone > 0 {
+            self.series_total -= gone;
+            self.forgotten_total += gone as u64;
             metric.version += 1;
             metric.index_again(&self.hasher);
         }
@@ -187,8 +217,15 @@ impl SeriesStore {
         let room = self.store_series_max.saturating_sub(self.series_total);
         let series_max = self.metric_series_max.min(entry.series.len().saturating_add(room));
         let before = entry.series.len();
-        let mut appender =
-            Appender { metric: entry, hasher: &self.hasher, series_max, row: Vec::new(), last: None };
+        let now_unix_ns = self.now_unix_ns;
+        let mut appender = Appender {
+            metric: entry,
+            hasher: &self.hasher,
+            series_max,
+            now_unix_ns,
+            row: Vec::new(),
+            last: None,
+        };
         let appended = appender.rows(points, &labels, &numbers);
         self.series_total += entry.series.len() - before;
         self.refused_total += appended.overflowed;
@@ -263,6 +300,10 @@ impl Series {
     }
 }
 
+fn is_crowded(count: usize, bound: usize) -> bool {
+    count.saturating_mul(4) > bound.saturating_mul(3)
+}
+
 /// One hash for a series, however its labels are held.
 fn hash_of<'a>(
     hasher: &foldhash::fast::RandomState,
@@ -289,6 +330,7 @@ struct Appender<'a> {
     hasher: &'a foldhash::fast::RandomState,
     /// How many series the metric may have now.
     series_max: usize,
+    now_unix_ns: i64,
     /// The values of one row, reused.
     row: Vec<f64>,
     /// Series of the row before; rows of one series often come together.
@@ -317,6 +359,7 @@ impl Appender<'_> {
             let Some(series) = self.metric.series.get_mut(at as usize) else { continue };
             if series.ring.put(time, &self.row, keep_points) {
                 series.version += 1;
+                series.touched_unix_ns = self.now_unix_ns;
                 appended.stored += 1;
                 appended.overflowed += u64::from(overflowed);
             } else {
@@ -375,6 +418,7 @@ impl Appender<'_> {
             labels,
             ring: Ring::default(),
             version: 0,
+            touched_unix_ns: self.now_unix_ns,
         });
         at
     }

@@ -113,6 +113,25 @@ impl Selector {
             None => &**pattern == name,
         })
     }
+
+    /// Whether there can be a triplet that both match.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.parts.iter().zip(&other.parts).all(|(left, right)| {
+            match (left.strip_suffix('*'), right.strip_suffix('*')) {
+                (Some(left), Some(right)) => left.starts_with(right) || right.starts_with(left),
+                (Some(prefix), None) => right.starts_with(prefix),
+                (None, Some(prefix)) => left.starts_with(prefix),
+                (None, None) => left == right,
+            }
+        })
+    }
+}
+
+impl From<&Triplet> for Selector {
+    fn from(triplet: &Triplet) -> Self {
+        let parts = [triplet.application(), triplet.environment(), triplet.event_type()];
+        Self { parts: parts.map(Arc::from) }
+    }
 }
 
 impl FromStr for Selector {
@@ -158,6 +177,25 @@ mod tests {
         assert!(matches("shop/*/req*", "shop/prod/request"));
         assert!(!matches("shop/prod/req", "shop/prod/request"));
         assert!(!matches("other/*/*", "shop/prod/request"));
+    }
+
+    #[test]
+    fn selectors_overlap_where_one_triplet_fits_both() {
+        let overlap = |left: &str, right: &str| {
+            let [left, right]: [Selector; 2] = [left, right].map(|text| text.parse().unwrap());
+            assert_eq!(left.overlaps(&right), right.overlaps(&left), "{left} {right}");
+            left.overlaps(&right)
+        };
+        for (left, right) in
+            [("*/*/*", "a/b/c"), ("a/b/c", "a/b/c"), ("a/b/re*", "a/*/r*"), ("a/b*/c", "a/bb/*")]
+        {
+            assert!(overlap(left, right), "{left} {right}");
+        }
+        for (left, right) in [("a/b/c", "a/b/d"), ("a/b/re*", "a/b/s*"), ("a/b*/c", "a/c/*")] {
+            assert!(!overlap(left, right), "{left} {right}");
+        }
+        let triplet: Triplet = "a/b/c".parse().unwrap();
+        assert_eq!(Selector::from(&triplet), "a/b/c".parse().unwrap());
     }
 
     #[test]

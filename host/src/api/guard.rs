@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -40,7 +40,8 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
 ];
 
 pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let mut response = match guard.check(request.method(), request.headers()) {
+    let checked = guard.check(request.method(), request.headers());
+    let mut response = match checked.and_then(|()| guard.check_target(request.uri())) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };
@@ -59,11 +60,7 @@ impl Guard {
             return Err(ApiError::bad_request("the request needs one `Host` header"));
         };
         if !self.is_ours(host) {
-            return Err(ApiError::new(
-                StatusCode::MISDIRECTED_REQUEST,
-                "host_not_allowed",
-                format!("this server answers to localhost:{} and to the names in `server.hosts`", self.port),
-            ));
+            return Err(self.not_ours());
         }
         if let Some(origin) = headers.get(header::ORIGIN) {
             let place = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
@@ -91,6 +88,24 @@ impl Guard {
     }
 
     /// A loopback name or address with our port, or a configured name with any port.
+    /// A request whose line names a server (`GET http://name/ HTTP/1.1`) means that one, whatever its `Host` says (RFC 9112, section 3.2.2).
+    fn check_target(&self, target: &Uri) -> Result<(), ApiError> {
+        match target.authority() {
+            Some(authority) if authority.as_str().contains('@') || !self.is_ours(authority.as_str()) => {
+                Err(self.not_ours())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn not_ours(&self) -> ApiError {
+        ApiError::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "host_not_allowed",
+            format!("this server answers to localhost:{} and to the names in `server.hosts`", self.port),
+        )
+    }
+
     fn is_ours(&self, host: &str) -> bool {
         let (name, port) = split_port(host);
         if self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
@@ -157,6 +172,18 @@ mod tests {
         }
         assert_eq!(check("GET", &[]), 400);
         assert_eq!(check("GET", &[("host", "localhost:7070"), ("host", "localhost:7070")]), 400);
+    }
+
+    #[test]
+    fn a_target_that_names_another_server_is_refused() {
+        let guard = Guard { hosts: vec!["weir.example".into()], port: 7070 };
+        let passes = |target: &str| guard.check_target(&target.parse().unwrap()).is_ok();
+        assert!(
+            passes("/api/streams")
+                && passes("http://localhost:7070/api/streams")
+                && passes("http://weir.example/")
+        );
+        assert!(!passes("http://evil.example/api/streams") && !passes("http://localhost:7070@evil.example/"));
     }
 
     #[test]

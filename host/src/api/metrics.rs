@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use super::{Api, ApiError, off_thread};
 use crate::live::Live;
 use crate::runtime::Runtime;
-use crate::view::{PipelineView, SourceView, StreamView, UnitView};
+use crate::view::{FileView, PipelineView, SourceView, StreamView, UnitView};
 
 const SAMPLES_MAX: usize = 50_000;
 
@@ -27,6 +27,9 @@ pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
         streams(&mut out, &api.runtime.streams());
         let (revision, pipelines) = api.runtime.pipelines();
         out.one("weir_configuration_revision", "gauge", "number of the running revision", revision as f64);
+        if let Some(file) = &api.file {
+            configuration_file(&mut out, &file.view());
+        }
         flows(&mut out, &pipelines);
         units(&mut out, &pipelines);
         rest(&mut out, &api.runtime);
@@ -36,11 +39,24 @@ pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.await?).into_response())
 }
 
+fn configuration_file(out: &mut Exposition, file: &FileView) {
+    let name = "weir_configuration_file_state";
+    out.family(name, "gauge", "1 for how the configuration file stands to what runs");
+    out.sample(&[("state", file.state)], 1.0);
+    let looks = "what became of changes of the configuration file";
+    out.family("weir_configuration_file_changes_total", "counter", looks);
+    for (result, count) in
+        [("loaded", file.loads_total), ("refused", file.refused_total), ("conflict", file.conflicts_total)]
+    {
+        out.sample(&[("result", result)], count as f64);
+    }
+}
+
 /// Reads one number of a view.
 type Column<T> = (&'static str, &'static str, &'static str, fn(&T) -> f64);
 
 fn sources(out: &mut Exposition, sources: &[SourceView]) {
-    let columns: [Column<SourceView>; 7] = [
+    let columns: [Column<SourceView>; 9] = [
         ("weir_source_events_total", "counter", "events taken", |it| it.events_total as f64),
         ("weir_source_bytes_total", "counter", "bytes read", |it| it.bytes_total as f64),
         ("weir_source_rejected_total", "counter", "events that could not be taken", |it| {
@@ -56,20 +72,46 @@ fn sources(out: &mut Exposition, sources: &[SourceView]) {
         ("weir_source_waits_total", "counter", "times that a lagging flow held the source up", |it| {
             it.waits_total as f64
         }),
+        ("weir_source_kernel_drops_total", "counter", "datagrams that the kernel dropped", |it| {
+            it.kernel_drops_total as f64
+        }),
+        (
+            "weir_source_codec_faults_total",
+            "counter",
+            "calls of a codec component that ended in a fault",
+            |it| it.codec_faults_total as f64,
+        ),
     ];
     out.table(&columns, sources, |it| vec![("source", &it.name), ("kind", &it.kind)]);
 }
 
 fn streams(out: &mut Exposition, streams: &[StreamView]) {
-    let columns: [Column<StreamView>; 5] = [
+    let columns: [Column<StreamView>; 10] = [
         ("weir_stream_events_total", "counter", "events of the stream", |it| it.events_total as f64),
         ("weir_stream_bytes_total", "counter", "memory of those events when they came", |it| {
             it.bytes_total as f64
         }),
-        ("weir_stream_late_total", "counter", "events behind the watermark", |it| it.late_total as f64),
+        ("weir_stream_late_total", "counter", "rows that units let out as late, once for each unit", |it| {
+            it.late_total as f64
+        }),
         ("weir_stream_future_total", "counter", "events too far in the future", |it| it.future_total as f64),
         ("weir_stream_schema_changes_total", "counter", "columns new or widened", |it| {
             it.schema_changes_total as f64
+        }),
+        ("weir_stream_widened_total", "counter", "columns whose number type got wider", |it| {
+            it.widened_total as f64
+        }),
+        ("weir_stream_mixed_to_text_total", "counter", "columns of several types that became text", |it| {
+            it.mixed_to_text_total as f64
+        }),
+        ("weir_stream_values_dropped_total", "counter", "values of too many columns", |it| {
+            it.values_dropped_total as f64
+        }),
+        ("weir_stream_dictionaries_replaced_total", "counter", "dictionaries begun anew", |it| {
+            it.dictionaries_replaced_total as f64
+        }),
+        ("weir_stream_dictionaries_to_text_total", "counter", "columns that gave up theirs", |it| {
+            it.dictionaries_to_text_total as f64
         }),
     ];
     out.table(&columns, streams, |it| vec![("stream", &it.triplet)]);
@@ -125,12 +167,18 @@ fn units(out: &mut Exposition, pipelines: &[PipelineView]) {
 }
 
 fn rest(out: &mut Exposition, runtime: &Runtime) {
-    let (refused, late, series) = {
+    let (refused, late, forgotten, series) = {
         let store = runtime.series().lock();
-        (store.refused_total, store.late_total, store.series_total())
+        (store.refused_total, store.late_total, store.forgotten_total, store.series_total())
     };
     out.one("weir_series", "gauge", "series in memory", series as f64);
     out.one("weir_series_refused_total", "counter", "points that went to an overflow series", refused as f64);
+    out.one(
+        "weir_series_forgotten_total",
+        "counter",
+        "series forgotten because they were silent",
+        forgotten as f64,
+    );
     out.one("weir_series_late_total", "counter", "points older than a full ring", late as f64);
     let (dead_letters, _) = runtime.dead_letters();
     out.one("weir_dead_letters_total", "counter", "rows that went to the dead letters", dead_letters as f64);

@@ -1,7 +1,9 @@
-//! `GET /api/pipelines`, and start, stop or pause of a pipeline or one of its units. An action is a command in the log; its position is the answer.
+//! `GET /api/pipelines` and one of them, and start, stop or pause of a pipeline or one of its units. An action is a command in the log; its position is the answer.
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use weir_core::batch::Position;
 
@@ -11,6 +13,19 @@ use crate::runtime::Action;
 pub async fn list(State(api): State<Api>) -> Json<Value> {
     let (revision, pipelines) = api.runtime.pipelines();
     Json(json!({ "revision": revision, "pipelines": pipelines }))
+}
+
+pub async fn metrics(State(api): State<Api>) -> Json<Value> {
+    Json(json!({ "metrics": api.runtime.metrics() }))
+}
+
+/// One pipeline as it is configured.
+pub async fn show(State(api): State<Api>, Path(pipeline): Path<String>) -> Result<Response, ApiError> {
+    let (revision, view) = api
+        .runtime
+        .pipeline(&pipeline)
+        .ok_or_else(|| ApiError::not_found(&format!("there is no pipeline `{pipeline}`")))?;
+    Ok(([(header::ETAG, format!("\"{revision}\""))], Json(view)).into_response())
 }
 
 pub async fn act(

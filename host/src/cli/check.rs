@@ -1,8 +1,11 @@
-//! `weir check`: everything that is wrong with a configuration, one problem per line, each with place and fix.
+//! `weir check`: everything that is wrong with a configuration, one problem per line, each with file, line, column, place and fix.
 //!
-//! Problems and warnings go to standard error; a good configuration is one line on standard output. Exit code 1 where there is a problem.
+//! Problems and warnings go to standard error, in the form that editors and CI know (`file:line:column: …`); a good configuration is one line on standard output. Exit
+//! code 1 where there is a problem, or with `--deny-warnings` a warning.
 
 use std::process::ExitCode;
+
+use weir_core::config::{Problem, locate};
 
 use super::{CheckArguments, paths, print, say};
 
@@ -12,24 +15,31 @@ pub fn check(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
         file.as_ref().map_or_else(|| "built-in configuration".to_owned(), |file| file.display().to_string());
     let checked = weir::app::check(file.as_deref())?;
     for warning in &checked.warnings {
-        say(&format!("{name}: warning: {warning}"));
+        say(&told(&name, &checked.text, "warning", warning));
     }
     for problem in &checked.problems {
-        say(&format!("{name}: {problem}"));
+        say(&told(&name, &checked.text, "error", problem));
     }
-    match checked.problems.len() {
-        0 => {
-            print(&format!("{name}: good"))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        1 => {
-            say(&format!("{name}: 1 problem"));
-            Ok(ExitCode::FAILURE)
-        }
-        many => {
-            say(&format!("{name}: {many} problems"));
-            Ok(ExitCode::FAILURE)
-        }
+    let (problems, warnings) = (checked.problems.len(), checked.warnings.len());
+    if problems > 0 || (arguments.deny_warnings && warnings > 0) {
+        say(&format!("{name}: {}, {}", count(problems, "problem"), count(warnings, "warning")));
+        return Ok(ExitCode::FAILURE);
+    }
+    let beside = if warnings > 0 { format!(", {}", count(warnings, "warning")) } else { String::new() };
+    print(&format!("{name}: good{beside}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// `weir.toml:14:12: error: pipeline "p", unit "u", config.keep: what is wrong`
+fn told(name: &str, text: &str, kind: &str, problem: &Problem) -> String {
+    let place = problem.place.rsplit_once(" (line ").map_or(problem.place.as_str(), |(words, _)| words);
+    match locate(text, problem) {
+        Some(spot) => format!("{name}:{}:{}: {kind}: {place}: {}", spot.line, spot.column, problem.message),
+        None => format!("{name}: {kind}: {}: {}", problem.place, problem.message),
     }
 }
 

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use super::{RunArguments, paths, signals};
 
 pub fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
-    let stop = signals::listen()?;
+    let signals::Signals { stop, hangups } = signals::listen()?;
     let options = weir::app::Options {
         config: paths::config_file(arguments.config),
         data: paths::data_folder(arguments.data)?,
         listen: arguments.listen,
+        hangups: Some(hangups),
     };
     weir::app::run(options, stop)?;
     Ok(ExitCode::SUCCESS)

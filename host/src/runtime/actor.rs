@@ -5,17 +5,20 @@
 //! for its bisection. When the configuration changes at a position, actors that do not survive hand their units' state over when they reach it
 //! (see [`Handoff`]), and their successors begin right after it.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use weir_core::config::LagSpec;
 use weir_core::flow::{Flow, Outcome};
 use weir_core::record::{Command, Payload, Record};
+use weir_core::triplet::Selector;
 
-use super::handoff::Handoff;
+use super::handoff::{Handoff, Rest};
+use super::overs::{Overs, Wanted};
 use super::queue::Queue;
 
 /// A worker gives way after this long.
@@ -42,9 +45,9 @@ pub struct Actor {
     body: Mutex<Body>,
     scheduled: AtomicBool,
     pub in_recovery: AtomicBool,
-    over: AtomicBool,
-    /// Of all actors: how many make the sources wait.
-    overs: Arc<AtomicUsize>,
+    /// What it wants, and whether the sources of that must wait.
+    wanted: Arc<Wanted>,
+    overs: Arc<Overs>,
 }
 
 enum Body {
@@ -56,6 +59,14 @@ enum Body {
     },
     /// Handed over.
     Gone,
+}
+
+/// What a flow may do now.
+enum Look {
+    Free,
+    Held,
+    /// Held, and a change of the configuration ends it.
+    Leaves(u64, Arc<Handoff>),
 }
 
 /// Where the effects of a record go.
@@ -71,7 +82,8 @@ impl Actor {
         lane: u32,
         pipelines: Vec<Arc<str>>,
         lag: LagSpec,
-        overs: Arc<AtomicUsize>,
+        selectors: Vec<Selector>,
+        overs: Arc<Overs>,
     ) -> Self {
         Self {
             name,
@@ -81,13 +93,19 @@ impl Actor {
             body: Mutex::new(Body::Waiting),
             scheduled: AtomicBool::new(false),
             in_recovery: AtomicBool::new(false),
-            over: AtomicBool::new(false),
+            wanted: Wanted::new(selectors),
             overs,
         }
     }
 
-    /// Gives the actor its flow; from now on it can run.
-    pub fn begin(&self, flow: Flow) {
+    /// Gives the actor its flow, and what its predecessor could not run; from now on it can run.
+    pub fn begin(&self, flow: Flow, rest: Rest) {
+        {
+            let mut queue = self.queue.lock();
+            queue.put_before(rest.records);
+            queue.skipped_records += rest.skipped_records;
+            queue.skipped_rows += rest.skipped_rows;
+        }
         *self.body.lock() = Body::Running { flow: Box::new(flow), calm: CALM_RECORDS };
     }
 
@@ -108,13 +126,7 @@ impl Actor {
     }
 
     fn set_over(&self, over: bool) {
-        if self.over.swap(over, Ordering::AcqRel) != over {
-            if over {
-                self.overs.fetch_add(1, Ordering::AcqRel);
-            } else {
-                self.overs.fetch_sub(1, Ordering::AcqRel);
-            }
-        }
+        self.overs.set(&self.wanted, over);
     }
 
     /// Runs records until there are none, the slice is over, or the flow is held or gone.
@@ -129,8 +141,16 @@ impl Actor {
             let mut body = self.body.lock();
             loop {
                 let Body::Running { flow, calm } = &mut *body else { break Next::Rest };
-                if self.is_held(flow) {
-                    break Next::Rest;
+                match self.look(flow, handoff) {
+                    Look::Free => {}
+                    Look::Held => break Next::Rest,
+                    Look::Leaves(revision, handoff) => {
+                        let rest = self.queue.lock().take_until(revision);
+                        if let Body::Running { flow, .. } = std::mem::replace(&mut *body, Body::Gone) {
+                            handoff.give(self, *flow, rest);
+                        }
+                        break Next::Rest;
+                    }
                 }
                 let Some(record) = self.take() else { break Next::Rest };
                 let retires = match &record.payload {
@@ -139,7 +159,7 @@ impl Actor {
                 };
                 if let Some(handoff) = retires.filter(|handoff| handoff.wants(self)) {
                     if let Body::Running { flow, .. } = std::mem::replace(&mut *body, Body::Gone) {
-                        handoff.give(*flow, self.lane);
+                        handoff.give(self, *flow, VecDeque::new());
                     }
                     break Next::Rest;
                 }
@@ -197,23 +217,38 @@ impl Actor {
         record
     }
 
-    /// Whether the flow waits for an operator or a circuit; commands that would end that are obeyed at once.
-    fn is_held(&self, flow: &mut Flow) -> bool {
+    /// Whether the flow waits for an operator or a circuit; commands that would end that are obeyed at once. A flow that waits and is to end hands
+    /// over at once, with what it could not run: so that what was paused for a repair runs through the repaired units.
+    fn look(&self, flow: &mut Flow, handoff: &dyn Fn(u64) -> Option<Arc<Handoff>>) -> Look {
         let newest = self.queue.lock().newest_unix_ns();
         if !flow.held(newest) {
             self.queue.lock().held = false;
-            return false;
+            return Look::Free;
         }
-        let (commands, configures) = self.queue.lock().ahead();
+        let commands = self.queue.lock().ahead();
+        let mut leaves = None;
         for command in &commands {
-            flow.command(command);
+            match command {
+                Command::Configure { revision, .. } => {
+                    let ending = handoff(*revision).filter(|handoff| handoff.wants(self));
+                    if let Some(ending) = ending {
+                        leaves = Some((*revision, ending));
+                        break;
+                    }
+                }
+                command => flow.command(command),
+            }
         }
-        let held = !configures && flow.held(newest);
+        let held = flow.held(newest);
         self.queue.lock().held = held;
-        if held {
-            self.set_over(false);
+        if !held {
+            return Look::Free;
         }
-        held
+        self.set_over(false);
+        match leaves.filter(|(_, handoff)| handoff.takes_rest(self)) {
+            Some((revision, handoff)) => Look::Leaves(revision, handoff),
+            None => Look::Held,
+        }
     }
 
     fn has_work(&self) -> bool {

@@ -13,10 +13,11 @@ use weir_core::flow::counters::NodeCounters;
 use weir_core::flow::node::Node;
 use weir_core::flow::{Flow, Lane, Pipeline, Target};
 use weir_core::graph::Graph;
-use weir_core::plan::Plan;
+use weir_core::plan::{Manifest, Plan};
 use weir_core::record::Run;
 use weir_core::state::{Quota, UnitState};
 use weir_core::triplet::Selector;
+use weir_core::unit::Unit;
 use weir_engine::Limits;
 
 use super::actor::Actor;
@@ -49,8 +50,11 @@ pub struct PipelinePlan {
     pub routes: Vec<Vec<Vec<Target>>>,
 }
 
+#[derive(Clone)]
 pub struct NodePlan {
     pub made: Made,
+    /// All that decides what the unit is and does; the component that owns its state first.
+    pub made_from: Arc<str>,
     pub uses: String,
     pub kind: String,
     pub policy: CircuitPolicy,
@@ -130,6 +134,7 @@ fn pipeline(
             None => None,
         };
         nodes.push(NodePlan {
+            made_from: made_from(&made, &node.manifest),
             made,
             uses: uses.clone(),
             kind: node.manifest.kind.clone(),
@@ -146,6 +151,13 @@ fn pipeline(
         inputs: resolved.inputs.clone(),
         routes: resolved.routes.clone(),
     })
+}
+
+fn made_from(made: &Made, manifest: &Manifest) -> Arc<str> {
+    let (name, schema, digest) = (&manifest.name, manifest.state_schema, made.component.digest());
+    let unconnected = made.unconnected.join(",");
+    format!("{name}/{schema} {digest} {} {} [{unconnected}] {}", made.pipeline, made.lanes, made.config)
+        .into()
 }
 
 /// Names of the ports of a node that feed nothing.
@@ -178,12 +190,22 @@ impl FlowPlan {
         self.pipelines.iter().flat_map(|pipeline| pipeline.spec.from.iter().cloned()).collect()
     }
 
+    /// Names of its pipelines and ids of its nodes.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.pipelines.iter().flat_map(|pipeline| {
+            std::iter::once(&pipeline.spec.name).chain(pipeline.nodes.iter().map(|node| &node.made.id))
+        })
+    }
+
     /// Builds one lane's flow; units take over the state of their predecessors of the same id and lane where it fits.
     pub fn build(&self, lane: u32, legacies: &mut Legacies) -> Flow {
         let pipelines = self.pipelines.iter().map(|pipeline| {
             let nodes = pipeline.nodes.iter().map(|node| build_node(node, lane, legacies)).collect();
             let (inputs, routes) = (pipeline.inputs.clone(), pipeline.routes.clone());
-            Pipeline::new(Arc::clone(&pipeline.spec), nodes, pipeline.units, inputs, routes)
+            let spec = Arc::clone(&pipeline.spec);
+            let mut built = Pipeline::new(spec, nodes, pipeline.units, inputs, routes);
+            take_over(&mut built, lane, legacies);
+            built
         });
         let which = Lane { index: lane, count: self.lanes, by: self.by.clone() };
         Flow::new(Arc::clone(&self.name), pipelines.collect(), Some(which).filter(|lane| lane.count > 1))
@@ -218,31 +240,59 @@ fn without_places(spec: &PipelineSpec) -> PipelineSpec {
     spec
 }
 
+/// What a pipeline of the same name and lane knew, and whether an operator has paused or stopped it.
+fn take_over(built: &mut Pipeline, lane: u32, legacies: &mut Legacies) {
+    let name = &built.spec.name;
+    built.run = legacies.runs.get(name).copied().unwrap_or_default();
+    if let Some(mut watermarks) = legacies.watermarks.remove(&(Arc::clone(name), lane)) {
+        watermarks.retain(|triplet| built.spec.from.iter().any(|selector| selector.matches(triplet)));
+        built.watermarks = watermarks;
+    }
+    for node in &built.nodes {
+        let run = if built.run == Run::Running { node.run } else { built.run };
+        if run != Run::Running {
+            node.counters.show(run.into());
+        }
+    }
+}
+
 fn build_node(plan: &NodePlan, lane: u32, legacies: &mut Legacies) -> Node {
-    let legacy = legacies.remove(&(Arc::clone(&plan.made.id), lane));
-    let state = match legacy.filter(|legacy| fits(&legacy.plan, &plan.made.plan)) {
-        Some(legacy) => legacy.state,
-        None => fresh(&plan.made.plan),
+    let run = legacies.runs.get(&plan.made.id).copied().unwrap_or_default();
+    let legacy = legacies.nodes.remove(&(Arc::clone(&plan.made.id), lane));
+    let (state, running) = match legacy {
+        Some(legacy) if fits(&legacy, plan) => (legacy.state, legacy.running),
+        other => {
+            if let Some(mut running) = other.and_then(|legacy| legacy.running) {
+                running.unit.close();
+            }
+            (fresh(&plan.made.plan), None)
+        }
     };
     let made = Made { lane, ..plan.made.clone() };
+    let (id, digest) = (Arc::clone(&made.id), Arc::clone(made.component.digest()));
+    let new_plan = Arc::clone(&made.plan);
+    let (unit, circuit, ticked_at): (Box<dyn Unit>, _, _) = match running {
+        Some(running) if running.made_from == plan.made_from => {
+            (running.unit, running.circuit, running.ticked_at)
+        }
+        changed => {
+            let ticked_at = changed.map_or(0, |mut running| {
+                running.unit.close();
+                running.ticked_at
+            });
+            (Box::new(WasmUnit::new(made, Arc::clone(&state))), Circuit::default(), ticked_at)
+        }
+    };
     Node {
-        id: Arc::clone(&made.id),
-        digest: Arc::clone(made.component.digest()),
-        plan: Arc::clone(&made.plan),
-        unit: Box::new(WasmUnit::new(made, Arc::clone(&state))),
-        state,
-        run: Run::Running,
-        circuit: Circuit::default(),
+        made_from: Arc::clone(&plan.made_from),
+        run,
+        circuit,
+        ticked_at,
         policy: plan.policy,
         counters: Arc::clone(&plan.counters),
         selector: plan.selector.clone(),
         hold_ns: plan.hold_ns,
-        part: 0,
-        ordinal: 0,
-        ticked_at: 0,
-        faulted: false,
-        tally: Default::default(),
-        start: None,
+        ..Node::new(id, digest, new_plan, state, unit)
     }
 }
 

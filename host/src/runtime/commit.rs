@@ -32,9 +32,15 @@ impl Commit for ToRuntime {
             }
         }
         let derived = std::mem::take(&mut effects.derived);
-        if !derived.is_empty() {
+        let late = std::mem::take(&mut effects.late);
+        if !derived.is_empty() || !late.is_empty() {
             let mut log = runtime.log.lock();
             derived.iter().for_each(|batch| log.note(batch, true));
+            for (triplet, rows) in late {
+                if let Some(stream) = log.streams.get_mut(&triplet) {
+                    stream.late_total += rows;
+                }
+            }
         }
         if !effects.is_empty() {
             for (_, fault) in &effects.faults {

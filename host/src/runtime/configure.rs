@@ -1,30 +1,23 @@
-//! Changes of the configuration: checked and made ready beside what runs, then one command in the log.
+//! Changes of the configuration: checked and made ready beside what runs, then one command in the log (see [`super::switch`]).
 //!
 //! In: TOML. Out: a revision and the position from which it runs, or all problems at once. Flows in which nothing changed go on untouched; the others end at the
-//! position and hand the state of their units over (see [`super::handoff`]). Sources and the server's address are made at the start only;
+//! position and hand their units over (see [`super::handoff`]). Sources and the server's address are made at the start only;
 //! a change of those is refused with a hint.
 
-use std::collections::VecDeque;
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use weir_core::batch::Position;
-use weir_core::config::{LagSpec, Problem, Topology};
+use weir_core::config::{Problem, Topology};
 use weir_core::graph::{self, Graph};
-use weir_core::record::Command;
 
-use super::actor::Actor;
+use super::backfill;
 use super::build::{self, CountersById, FlowPlan, Routed};
-use super::handoff::Handoff;
-use super::log::Claimed;
+use super::revisions::{Revision, Revisions};
 use super::{Runtime, clock_unix_ns};
 use crate::charts::Chart;
 use crate::units::Components;
-use crate::view;
-
-/// Revisions that are listed.
-const REVISIONS_MAX: usize = 1_000;
-/// Handoffs that are kept for flows that have not reached them yet.
-const HANDOFFS_MAX: usize = 64;
 
 /// What runs now.
 #[derive(Default)]
@@ -34,7 +27,9 @@ pub struct Configured {
     pub plans: Vec<Arc<FlowPlan>>,
     pub charts: Vec<Arc<Chart>>,
     pub counters: CountersById,
-    pub revisions: VecDeque<view::RevisionView>,
+    pub revisions: Revisions,
+    /// The server's address where it was given on the command line.
+    pub listen: Option<SocketAddr>,
 }
 
 impl Configured {
@@ -62,7 +57,15 @@ impl Checked {
     /// Reads a configuration and asks the components; everything that is wrong at once.
     pub fn new(text: &str, components: &Components) -> Result<Self, Vec<Problem>> {
         let topology = Topology::parse(text)?;
-        let graph = graph::resolve(&topology, components)?;
+        let mut problems = crate::source::check::problems(&topology.sources);
+        let graph = match graph::resolve(&topology, components) {
+            Ok(graph) if problems.is_empty() => graph,
+            Ok(_) => return Err(problems),
+            Err(more) => {
+                problems.extend(more);
+                return Err(problems);
+            }
+        };
         let warnings = topology.warnings.iter().chain(&graph.warnings).cloned().collect();
         Ok(Self { topology, graph, warnings })
     }
@@ -72,34 +75,42 @@ fn problem(place: &str, message: impl Into<String>) -> Vec<Problem> {
     vec![Problem { place: place.to_owned(), message: message.into() }]
 }
 
+/// Held while a configuration is made ready, so that two changes do not cross.
+pub type Lock<'a> = parking_lot::MutexGuard<'a, ()>;
+
 impl Runtime {
-    /// Checks, compiles and opens (slow: call it off the async runtime), then puts the change into the log.
-    pub fn configure(&self, toml: &str, origin: &str) -> Result<(u64, Position), Vec<view::ProblemView>> {
-        let views = |problems: Vec<Problem>| {
-            problems
-                .into_iter()
-                .map(|problem| view::ProblemView { place: problem.place, message: problem.message })
-                .collect()
-        };
-        let checked = Checked::new(toml, &self.components).map_err(views)?;
-        self.configure_checked(checked, origin).map_err(views)
+    /// The address that the server really has, whatever a configuration says.
+    pub fn keep_listen(&self, listen: SocketAddr) {
+        self.configured.lock().listen = Some(listen);
     }
 
-    /// The same for one that is checked already.
+    /// The first configuration, which was checked already.
     pub fn configure_checked(&self, checked: Checked, origin: &str) -> Result<(u64, Position), Vec<Problem>> {
-        let _one_at_a_time = self.configuring.lock();
-        let Checked { topology, graph, warnings } = checked;
+        self.take_up(self.configuring.lock(), checked, origin, "as at the start")
+    }
+
+    /// Compiles and opens (slow: call it off the async runtime), then puts the change into the log.
+    pub(super) fn take_up(
+        &self,
+        _one_at_a_time: Lock<'_>,
+        checked: Checked,
+        origin: &str,
+        summary: &str,
+    ) -> Result<(u64, Position), Vec<Problem>> {
+        let Checked { mut topology, graph, warnings } = checked;
         for warning in &warnings {
             tracing::warn!(place = %warning.place, "{}", warning.message);
         }
         let (mut counters, old_topology, old_charts, revision) = {
             let configured = self.configured.lock();
+            topology.server.listen = configured.listen.unwrap_or(topology.server.listen);
             let old = configured.topology.clone();
             (configured.counters.clone(), old, configured.charts.clone(), configured.revision + 1)
         };
         if let Some(old) = &old_topology {
             refuse_restarts(old, &topology)?;
         }
+        let known: HashSet<Arc<str>> = counters.keys().cloned().collect();
         let plans = build::plans(&topology, &graph, &self.components, &mut counters)
             .map_err(|message| problem("configuration", message))?;
         refuse_lanes(self.log.lock().flows(), &plans)?;
@@ -107,10 +118,12 @@ impl Runtime {
         self.declare(&topology);
         let text: Arc<str> = topology.text.as_str().into();
         let running = plans.iter().flat_map(|plan| &plan.pipelines).flat_map(|pipeline| &pipeline.nodes);
-        let ids: std::collections::HashSet<Arc<str>> =
-            running.map(|node| Arc::clone(&node.made.id)).collect();
+        let ids: HashSet<Arc<str>> = running.map(|node| Arc::clone(&node.made.id)).collect();
         counters.retain(|id, _| ids.contains(id));
-        let position = self.switch(&plans, revision, &text);
+        let backfills = backfill::wanted(&topology, &plans, &known);
+        let position = self
+            .switch(&plans, backfills, revision, &text, summary)
+            .map_err(|message| problem("configuration", message))?;
         self.shelf.lock().signals.retain(|rule| ids.contains(rule));
         let mut configured = self.configured.lock();
         configured.revision = revision;
@@ -118,87 +131,16 @@ impl Runtime {
         configured.plans = plans;
         configured.charts = charts;
         configured.counters = counters;
-        configured.revisions.push_front(view::RevisionView {
+        configured.revisions.push(Revision {
             revision,
-            position: position.offset,
-            at: super::views::rfc3339(clock_unix_ns()),
+            position,
+            at_unix_ns: clock_unix_ns(),
             origin: origin.to_owned(),
+            summary: summary.to_owned(),
+            text,
         });
-        configured.revisions.truncate(REVISIONS_MAX);
-        tracing::info!(revision, position = position.offset, origin, "configuration runs");
+        tracing::info!(revision, position = position.offset, origin, summary, "configuration runs");
         Ok((revision, position))
-    }
-
-    /// The command, the new routes and the handoff: one step under the log's lock.
-    fn switch(&self, plans: &[Arc<FlowPlan>], revision: u64, text: &Arc<str>) -> Position {
-        let mut claimed = Claimed::new();
-        let mut log = self.log.lock();
-        let old: Vec<Routed> = log.flows().to_vec();
-        let mut flows: Vec<Routed> = Vec::new();
-        let mut born: Vec<(Arc<FlowPlan>, Vec<Arc<Actor>>)> = Vec::new();
-        for plan in plans {
-            let kept: Vec<Routed> = old.iter().filter(|flow| flow.plan.same(plan)).cloned().collect();
-            if kept.is_empty() {
-                let made = self.actors(plan);
-                let selectors = plan.selectors();
-                flows.extend(made.iter().map(|actor| Routed {
-                    actor: Arc::clone(actor),
-                    selectors: selectors.clone(),
-                    plan: Arc::clone(plan),
-                }));
-                born.push((Arc::clone(plan), made));
-            } else {
-                flows.extend(kept);
-            }
-        }
-        let ends = |flow: &&Routed| !flows.iter().any(|kept| Arc::ptr_eq(&kept.actor, &flow.actor));
-        let donors: Vec<Arc<Actor>> = old.iter().filter(ends).map(|flow| Arc::clone(&flow.actor)).collect();
-        let handoff = self.handoff_to(donors, born);
-        {
-            let mut handoffs = self.handoffs.lock();
-            handoffs.push((revision, handoff));
-            let more = handoffs.len().saturating_sub(HANDOFFS_MAX);
-            handoffs.drain(..more);
-        }
-        // To the old flows: those that end must meet it. The new ones begin behind it.
-        let position = log.command(
-            Command::Configure { revision, text: Arc::clone(text) },
-            clock_unix_ns(),
-            &mut claimed,
-        );
-        log.set_flows(flows);
-        drop(log);
-        self.schedule(claimed);
-        position
-    }
-
-    fn actors(&self, plan: &Arc<FlowPlan>) -> Vec<Arc<Actor>> {
-        let lag = plan.pipelines.iter().map(|pipeline| pipeline.spec.lag).reduce(LagSpec::strictest);
-        let Some(lag) = lag else { return Vec::new() };
-        let names: Vec<Arc<str>> =
-            plan.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.spec.name)).collect();
-        let actor =
-            |lane| Actor::new(Arc::clone(&plan.name), lane, names.clone(), lag, Arc::clone(&self.overs));
-        (0..plan.lanes).map(|lane| Arc::new(actor(lane))).collect()
-    }
-
-    fn handoff_to(
-        &self,
-        donors: Vec<Arc<Actor>>,
-        born: Vec<(Arc<FlowPlan>, Vec<Arc<Actor>>)>,
-    ) -> Arc<Handoff> {
-        let sender = self.workers.sender();
-        let begin = move |mut legacies: super::handoff::Legacies| {
-            for (plan, actors) in born {
-                for actor in actors {
-                    actor.begin(plan.build(actor.lane, &mut legacies));
-                    if actor.claim() {
-                        sender.schedule(Arc::clone(&actor));
-                    }
-                }
-            }
-        };
-        Arc::new(Handoff::new(donors, Box::new(begin)))
     }
 
     /// Charts that did not change keep their pictures.
@@ -257,7 +199,9 @@ fn refuse_restarts(old: &Topology, new: &Topology) -> Result<(), Vec<Problem>> {
     if old.server != new.server {
         problems.extend(problem("server", "changes only with a restart; put back what was, or restart weir"));
     }
-    if old.sources != new.sources {
+    let same = old.sources.len() == new.sources.len()
+        && old.sources.iter().zip(&new.sources).all(|(old, new)| old.reads_as(new));
+    if !same {
         problems.extend(problem(
             "source",
             "sources change only with a restart; put back what was, or restart weir",

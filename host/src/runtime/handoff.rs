@@ -1,89 +1,206 @@
-//! A change of the configuration at a position: state goes from the flows that end there to those that begin there.
+//! A change of the configuration at a position: what ends there hands over to what begins there.
 //!
-//! Each ending flow gives its nodes when it reaches the position; when the last has given, the new flows are built with the states of the nodes of
-//! the same id, where they fit, and begin. A state fits where key columns, scope and tables are the same; else the unit begins anew.
+//! Each ending flow gives its nodes when it reaches the position; when the last of a [`Party`] (flows that have a pipeline or a node in common, before and after) has given, its new flows are
+//! built and begin. A node goes on as it is where nothing about it changed, instance included; a changed one keeps its state where that fits:
+//! same component (by name and state schema), key columns, scope and tables; else it begins anew. Pipelines keep their watermarks. A flow that is paused, or held by
+//! a circuit, does not run to the position first: what waits in it goes to the one flow that takes its place (see `Actor::look`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use weir_core::batch::Position;
 use weir_core::flow::Flow;
+use weir_core::flow::circuit::Circuit;
+use weir_core::flow::watermarks::Watermarks;
 use weir_core::plan::Plan;
+use weir_core::record::{Record, Run};
 use weir_core::state::SharedState;
+use weir_core::unit::Unit;
 
 use super::actor::Actor;
+use super::build::{FlowPlan, NodePlan};
 
 /// What a node leaves to its successor of the same id and lane.
 pub struct Legacy {
     pub plan: Arc<Plan>,
     pub state: SharedState,
+    /// None where there is nothing but a state.
+    pub running: Option<Running>,
 }
 
-pub type Legacies = HashMap<(Arc<str>, u32), Legacy>;
-type Begin = Box<dyn FnOnce(Legacies) + Send>;
-
-pub struct Handoff {
-    donors: Mutex<Donors>,
+/// What goes on in a node that did not change.
+pub struct Running {
+    pub made_from: Arc<str>,
+    pub unit: Box<dyn Unit>,
+    pub circuit: Circuit,
+    pub ticked_at: i64,
 }
 
-struct Donors {
+/// By id (or name of the pipeline) and lane.
+#[derive(Default)]
+pub struct Legacies {
+    pub nodes: HashMap<(Arc<str>, u32), Legacy>,
+    pub watermarks: HashMap<(Arc<str>, u32), Watermarks>,
+    /// What operators have paused or stopped, by pipeline and node; the rest runs.
+    pub runs: HashMap<Arc<str>, Run>,
+    rests: HashMap<(Arc<str>, u32), Rest>,
+}
+
+/// What a flow leaves of its part of the log.
+#[derive(Default)]
+pub struct Rest {
+    /// What it could not run.
+    pub records: VecDeque<Arc<Record>>,
+    /// What it has left out, ever.
+    pub skipped_records: u64,
+    pub skipped_rows: u64,
+}
+
+impl Legacies {
+    pub fn take_rest(&mut self, plan: &FlowPlan, lane: u32) -> Rest {
+        let mut names = plan.pipelines.iter().map(|pipeline| &pipeline.spec.name);
+        names.find_map(|name| self.rests.remove(&(Arc::clone(name), lane))).unwrap_or_default()
+    }
+
+    /// The first record of the log that a flow has left to its successor.
+    pub fn first_waiting(&self, plan: &FlowPlan) -> Option<Position> {
+        let own = |name: &Arc<str>| plan.pipelines.iter().any(|pipeline| pipeline.spec.name == *name);
+        let rests = self.rests.iter().filter(|((name, _), _)| own(name));
+        rests.filter_map(|(_, rest)| rest.records.front()).map(|record| record.position).min()
+    }
+
+    /// Instances that nobody took over say good-bye.
+    pub fn close(self) {
+        let waiting = self.rests.values().map(|rest| rest.records.len()).sum::<usize>();
+        if waiting > 0 {
+            tracing::info!(records = waiting, "what waited in a pipeline that was removed is left out");
+        }
+        for legacy in self.nodes.into_values() {
+            if let Some(mut running) = legacy.running {
+                running.unit.close();
+            }
+        }
+    }
+}
+
+/// Gives the new flows of a party what they go on with.
+pub type Begin = Box<dyn FnOnce(Legacies) + Send>;
+
+/// Flows that have to do with each other.
+pub struct Party {
+    pub waiting: Vec<Arc<Actor>>,
+    /// Names of the flows whose place is taken by one flow of the same pipelines, or by none.
+    pub replaced: HashSet<Arc<str>>,
+    /// Runs once, on the worker of the last donor; where there is none, when [`Handoff::begin_if_complete`] is called.
+    pub begin: Begin,
+}
+
+struct State {
     waiting: Vec<Arc<Actor>>,
+    replaced: HashSet<Arc<str>>,
     legacies: Legacies,
     begin: Option<Begin>,
 }
 
+pub struct Handoff {
+    parties: Vec<Mutex<State>>,
+}
+
 impl Handoff {
-    /// `begin` runs once, on the worker of the last donor, or at once where there is none.
-    pub fn new(waiting: Vec<Arc<Actor>>, begin: Begin) -> Self {
-        let donors = Donors { waiting, legacies: HashMap::new(), begin: Some(begin) };
-        let handoff = Self { donors: Mutex::new(donors) };
-        handoff.begin_if_complete();
-        handoff
+    pub fn new(parties: Vec<Party>) -> Self {
+        let state = |party: Party| State {
+            waiting: party.waiting,
+            replaced: party.replaced,
+            legacies: Legacies::default(),
+            begin: Some(party.begin),
+        };
+        Self { parties: parties.into_iter().map(|party| Mutex::new(state(party))).collect() }
+    }
+
+    fn party(&self, actor: &Actor) -> Option<&Mutex<State>> {
+        let waits = |party: &&Mutex<State>| {
+            party.lock().waiting.iter().any(|waiting| std::ptr::eq(&**waiting, actor))
+        };
+        self.parties.iter().find(waits)
     }
 
     pub fn wants(&self, actor: &Actor) -> bool {
-        self.donors.lock().waiting.iter().any(|waiting| std::ptr::eq(&**waiting, actor))
+        self.party(actor).is_some()
     }
 
-    /// A donor has reached the position.
-    pub fn give(&self, mut flow: Flow, lane: u32) {
+    /// Whether what waits in the actor has exactly one place to go to.
+    pub fn takes_rest(&self, actor: &Actor) -> bool {
+        self.party(actor).is_some_and(|party| party.lock().replaced.contains(&actor.name))
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.parties.iter().all(|party| party.lock().begin.is_none())
+    }
+
+    /// A donor has reached the position, or leaves before it with what it could not run.
+    pub fn give(&self, donor: &Actor, flow: Flow, records: VecDeque<Arc<Record>>) {
+        let Some(party) = self.party(donor) else { return };
+        let rest = {
+            let queue = donor.queue.lock();
+            let (skipped_records, skipped_rows) = (queue.skipped_records, queue.skipped_rows);
+            Rest { records, skipped_records, skipped_rows }
+        };
         {
-            let mut donors = self.donors.lock();
-            for pipeline in &mut flow.pipelines {
-                for node in &mut pipeline.nodes {
-                    node.unit.close();
-                    let legacy = Legacy { plan: Arc::clone(&node.plan), state: Arc::clone(&node.state) };
-                    donors.legacies.insert((Arc::clone(&node.id), lane), legacy);
+            let mut state = party.lock();
+            state
+                .legacies
+                .rests
+                .extend(donor.pipelines.first().map(|name| ((Arc::clone(name), donor.lane), rest)));
+            for pipeline in flow.pipelines {
+                let name = Arc::clone(&pipeline.spec.name);
+                state.legacies.watermarks.insert((name, donor.lane), pipeline.watermarks);
+                for node in pipeline.nodes {
+                    let running = Running {
+                        made_from: node.made_from,
+                        unit: node.unit,
+                        circuit: node.circuit,
+                        ticked_at: node.ticked_at,
+                    };
+                    let legacy = Legacy { plan: node.plan, state: node.state, running: Some(running) };
+                    state.legacies.nodes.insert((node.id, donor.lane), legacy);
                 }
             }
-            let name = &flow.name;
-            donors.waiting.retain(|waiting| !(waiting.name == *name && waiting.lane == lane));
+            state.waiting.retain(|waiting| !std::ptr::eq(&**waiting, donor));
         }
-        self.begin_if_complete();
+        begin_if_complete(party);
     }
 
-    fn begin_if_complete(&self) {
-        let ready = {
-            let mut donors = self.donors.lock();
-            if donors.waiting.is_empty() {
-                donors.begin.take().map(|begin| (begin, std::mem::take(&mut donors.legacies)))
-            } else {
-                None
-            }
-        };
-        if let Some((begin, legacies)) = ready {
-            begin(legacies);
-        }
+    pub fn begin_if_complete(&self) {
+        self.parties.iter().for_each(begin_if_complete);
     }
 }
 
-/// Whether a state made for one plan serves another.
-pub fn fits(old: &Plan, new: &Plan) -> bool {
+fn begin_if_complete(party: &Mutex<State>) {
+    let ready = {
+        let mut state = party.lock();
+        if state.waiting.is_empty() {
+            state.begin.take().map(|begin| (begin, std::mem::take(&mut state.legacies)))
+        } else {
+            None
+        }
+    };
+    if let Some((begin, legacies)) = ready {
+        begin(legacies);
+    }
+}
+
+/// Whether a state serves a node: the same component made it, for a plan with the same keys and tables. The name of a table says what its values mean.
+pub fn fits(legacy: &Legacy, node: &NodePlan) -> bool {
+    let owner = |made_from: &Arc<str>| made_from.split(' ').next().unwrap_or_default().to_owned();
+    let (old, new) = (&legacy.plan, &node.made.plan);
+    let same_owner =
+        legacy.running.as_ref().is_none_or(|running| owner(&running.made_from) == owner(&node.made_from));
     let table = |plan: &Plan| {
         plan.tables
             .iter()
             .map(|table| (Arc::clone(&table.name), table.by_key, table.size))
             .collect::<Vec<_>>()
     };
-    old.keys == new.keys && old.across == new.across && table(old) == table(new)
+    same_owner && old.keys == new.keys && old.across == new.across && table(old) == table(new)
 }

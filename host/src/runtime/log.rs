@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use weir_core::batch::{Batch, Incoming, Position};
+use weir_core::codec::StreamCounters;
 use weir_core::recent::Recent;
-use weir_core::record::{Command, Payload, Record};
+use weir_core::record::{Command, Payload, Record, Run};
 use weir_core::sequencer::{STREAMS_MAX, Sequencer};
 use weir_core::triplet::Triplet;
 
@@ -31,6 +32,10 @@ pub struct Stream {
     pub schema_changes_total: u64,
     pub last_event_time_unix_ns: Option<i64>,
     pub derived: bool,
+    /// What the builders of the sources had to do with its events.
+    pub built: StreamCounters,
+    /// Rows that units let out as late, once for each unit that did.
+    pub late_total: u64,
     /// Indexes into `Log::flows`, by generation of the routes.
     routes: (u64, Arc<[usize]>),
 }
@@ -39,6 +44,8 @@ pub struct Log {
     pub sequencer: Sequencer,
     pub streams: HashMap<Triplet, Stream>,
     flows: Vec<Routed>,
+    /// What operators have paused or stopped as of the newest record, by name of the pipeline or id of the node.
+    pub runs: HashMap<Arc<str>, Run>,
     generation: u64,
     pub refused_rows_total: u64,
     pub records_total: u64,
@@ -54,6 +61,7 @@ impl Log {
             sequencer,
             streams: HashMap::new(),
             flows: Vec::new(),
+            runs: HashMap::new(),
             generation: 0,
             refused_rows_total: 0,
             records_total: 0,
@@ -99,6 +107,16 @@ impl Log {
     }
 
     pub fn command(&mut self, command: Command, clock_unix_ns: i64, claimed: &mut Claimed) -> Position {
+        match &command {
+            Command::Pipeline { pipeline: id, run: Run::Running }
+            | Command::Unit { unit: id, run: Run::Running } => {
+                self.runs.remove(id);
+            }
+            Command::Pipeline { pipeline: id, run } | Command::Unit { unit: id, run } => {
+                self.runs.insert(Arc::clone(id), *run);
+            }
+            Command::Configure { .. } => {}
+        }
         let record = self.sequencer.command(command, clock_unix_ns);
         let position = record.position;
         self.give_all(record, claimed);
@@ -128,6 +146,8 @@ impl Log {
             schema_changes_total: 0,
             last_event_time_unix_ns: None,
             derived,
+            built: StreamCounters::default(),
+            late_total: 0,
             routes: (u64::MAX, Arc::new([])),
         });
         let schema = batch.columns.schema_ref();

@@ -1,4 +1,4 @@
-//! The host's own counters as ordinary events: streams weir/local/{unit, flow, source, process}.
+//! The host's own counters as ordinary events: streams weir/local/{unit, flow, source, stream, process}. Of streams at most [`STREAMS_MAX`] rows, the busiest.
 
 use std::sync::Arc;
 
@@ -8,6 +8,9 @@ use weir_core::batch::Incoming;
 use weir_core::triplet::Triplet;
 
 use super::{Runtime, clock_unix_ns, monotonic_ns};
+
+/// Streams that have a row in `weir/local/stream`: a flood of names must not become a flood of our own events.
+const STREAMS_MAX: usize = 500;
 
 /// A table that is filled row by row and becomes one batch.
 struct Rows {
@@ -87,7 +90,45 @@ impl Runtime {
         if let Some((rss_bytes, cpu_percent)) = self.process_use() {
             process.push("weir", &[rss_bytes, cpu_percent]);
         }
-        [units, flows, sources, process].into_iter().filter_map(|rows| rows.finish(now)).collect()
+        [units, flows, sources, self.stream_rows(), process]
+            .into_iter()
+            .filter_map(|rows| rows.finish(now))
+            .collect()
+    }
+
+    fn stream_rows(&self) -> Rows {
+        let fields = [
+            "events_per_s",
+            "late_total",
+            "future_total",
+            "schema_changes_total",
+            "widened_total",
+            "mixed_to_text_total",
+            "values_dropped_total",
+        ];
+        let mut rows = Rows::new("stream", &fields);
+        let mut rates: Vec<(Arc<str>, f64)> = {
+            let rates = self.rates.lock();
+            rates.streams.iter().map(|(name, rate)| (Arc::clone(name), rate.per_s)).collect()
+        };
+        rates.sort_by(|left, right| right.1.total_cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+        let log = self.log.lock();
+        for (name, events_per_s) in rates.into_iter().take(STREAMS_MAX) {
+            let Ok(triplet) = name.parse::<Triplet>() else { continue };
+            let Some(stream) = log.streams.get(&triplet) else { continue };
+            let totals = [
+                stream.late_total,
+                log.sequencer.stream(&triplet).map_or(0, |clock| clock.future_total),
+                stream.schema_changes_total,
+                stream.built.widened,
+                stream.built.mixed_to_text,
+                stream.built.columns_over_limit,
+            ];
+            let values: Vec<f64> =
+                std::iter::once(events_per_s).chain(totals.map(|total| total as f64)).collect();
+            rows.push(&*name, &values);
+        }
+        rows
     }
 
     /// Resident memory and CPU of this process since the last look, in percent of one core. From /proc/self (proc(5)).

@@ -90,22 +90,36 @@ impl Queue {
         self.records.back().map_or(0, |record| record.accepted_at_unix_ns)
     }
 
-    /// Commands that a held flow must see although records wait before them: those that start or stop something. They stay in the queue,
-    /// where they change nothing the second time. A change of the configuration that waits ends the hold.
-    pub fn ahead(&self) -> (Vec<Command>, bool) {
-        let mut commands = Vec::new();
-        for record in &self.records {
-            match &record.payload {
-                Payload::Command(Command::Configure { .. }) => return (commands, true),
-                Payload::Command(command @ (Command::Pipeline { run, .. } | Command::Unit { run, .. }))
-                    if *run != Run::Paused =>
-                {
-                    commands.push(command.clone());
-                }
-                _ => {}
+    /// Commands that a held flow must see although records wait before them: those that start or stop something, and changes of the configuration. They
+    /// stay in the queue, where they change nothing the second time.
+    pub fn ahead(&self) -> Vec<Command> {
+        let told = |record: &Arc<Record>| match &record.payload {
+            Payload::Command(command @ Command::Configure { .. }) => Some(command.clone()),
+            Payload::Command(command @ (Command::Pipeline { run, .. } | Command::Unit { run, .. })) => {
+                Some(command.clone()).filter(|_| *run != Run::Paused)
             }
+            _ => None,
+        };
+        self.records.iter().filter_map(told).collect()
+    }
+
+    /// All that waits before a change of the configuration, for the flow that takes this one's place. What follows the change is that flow's already.
+    pub fn take_until(&mut self, revision: u64) -> VecDeque<Arc<Record>> {
+        let mut records = std::mem::take(&mut self.records);
+        self.bytes = 0;
+        let is_end = |record: &Arc<Record>| matches!(&record.payload, Payload::Command(Command::Configure { revision: known, .. }) if *known == revision);
+        if let Some(end) = records.iter().position(is_end) {
+            records.truncate(end);
         }
-        (commands, false)
+        records
+    }
+
+    /// What a predecessor left: before everything else.
+    pub fn put_before(&mut self, records: VecDeque<Arc<Record>>) {
+        self.bytes += records.iter().map(|record| record.bytes as u64).sum::<u64>();
+        for record in records.into_iter().rev() {
+            self.records.push_front(record);
+        }
     }
 
     /// Leaves out the oldest batch or tick; commands are never left out.
@@ -170,12 +184,29 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_before_a_change_is_given_on_in_its_order() {
+        let mut sequencer = Sequencer::new(0, 1, 0);
+        let mut queue = Queue::new(lag(Beyond::BackPressure));
+        let waiting: Vec<Arc<Record>> = (0..2).map(|_| batch(&mut sequencer, 400)).collect();
+        waiting.iter().for_each(|record| queue.push(Arc::clone(record)));
+        let change = Command::Configure { revision: 7, text: "".into(), summary: "".into() };
+        queue.push(Arc::new(sequencer.command(change, 0)));
+        let rest = queue.take_until(7);
+        assert!(queue.is_empty() && queue.bytes() == 0 && rest.len() == 2);
+        let mut next = Queue::new(lag(Beyond::BackPressure));
+        next.push(batch(&mut sequencer, 100));
+        next.put_before(rest);
+        assert_eq!((next.len(), next.bytes()), (3, 900));
+        assert!(next.pop().is_some_and(|first| Arc::ptr_eq(&first, &waiting[0])));
+    }
+
+    #[test]
     fn commands_are_never_left_out() {
         let mut sequencer = Sequencer::new(0, 1, 0);
         let mut queue = Queue::new(lag(Beyond::Skip));
         let start = Command::Pipeline { pipeline: "p".into(), run: Run::Running };
         queue.push(Arc::new(sequencer.command(start, 0)));
         (0..10).for_each(|_| queue.push(batch(&mut sequencer, 400)));
-        assert_eq!(queue.ahead().0.len(), 1);
+        assert_eq!(queue.ahead().len(), 1);
     }
 }

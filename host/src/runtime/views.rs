@@ -1,11 +1,11 @@
 //! Copies for the API, taken under short locks.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value};
 use weir_core::batch::Batch;
+use weir_core::config::MetricSpec;
 use weir_core::flow::Target;
 use weir_core::flow::counters::{NodeCounters, Shown};
 use weir_core::flow::node::kind_word;
@@ -23,7 +23,6 @@ use crate::view;
 impl Runtime {
     pub fn streams(&self) -> Vec<view::StreamView> {
         let rates = self.rates.lock().streams.clone();
-        let late = self.late_by_stream();
         let log = self.log.lock();
         let mut streams: Vec<view::StreamView> = log
             .streams
@@ -32,7 +31,6 @@ impl Runtime {
                 let clock = log.sequencer.stream(triplet);
                 let mut view = stream_view(triplet, stream);
                 view.events_per_s = rates.get(triplet.as_str()).map_or(0.0, |rate| rate.per_s);
-                view.late_total = late.get(triplet.as_str()).copied().unwrap_or(0);
                 view.future_total = clock.map_or(0, |clock| clock.future_total);
                 view.watermark_unix_ns =
                     clock.map(|clock| clock.watermark_unix_ns).filter(|mark| *mark != WATERMARK_START);
@@ -127,34 +125,60 @@ impl Runtime {
         }
     }
 
-    /// Late rows are counted by unit; a stream shows those of the pipelines that select it.
-    fn late_by_stream(&self) -> BTreeMap<String, u64> {
-        let plans = self.configured.lock().plans.clone();
-        let log = self.log.lock();
-        let mut late = BTreeMap::new();
-        for triplet in log.streams.keys() {
-            let selects = |pipeline: &&PipelinePlan| {
-                pipeline.spec.from.iter().any(|selector| selector.matches(triplet))
-            };
-            let rows: u64 = plans
-                .iter()
-                .flat_map(|plan| &plan.pipelines)
-                .filter(selects)
-                .flat_map(|pipeline| &pipeline.nodes)
-                .map(|node| NodeCounters::get(&node.counters.late))
-                .sum();
-            late.insert(triplet.to_string(), rows);
-        }
-        late
-    }
-
     pub fn configuration(&self) -> String {
         self.configured.lock().topology.as_ref().map(|topology| topology.text.clone()).unwrap_or_default()
     }
 
+    /// In the order of the text.
+    pub fn metrics(&self) -> Vec<view::MetricView> {
+        let Some(topology) = self.configured.lock().topology.clone() else { return Vec::new() };
+        let texts = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let view = |metric: &MetricSpec| {
+            let pipeline = topology.pipelines.get(metric.pipeline)?;
+            let series = metric.series.iter().map(|(name, fields)| view::MetricSeriesView {
+                metric: name.to_string(),
+                fields: texts(fields),
+            });
+            Some(view::MetricView {
+                name: metric.name.to_string(),
+                from: pipeline.from.iter().map(ToString::to_string).collect(),
+                pipeline: pipeline.name.to_string(),
+                units: texts(&metric.units),
+                series: series.collect(),
+                chart: topology
+                    .charts
+                    .iter()
+                    .find(|chart| chart.id == metric.name)
+                    .map(|chart| chart.id.to_string()),
+            })
+        };
+        topology.metrics.iter().filter_map(view).collect()
+    }
+
+    pub fn revision(&self) -> u64 {
+        self.configured.lock().revision
+    }
+
+    /// The number of the running revision and its text.
+    pub fn running(&self) -> (u64, String) {
+        let configured = self.configured.lock();
+        let text = configured.topology.as_ref().map(|topology| topology.text.clone()).unwrap_or_default();
+        (configured.revision, text)
+    }
+
+    /// The text of a revision that is kept.
+    pub fn revision_text(&self, revision: u64) -> Option<Arc<str>> {
+        self.configured.lock().revisions.get(revision).map(|known| Arc::clone(&known.text))
+    }
+
+    /// The number of the revision before another.
+    pub fn revision_before(&self, revision: u64) -> Option<u64> {
+        self.configured.lock().revisions.before(revision).map(|known| known.revision)
+    }
+
     /// Newest first.
     pub fn revisions(&self) -> Vec<view::RevisionView> {
-        self.configured.lock().revisions.iter().cloned().collect()
+        self.configured.lock().revisions.views()
     }
 
     pub fn components(&self) -> Vec<view::ComponentView> {
@@ -274,6 +298,9 @@ impl Runtime {
             connections_open: get(&source.counters.connections_open),
             refused_total: get(&source.counters.refused_total),
             waits_total: get(&source.counters.waits_total),
+            kernel_drops_total: get(&source.counters.kernel_drops_total),
+            receive_buffer_bytes: get(&source.counters.receive_buffer_bytes),
+            codec_faults_total: get(&source.counters.codec_faults_total),
         };
         sources.iter().map(one).collect()
     }
@@ -291,7 +318,7 @@ fn stream_view(triplet: &Triplet, stream: &Stream) -> view::StreamView {
         events_total: stream.events_total,
         bytes_total: stream.bytes_total,
         events_per_s: 0.0,
-        late_total: 0,
+        late_total: stream.late_total,
         future_total: 0,
         last_event_time_unix_ns: stream.last_event_time_unix_ns,
         watermark_unix_ns: None,
@@ -305,6 +332,11 @@ fn stream_view(triplet: &Triplet, stream: &Stream) -> view::StreamView {
             })
             .collect(),
         schema_changes_total: stream.schema_changes_total,
+        widened_total: stream.built.widened,
+        mixed_to_text_total: stream.built.mixed_to_text,
+        values_dropped_total: stream.built.columns_over_limit,
+        dictionaries_replaced_total: stream.built.dictionaries_replaced,
+        dictionaries_to_text_total: stream.built.dictionaries_to_text,
         derived: stream.derived,
     }
 }
@@ -335,7 +367,7 @@ fn level_word(level: Level) -> &'static str {
 }
 
 /// The worst of its units.
-fn state_of(nodes: &[NodePlan]) -> &'static str {
+pub fn state_of(nodes: &[NodePlan]) -> &'static str {
     let any = |wanted: Shown| nodes.iter().any(|node| node.counters.shown() == wanted);
     if any(Shown::OpenCircuit) || any(Shown::Faulted) {
         "faulted"
@@ -351,7 +383,12 @@ fn state_of(nodes: &[NodePlan]) -> &'static str {
 fn targets(pipeline: &PipelinePlan, node: &NodePlan) -> Vec<String> {
     let index = pipeline.nodes.iter().position(|known| known.made.id == node.made.id);
     let ports = index.and_then(|index| pipeline.routes.get(index)).map(Vec::as_slice).unwrap_or_default();
-    let name = |target: &Target| match target {
+    ports.iter().flatten().filter_map(|target| target_word(pipeline, target)).collect()
+}
+
+/// Who takes rows, as people call it.
+pub fn target_word(pipeline: &PipelinePlan, target: &Target) -> Option<String> {
+    match target {
         Target::Node(index) => pipeline.nodes.get(*index).map(|node| node.made.id.to_string()),
         Target::Series(index) => {
             pipeline.spec.series.get(*index).map(|series| format!("series {}", series.metric))
@@ -359,8 +396,7 @@ fn targets(pipeline: &PipelinePlan, node: &NodePlan) -> Vec<String> {
         Target::Stream(index) => {
             pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.triplet))
         }
-    };
-    ports.iter().flatten().filter_map(name).collect()
+    }
 }
 
 fn event_view(event: RecentEvent) -> view::EventView {

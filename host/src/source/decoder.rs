@@ -8,28 +8,32 @@
 
 use std::io;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_core::batch::Incoming;
 use weir_core::codec::json::JsonDecoder;
-use weir_core::codec::{self, Decode, Defaults, FieldNames, Gather, Limits, Rejected};
-use weir_core::config::SourceSpec;
+use weir_core::codec::{self, Decode, Defaults, FieldNames, Gather, Limits, Rejected, StreamCounters};
+use weir_core::config::{Framing, SourceKind, SourceSpec};
 use weir_core::triplet::Triplet;
 
 use super::{Outlet, RejectedRow};
 use crate::intake::SourceCounters;
 
+mod reasons;
+
+use reasons::{Piece, note_rejected};
+
 /// Bytes of one read: large enough that the system call is nothing per event, small enough to stay in a core's cache.
 pub const READ_BYTES: usize = 128 << 10;
 
-/// Rejected rows of one connection that are logged; a sender of rubbish must not fill the log.
-const LOGGED_MAX: u64 = 5;
-
-/// Longest kept reason.
-const MESSAGE_BYTES_MAX: usize = 300;
-
 /// An unfinished event longer than this gives its memory back once it is whole.
 const TAIL_KEPT_BYTES_MAX: usize = 4 << 10;
+
+/// Longest message with a length before it: that of one event, which is what a connection may keep.
+pub const FRAME_BYTES_MAX: usize = 256 << 10;
+
+const LENGTH_BYTES: usize = 4;
 
 /// Name of a member that no event has: the codec rejects names of that length.
 const NO_MEMBER_BYTES: usize = 1_024;
@@ -38,6 +42,8 @@ const NO_MEMBER_BYTES: usize = 1_024;
 #[derive(Clone)]
 pub struct Feed {
     defaults: Defaults,
+    framing: Framing,
+    codec: Arc<str>,
 }
 
 impl Feed {
@@ -51,7 +57,12 @@ impl Feed {
             time: names.time.as_str().into(),
         };
         let (source, triplet) = (spec.name.clone(), spec.triplet.clone());
-        Self { defaults: Defaults { source, triplet, fields, may_write: spec.may_write.clone() } }
+        let framing = match spec.kind {
+            SourceKind::Tcp { framing, .. } => framing,
+            _ => Framing::Codec,
+        };
+        let defaults = Defaults { source, triplet, fields, may_write: spec.may_write.clone() };
+        Self { defaults, framing, codec: spec.codec.uses.as_str().into() }
     }
 
     /// The stream is named from outside, so that the members that would name it are ordinary fields.
@@ -63,22 +74,21 @@ impl Feed {
         feed.defaults.fields = FieldNames { application, environment, event_type, time };
         feed
     }
+
+    /// The codec of what does not say its own.
+    pub fn codec(&self) -> &Arc<str> {
+        &self.codec
+    }
 }
 
 /// What one connection leaves from one read to the next.
 pub struct Input {
-    codec: JsonDecoder,
+    codec: Box<dyn Decode>,
     /// The unfinished event at the end of the last read.
     tail: Vec<u8>,
     /// Where in the connection `tail` begins.
     offset_bytes: u64,
     rejected_total: u64,
-}
-
-impl Input {
-    pub fn new() -> Self {
-        Self { codec: JsonDecoder::new(), tail: Vec::new(), offset_bytes: 0, rejected_total: 0 }
-    }
 }
 
 /// What one read brought.
@@ -88,9 +98,11 @@ pub struct Brought {
     pub bytes: usize,
     /// Whether an event or white space ended in it.
     pub progress: bool,
+    /// Where the next event begins cannot be known: the connection is of no more use.
+    pub out_of_step: bool,
 }
 
-/// What became of one body.
+/// What became of one body or message.
 #[derive(Debug, Default)]
 pub struct Taken {
     pub accepted: u64,
@@ -102,7 +114,7 @@ pub struct Taken {
 /// One thread's builders.
 pub struct Decoder {
     outlet: Outlet,
-    defaults: Defaults,
+    feed: Feed,
     gather: Gather,
     buffer: Vec<u8>,
     /// Empty between two calls.
@@ -114,12 +126,16 @@ pub struct Decoder {
 impl Decoder {
     pub fn new(outlet: Outlet, feed: &Feed) -> Self {
         let gather = Gather::new(Limits::default(), outlet.name.clone());
-        let defaults = feed.defaults.clone();
-        Self { outlet, defaults, gather, buffer: Vec::new(), rejected: Vec::new(), lost_total: 0 }
+        Self { outlet, feed: feed.clone(), gather, buffer: Vec::new(), rejected: Vec::new(), lost_total: 0 }
     }
 
     pub fn outlet(&self) -> &Outlet {
         &self.outlet
+    }
+
+    /// The beginning of a connection or of another run of bytes.
+    pub fn input(&self) -> Input {
+        Input { codec: built_in(&self.feed.codec), tail: Vec::new(), offset_bytes: 0, rejected_total: 0 }
     }
 
     /// Lets `read` fill a buffer and decodes what it brought; 0 bytes end the input. An error of `read` changes nothing.
@@ -128,19 +144,37 @@ impl Decoder {
         input: &mut Input,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<Brought> {
+        let mut buffer = mem::take(&mut self.buffer);
+        let brought = self.fill(&mut buffer, input, read).map(|bytes| {
+            let chunk = buffer.get(..input.tail.len() + bytes).unwrap_or_default();
+            self.take(input, chunk, bytes)
+        });
+        self.buffer = buffer;
+        brought
+    }
+
+    /// Puts what was left over before what comes.
+    fn fill(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        input: &Input,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         let held = input.tail.len();
-        if self.buffer.len() < held + READ_BYTES {
-            self.buffer.resize(held + READ_BYTES, 0);
+        if buffer.len() < held + READ_BYTES {
+            buffer.resize(held + READ_BYTES, 0);
         }
-        let (front, rest) = self.buffer.split_at_mut(held);
+        let (front, rest) = buffer.split_at_mut(held);
         let bytes = read(rest.get_mut(..READ_BYTES).unwrap_or_default())?;
         front.copy_from_slice(&input.tail);
-        let now_unix_ns = self.outlet.accept.now_unix_ns();
-        let chunk = self.buffer.get(..held + bytes).unwrap_or_default();
-        let Self { defaults, gather, rejected, .. } = self;
-        let bad = gather.rejected_total();
-        let consumed = input.codec.decode(chunk, bytes == 0, now_unix_ns, defaults, gather, rejected);
-        let bad = gather.rejected_total() - bad;
+        Ok(bytes)
+    }
+
+    fn take(&mut self, input: &mut Input, chunk: &[u8], bytes: usize) -> Brought {
+        let (consumed, out_of_step) = match self.feed.framing {
+            Framing::Codec => (self.decode(input, chunk, bytes == 0, 0).consumed, false),
+            Framing::Length => self.frames(input, chunk, bytes == 0),
+        };
         input.tail.clear();
         let left = chunk.get(consumed..).unwrap_or_default();
         if left.len() < TAIL_KEPT_BYTES_MAX && input.tail.capacity() > TAIL_KEPT_BYTES_MAX {
@@ -148,12 +182,9 @@ impl Decoder {
         }
         input.tail.extend_from_slice(left);
         SourceCounters::add(&self.outlet.counters.bytes_total, bytes as u64);
-        if bad > 0 {
-            self.note_rejected(input, bad, now_unix_ns);
-        }
         input.offset_bytes += consumed as u64;
         self.send_full();
-        Ok(Brought { bytes, progress: consumed > 0 })
+        Brought { bytes, progress: consumed > 0, out_of_step }
     }
 
     /// Takes what is left of an input as its last event.
@@ -164,17 +195,81 @@ impl Decoder {
         }
     }
 
-    /// Decodes a whole body into one stream. Its events leave with [`Self::flush_all`] at the latest.
-    pub fn feed_body(&mut self, triplet: &Triplet, body: &[u8], first_max: usize) -> Taken {
-        let now_unix_ns = self.outlet.accept.now_unix_ns();
-        self.defaults.triplet = Some(triplet.clone());
-        let Self { defaults, gather, rejected, .. } = self;
-        let mut codec = JsonDecoder::new();
-        let taken = codec::decode_whole(&mut codec, body, now_unix_ns, defaults, gather, rejected);
-        let first = self.keep_rejected(0, now_unix_ns, first_max);
-        SourceCounters::add(&self.outlet.counters.rejected_total, taken.rejected);
+    /// Decodes a message that is whole.
+    pub fn message(&mut self, input: &mut Input, message: &[u8], first_max: usize) -> Taken {
+        let decoded = self.decode(input, message, true, first_max);
+        SourceCounters::add(&self.outlet.counters.bytes_total, message.len() as u64);
+        input.offset_bytes += message.len() as u64;
         self.send_full();
-        Taken { accepted: taken.accepted, rejected: taken.rejected, first }
+        decoded.taken
+    }
+
+    /// Decodes a whole body into one stream. Its events leave with [`Self::flush_all`] at the latest.
+    pub fn feed_body(&mut self, triplet: &Triplet, codec: &str, body: &[u8], first_max: usize) -> Taken {
+        self.feed.defaults.triplet = Some(triplet.clone());
+        let mut input =
+            Input { codec: built_in(codec), tail: Vec::new(), offset_bytes: 0, rejected_total: 0 };
+        let decoded = self.decode(&mut input, body, true, first_max);
+        self.send_full();
+        decoded.taken
+    }
+
+    /// Decodes a piece of an input that begins where the input stands.
+    fn decode(&mut self, input: &mut Input, chunk: &[u8], end: bool, first_max: usize) -> Decoded {
+        let arrived_unix_ns = self.outlet.accept.now_unix_ns();
+        let Self { outlet, feed, gather, rejected, .. } = self;
+        let (rows, bad) = (gather.rows_total(), gather.rejected_total());
+        let consumed = input.codec.decode(chunk, end, arrived_unix_ns, &feed.defaults, gather, rejected);
+        let (accepted, bad) = (gather.rows_total() - rows, gather.rejected_total() - bad);
+        let mut taken = Taken { accepted, rejected: bad, first: Vec::new() };
+        if bad > 0 {
+            let piece = Piece { chunk, offset_bytes: input.offset_bytes, arrived_unix_ns };
+            let stream = feed.defaults.triplet.as_ref();
+            let before = &mut input.rejected_total;
+            taken.first = note_rejected(outlet, stream, piece, rejected, bad, before, first_max);
+        }
+        Decoded { consumed, taken }
+    }
+
+    /// Decodes the messages of a chunk, each with its length before it. Returns the bytes that are done with, and whether a length cannot be one.
+    fn frames(&mut self, input: &mut Input, chunk: &[u8], end: bool) -> (usize, bool) {
+        let begin_bytes = input.offset_bytes;
+        let mut rest = chunk;
+        let mut out_of_step = false;
+        while let Some((head, after)) = rest.split_first_chunk::<LENGTH_BYTES>() {
+            let length = u32::from_be_bytes(*head) as usize;
+            if length > FRAME_BYTES_MAX {
+                let message = format!(
+                    "a message says that it has {length} bytes, at most {FRAME_BYTES_MAX} are taken; \
+                     put the length of each message before it, as u32 big endian"
+                );
+                input.offset_bytes = begin_bytes + (chunk.len() - rest.len()) as u64;
+                self.reject_rest(input, rest, "frame_too_long", message);
+                (rest, out_of_step) = (&[], true);
+                break;
+            }
+            let Some((message, next)) = after.split_at_checked(length) else { break };
+            let done = (chunk.len() - after.len()) as u64;
+            input.offset_bytes = begin_bytes + done;
+            self.decode(input, message, true, 0);
+            rest = next;
+        }
+        input.offset_bytes = begin_bytes + (chunk.len() - rest.len()) as u64;
+        if end && !rest.is_empty() {
+            self.reject_rest(input, rest, "cut_off", "the input ends inside a message".to_owned());
+            rest = &[];
+        }
+        input.offset_bytes = begin_bytes;
+        (chunk.len() - rest.len(), out_of_step)
+    }
+
+    /// One rejected row for bytes that no codec saw.
+    fn reject_rest(&mut self, input: &mut Input, rest: &[u8], code: &'static str, message: String) {
+        let arrived_unix_ns = self.outlet.accept.now_unix_ns();
+        let piece = Piece { chunk: rest, offset_bytes: input.offset_bytes, arrived_unix_ns };
+        let mut one = vec![Rejected { offset: 0, length: rest.len(), line: 1, code, message }];
+        let stream = self.feed.defaults.triplet.as_ref();
+        note_rejected(&self.outlet, stream, piece, &mut one, 1, &mut input.rejected_total, 0);
     }
 
     /// Hands over what is due. Returns how long until something is; none while no row waits.
@@ -208,46 +303,34 @@ impl Decoder {
             SourceCounters::add(&self.outlet.counters.rejected_total, lost);
             tracing::error!(source = %self.outlet.name, rows = lost, "events lost: their batch could not be built");
         }
+        let changes = self.changes(&batches);
         self.outlet.send(batches);
-    }
-
-    fn note_rejected(&mut self, input: &mut Input, bad: u64, now_unix_ns: i64) {
-        SourceCounters::add(&self.outlet.counters.rejected_total, bad);
-        let logged = LOGGED_MAX.saturating_sub(input.rejected_total) as usize;
-        input.rejected_total += bad;
-        for row in self.keep_rejected(input.offset_bytes, now_unix_ns, logged) {
-            let RejectedRow { offset_bytes, line, code, message, .. } = row;
-            tracing::debug!(source = %self.outlet.name, offset_bytes, line, code, message, "event rejected");
+        if !changes.is_empty() {
+            self.outlet.accept.note(changes);
         }
     }
 
-    /// Moves the reasons to where they can be looked at, and returns the first ones.
-    fn keep_rejected(&mut self, offset_bytes: u64, at_unix_ns: i64, first_max: usize) -> Vec<RejectedRow> {
-        let mut first = Vec::new();
-        for row in mem::take(&mut self.rejected) {
-            let row = RejectedRow {
-                at_unix_ns,
-                source: self.outlet.name.clone(),
-                offset_bytes: offset_bytes + row.offset as u64,
-                line: row.line,
-                code: row.code,
-                message: shortened(row.message),
-            };
-            if first.len() < first_max {
-                first.push(row.clone());
+    /// What happened in the builders of these batches' streams that the batches do not say themselves.
+    fn changes(&mut self, batches: &[Incoming]) -> Vec<(Triplet, StreamCounters)> {
+        let mut changes = Vec::new();
+        for batch in batches {
+            let counters = self.gather.drain_counters_of(&batch.triplet);
+            if let Some(counters) = counters.filter(StreamCounters::is_notable) {
+                changes.push((batch.triplet.clone(), counters));
             }
-            self.outlet.rejected.push(row);
         }
-        first
+        changes
     }
 }
 
-fn shortened(mut message: String) -> String {
-    if message.len() > MESSAGE_BYTES_MAX {
-        message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
-        message.push('…');
-    }
-    message
+struct Decoded {
+    consumed: usize,
+    taken: Taken,
+}
+
+/// The name was checked at the start.
+fn built_in(codec: &str) -> Box<dyn Decode> {
+    codec::decoder(codec).unwrap_or_else(|| Box::new(JsonDecoder::new()))
 }
 
 #[cfg(test)]

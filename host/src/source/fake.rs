@@ -7,9 +7,14 @@ use std::time::{Duration, Instant};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
 use weir_core::batch::Incoming;
+use weir_core::codec::StreamCounters;
+use weir_core::config::{SourceKind, SourceSpec};
+use weir_core::triplet::{Selector, Triplet};
 
 use super::Accept;
+use super::outlet::Outlet;
 use crate::intake::{Busy, SourceCounters};
 
 /// How long a test waits for what must come.
@@ -23,11 +28,13 @@ pub struct Fake {
     calls: Mutex<Vec<Vec<Incoming>>>,
     changed: Condvar,
     now_unix_ns: AtomicI64,
+    /// What builders said happened in streams.
+    pub changes: Mutex<Vec<(Triplet, StreamCounters)>>,
     pub own: Mutex<Vec<Incoming>>,
 }
 
 impl Accept for Fake {
-    fn room(&self) -> Result<(), Busy> {
+    fn room(&self, _streams: &[Selector]) -> Result<(), Busy> {
         let busy = self.busy.load(Ordering::SeqCst);
         if busy { Err(Busy { retry_after: Duration::from_millis(1_200) }) } else { Ok(()) }
     }
@@ -35,6 +42,10 @@ impl Accept for Fake {
     fn accept(&self, batches: Vec<Incoming>) {
         self.calls.lock().push(batches);
         self.changed.notify_all();
+    }
+
+    fn note(&self, changes: Vec<(Triplet, StreamCounters)>) {
+        self.changes.lock().extend(changes);
     }
 
     fn now_unix_ns(&self) -> i64 {
@@ -49,6 +60,32 @@ impl Accept for Fake {
 
     fn own_counters(&self) -> Vec<Incoming> {
         self.own.lock().clone()
+    }
+}
+
+/// A source of that kind whose events go to a/b/c.
+pub fn spec(name: &str, kind: SourceKind) -> SourceSpec {
+    SourceSpec {
+        name: name.into(),
+        kind,
+        triplet: Some("a/b/c".parse().unwrap()),
+        may_write: vec!["*/*/*".parse().unwrap()],
+        fields: Default::default(),
+        codec: Default::default(),
+        place: Default::default(),
+    }
+}
+
+/// The way out of a source of that name, to the fake.
+pub fn outlet(name: &str, fake: &Arc<Fake>, stop: watch::Receiver<bool>) -> Outlet {
+    Outlet {
+        name: name.into(),
+        streams: Arc::default(),
+        accept: fake.clone(),
+        counters: fake.counters.clone(),
+        rejected: Arc::default(),
+        stop,
+        wants_stop: watch::channel(false).0,
     }
 }
 

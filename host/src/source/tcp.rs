@@ -1,13 +1,15 @@
-//! Source `tcp`: JSON lines over TCP.
+//! Source `tcp`: events over TCP, plain or with TLS.
 //!
-//! In: connections whose bytes are events, one after the other, best with a line feed between them. Out: batches; the order of a
-//! connection is kept, because a connection stays on one of the source's threads. Each thread has one read buffer and one builder per stream
-//! for all its connections: bytes are read into that buffer and decoded where they lie, and only the unfinished last event of a read is
-//! kept with its connection. A batch leaves when it is full or its oldest event has waited 5 ms. Nothing is answered.
+//! In: connections whose bytes are events, one after the other as the codec wants them (JSON best with a line feed between), or messages with
+//! the length of each before it (`framing = "length"`). Out: batches; the order of a connection is kept, because a connection stays on one of the
+//! source's threads. Each thread has one read buffer and one builder per stream for all its connections: bytes are read into that buffer and decoded where
+//! they lie, and only the unfinished last event of a read is kept with its connection. A batch leaves when it is full or its oldest
+//! event has waited 5 ms. Nothing is answered.
 //!
-//! Limits: the constants below. Over one a connection is closed at once and counted as refused. While a flow lags nothing is read, so the
-//! kernel's buffers fill and the sender waits. A connection is closed when no whole event came for [`IDLE`]. Bad events are rejected one by
-//! one with their offset in the connection; the rest is taken. The last event needs no line feed.
+//! Limits: the constants below. Over one a connection is closed at once and counted as refused, as is one whose TLS does not come about. While a
+//! flow lags nothing is read, so the kernel's buffers fill and the sender waits. A connection is closed when no whole event came for [`IDLE`], and
+//! when a length cannot be one, since what follows it could be anything. Bad events are rejected one by one with their offset in the
+//! connection; the rest is taken. The last event needs no line feed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -19,14 +21,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
-use weir_core::config::SourceSpec;
+use tokio_rustls::TlsAcceptor;
 
-use super::decoder::{Decoder, Feed, Input};
-use super::{Outlet, StartError};
+use super::StartError;
+use super::decoder::{Brought, Decoder, Feed, Input};
+use super::outlet::Outlet;
 use crate::intake::SourceCounters;
+
+mod transport;
+
+use transport::Transport;
 
 /// Decoding is what needs cores; beyond four the units behind it are the limit.
 const THREADS_MAX: usize = 4;
@@ -66,12 +73,12 @@ struct Arrival {
 }
 
 pub(super) fn start(
-    spec: &SourceSpec,
     listener: std::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+    feed: &Feed,
     outlet: &Outlet,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let count = std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS_MAX));
-    let feed = Feed::new(spec);
     let mut senders = Vec::with_capacity(count);
     let mut receivers = Vec::with_capacity(count);
     for _ in 0..count {
@@ -84,13 +91,14 @@ pub(super) fn start(
     let mut threads = Vec::with_capacity(count);
     for (number, arrivals) in receivers.into_iter().enumerate() {
         let (own, feed, listening) = (outlet.clone(), feed.clone(), listening.take());
+        let tls = tls.clone();
         threads.push(super::spawn(outlet, &format!("-{number}"), move || async move {
             let accepting = async {
                 if let Some((listener, senders)) = listening {
                     accept_all(listener, senders, own.clone()).await;
                 }
             };
-            tokio::join!(accepting, serve_all(arrivals, Decoder::new(own.clone(), &feed)));
+            tokio::join!(accepting, serve_all(arrivals, tls, Decoder::new(own.clone(), &feed)));
         })?);
     }
     Ok(threads)
@@ -212,7 +220,7 @@ impl Shared {
 }
 
 /// Serves the connections of one thread until the accept loop is gone and all of them have ended.
-async fn serve_all(mut arrivals: mpsc::Receiver<Arrival>, decoder: Decoder) {
+async fn serve_all(mut arrivals: mpsc::Receiver<Arrival>, tls: Option<TlsAcceptor>, decoder: Decoder) {
     let shared =
         Rc::new(Shared { decoder: RefCell::new(decoder), armed: Cell::new(false), arm: Notify::new() });
     let mut open = tokio::task::JoinSet::new();
@@ -220,7 +228,7 @@ async fn serve_all(mut arrivals: mpsc::Receiver<Arrival>, decoder: Decoder) {
         loop {
             tokio::select! {
                 arrival = arrivals.recv() => match arrival {
-                    Some(arrival) => drop(open.spawn_local(serve_one(arrival, shared.clone()))),
+                    Some(arrival) => drop(open.spawn_local(serve_one(arrival, tls.clone(), shared.clone()))),
                     None => break,
                 },
                 Some(ended) = open.join_next() => log_panic(&ended),
@@ -243,18 +251,23 @@ fn log_panic(ended: &Result<(), tokio::task::JoinError>) {
     }
 }
 
-async fn serve_one(arrival: Arrival, shared: Rc<Shared>) {
+async fn serve_one(arrival: Arrival, tls: Option<TlsAcceptor>, shared: Rc<Shared>) {
     let Arrival { stream, peer, seat } = arrival;
     let mut outlet = shared.decoder.borrow().outlet().clone();
-    let stream = match TcpStream::from_std(stream) {
-        Ok(stream) => stream,
+    let opened = tokio::select! {
+        opened = Transport::open(stream, tls) => opened,
+        () = super::stopped(&mut outlet.stop) => return,
+    };
+    let transport = match opened {
+        Ok(transport) => transport,
         Err(error) => {
-            tracing::debug!(source = %outlet.name, %peer, %error, "connection lost");
+            SourceCounters::add(&outlet.counters.refused_total, 1);
+            tracing::debug!(source = %outlet.name, %peer, %error, "connection lost at its start");
             return;
         }
     };
-    let mut connection =
-        Connection { stream, shared, input: Input::new(), progress: Instant::now(), idle: IDLE };
+    let input = shared.decoder.borrow().input();
+    let mut connection = Connection { transport, shared, input, progress: Instant::now(), idle: IDLE };
     let mut reading = outlet.clone();
     let end = tokio::select! {
         end = connection.read_all(&mut reading) => Some(end),
@@ -276,6 +289,8 @@ enum End {
     Closed,
     #[error("no whole event for {} s", IDLE.as_secs())]
     Idle,
+    #[error("where the next event begins cannot be known any more")]
+    OutOfStep,
     #[error("{0}")]
     Failed(io::Error),
     #[error("the source ended")]
@@ -283,7 +298,7 @@ enum End {
 }
 
 struct Connection {
-    stream: TcpStream,
+    transport: Transport,
     shared: Rc<Shared>,
     input: Input,
     /// When the last whole event came, so that single bytes do not keep a connection open.
@@ -301,20 +316,21 @@ impl Connection {
             if small && last.elapsed() < READ_PAUSE * 2 {
                 tokio::time::sleep(READ_PAUSE).await;
             }
-            if outlet.accept.room().is_err() {
+            if outlet.room().is_err() {
                 if !outlet.wait_room().await {
                     return End::Stopped;
                 }
                 self.progress = Instant::now();
             }
-            match tokio::time::timeout_at(self.progress + self.idle, self.stream.readable()).await {
+            match tokio::time::timeout_at(self.progress + self.idle, self.transport.ready()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return End::Failed(error),
                 Err(_) => return End::Idle,
             }
             match self.read() {
-                Ok(0) => return End::Closed,
-                Ok(bytes) => small = bytes < READ_SMALL_BYTES,
+                Ok(brought) if brought.out_of_step => return End::OutOfStep,
+                Ok(brought) if brought.bytes == 0 => return End::Closed,
+                Ok(brought) => small = brought.bytes < READ_SMALL_BYTES,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => return End::Failed(error),
             }
@@ -327,11 +343,12 @@ impl Connection {
     /// Takes what has been sent. Waiting for readiness, not only trying, lets the runtime look at the socket anew.
     async fn drain(&mut self, outlet: &Outlet) -> End {
         let end = Instant::now() + DRAIN_MAX;
-        while outlet.accept.room().is_ok() {
+        while outlet.room().is_ok() {
             let quiet = end.min(Instant::now() + DRAIN_QUIET);
-            let Ok(Ok(())) = tokio::time::timeout_at(quiet, self.stream.readable()).await else { break };
+            let Ok(Ok(())) = tokio::time::timeout_at(quiet, self.transport.ready()).await else { break };
             match self.read() {
-                Ok(0) => return End::Closed,
+                Ok(brought) if brought.out_of_step => return End::OutOfStep,
+                Ok(brought) if brought.bytes == 0 => return End::Closed,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return End::Failed(error),
@@ -340,16 +357,16 @@ impl Connection {
         End::Stopped
     }
 
-    /// One read, decoded. 0: the sender closed.
-    fn read(&mut self) -> io::Result<usize> {
-        let stream = &self.stream;
+    /// One read, decoded.
+    fn read(&mut self) -> io::Result<Brought> {
+        let transport = &mut self.transport;
         let mut decoder = self.shared.decoder.borrow_mut();
-        let brought = decoder.read(&mut self.input, |buffer| stream.try_read(buffer))?;
+        let brought = decoder.read(&mut self.input, |buffer| transport.try_read(buffer))?;
         self.shared.arm(&decoder);
         if brought.progress {
             self.progress = Instant::now();
         }
-        Ok(brought.bytes)
+        Ok(brought)
     }
 
     /// What is left is the last event, whole or not.

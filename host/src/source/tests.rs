@@ -4,21 +4,13 @@ use std::sync::atomic::Ordering;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
-use super::fake::{Fake, wait_until};
+use weir_core::config::Framing;
+
+use super::fake::{Fake, spec, wait_until};
 use super::*;
 
-fn spec(name: &str, kind: SourceKind) -> SourceSpec {
-    SourceSpec {
-        name: name.into(),
-        kind,
-        triplet: Some("a/b/c".parse().unwrap()),
-        may_write: vec!["*/*/*".parse().unwrap()],
-        fields: Default::default(),
-    }
-}
-
 fn tcp(name: &str, listen: &str) -> SourceSpec {
-    spec(name, SourceKind::Tcp { listen: listen.parse().unwrap() })
+    spec(name, SourceKind::Tcp { listen: listen.parse().unwrap(), framing: Framing::Codec, tls: None })
 }
 
 fn check_refused(specs: &[SourceSpec], words: &[&str]) {

@@ -13,6 +13,7 @@ mod examples;
 mod fuzz;
 mod page;
 mod program;
+mod prove;
 mod scratch;
 mod stages;
 mod test;
@@ -30,6 +31,7 @@ Examples:
   cargo xtask run -- --config examples/web-requests/weir.toml
   cargo xtask test                    everything that must pass, with the minutes of each stage
   cargo xtask bench boundary codec    named benches; `all` for every one
+  cargo xtask prove edit --minutes 10 live edits under load, and a checker outside that counts
   cargo xtask tidy                    the house rules that no lint knows (seconds)
 
 What is needed: rustup (https://rustup.rs) and Node.js 20.19 or later with npm
@@ -64,6 +66,12 @@ enum Command {
         #[arg(required = true, value_name = "FORMAT", trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Proves a promise against a real program under load; one line of JSON, exit code 1 on a violation.
+    Prove {
+        /// edit [--minutes N] [--edits N] [--rate EVENTS_PER_S] [--seed N] [--violate drop|duplicate|reorder]
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "NAME")]
+        arguments: Vec<String>,
+    },
     /// The house rules that no lint knows: module docs, sizes, names, boundaries, links.
     Tidy,
     /// Builds the components of plugins/ only.
@@ -92,6 +100,7 @@ fn run(root: &Path, command: Command) -> Result<ExitCode> {
         Command::Test => Ok(test::test(root)),
         Command::Bench { names } => bench::bench(root, &names),
         Command::Fuzz { arguments } => fuzz::fuzz(root, &arguments),
+        Command::Prove { arguments } => prove::prove(root, &arguments),
         Command::Tidy => tidy::tidy(root).map(|()| ExitCode::SUCCESS),
         Command::Components => {
             command::say("components");

@@ -35,6 +35,11 @@ impl Expr {
         matches!(self.sort, Sort::Any | Sort::Bool) && !matches!(self.root, Node::Arithmetic(..))
     }
 
+    /// Whether it is a column by itself, with nothing done to it.
+    pub fn is_column(&self) -> bool {
+        matches!(self.root, Node::Column(_))
+    }
+
     /// One byte for each row: 1 where the expression is true, 0 where it is false, null or no truth value at all.
     pub fn mask(&self, columns: &Columns) -> Vec<u8> {
         eval::mask(self, columns)

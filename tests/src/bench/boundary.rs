@@ -15,12 +15,11 @@ use weir::units::{Components, WasmUnit};
 use weir_core::batch::{Batch, Incoming};
 use weir_core::codec::json::JsonDecoder;
 use weir_core::codec::{Decode, Defaults, Gather, Limits};
-use weir_core::config::{CircuitPolicy, Topology};
-use weir_core::flow::circuit::Circuit;
-use weir_core::flow::node::{Node, Tally, lock};
+use weir_core::config::Topology;
+use weir_core::flow::node::{Node, lock};
 use weir_core::flow::{Flow, Outcome, Pipeline, Target};
 use weir_core::projection::project;
-use weir_core::record::{Payload, Record, Run};
+use weir_core::record::{Payload, Record};
 use weir_core::sequencer::Sequencer;
 use weir_core::state::{Quota, UnitState};
 use weir_core::unit::{Context, Input, Output};
@@ -83,7 +82,7 @@ pub fn run() -> Result<Report> {
 }
 
 /// Decoded events in batches of that many rows, for one round.
-fn batches(rows: usize) -> Result<Vec<Batch>> {
+pub fn batches(rows: usize) -> Result<Vec<Batch>> {
     let mut text = Vec::new();
     let mut requests = Requests::new(ROWS_PER_ROUND, events::now_unix_ms() - 700_000, 157_000);
     while requests.write_next(&mut text).is_some() {}
@@ -136,25 +135,9 @@ pub fn node(components: &Components, uses: &str, name: &str, config: &Value) -> 
         // As in a pipeline that takes the first port alone.
         unconnected: Arc::new([Arc::from("rest")]),
     };
-    Ok(Node {
-        id: Arc::clone(&made.id),
-        digest: Arc::clone(made.component.digest()),
-        plan,
-        unit: Box::new(WasmUnit::new(made, Arc::clone(&state))),
-        state,
-        run: Run::Running,
-        circuit: Circuit::default(),
-        policy: CircuitPolicy::Hold,
-        counters: Arc::default(),
-        selector: None,
-        hold_ns: 0,
-        part: 0,
-        ordinal: 0,
-        ticked_at: 0,
-        faulted: false,
-        tally: Tally::default(),
-        start: None,
-    })
+    let (id, digest) = (Arc::clone(&made.id), Arc::clone(made.component.digest()));
+    let unit = Box::new(WasmUnit::new(made, Arc::clone(&state)));
+    Ok(Node::new(id, digest, plan, state, unit))
 }
 
 /// What the unit gets to see of the batches.
@@ -260,7 +243,7 @@ fn flow(nodes: Vec<Node>) -> Result<Flow> {
 }
 
 /// A record for each batch, in event time after those of the round before.
-fn records(sequencer: &mut Sequencer, batches: &[Batch], round: i64) -> Result<Vec<Record>> {
+pub fn records(sequencer: &mut Sequencer, batches: &[Batch], round: i64) -> Result<Vec<Record>> {
     let shift_ns = round * 160_000_000_000;
     let record = |batch: &Batch| {
         let time: Vec<i64> = batch.time.iter().map(|time| time + shift_ns).collect();

@@ -18,8 +18,8 @@ use super::Report;
 use super::events::{self, Requests};
 use super::floor::Found;
 use super::measure::{median, memory_mib, percentile, process_cpu_ns, spread};
-use super::process::{Running, Weir};
 use super::windows::Windows;
+use crate::process::{Running, Weir};
 
 const EVENTS: usize = 1_000_000;
 const SPAN_MS: i64 = 600_000;
@@ -31,15 +31,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const RATIO_BUDGET: f64 = 2.2;
 const RSS_BUDGET_MIB: f64 = 250.0;
 
-const CONFIG: &str = r#"
-[server]
-listen = "127.0.0.1:{http}"
-
-[[source]]
-name = "tcp"
-kind = "tcp"
-listen = "127.0.0.1:{tcp}"
-
+const CONFIG: &str = crate::local_config!(
+    tcp: "",
+    r#"
 [[pipeline]]
 name = "requests"
 from = ["shop/prod/request"]
@@ -59,7 +53,8 @@ config = { keys = ["host"], window = "1s", aggregates = { n = "count", sum_ms = 
 metric = "requests"
 labels = ["host"]
 fields = ["n", "sum_ms"]
-"#;
+"#
+);
 
 /// What is sent, and what must come of it.
 struct Sent {

@@ -21,7 +21,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::Report;
 use super::measure::percentile;
-use super::process::Weir;
+use crate::process::Weir;
 
 const MARKERS: usize = 250;
 const BACKGROUND_PER_S: u64 = 10_000;
@@ -37,15 +37,9 @@ const FIRST_MARKER: u64 = 1_000_000_000;
 const P50_BUDGET_MS: f64 = 100.0;
 const P99_BUDGET_MS: f64 = 250.0;
 
-const CONFIG: &str = r#"
-[server]
-listen = "127.0.0.1:{http}"
-
-[[source]]
-name = "tcp"
-kind = "tcp"
-listen = "127.0.0.1:{tcp}"
-
+const CONFIG: &str = crate::local_config!(
+    tcp: "",
+    r#"
 [[pipeline]]
 name = "background"
 from = ["shop/prod/request"]
@@ -83,7 +77,8 @@ metric = "markers"
 use = "timeseries"
 config = { shape = "point" }
 window = "1m"
-"#;
+"#
+);
 
 /// Markers on their way, by their number.
 type Flying = Arc<Mutex<HashMap<u64, Instant>>>;

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::Report;
 use super::measure::{median, memory_mib, process_cpu_ns, spread};
-use super::process::Weir;
+use crate::process::Weir;
 
 const STARTS: usize = 12;
 const IDLE: Duration = Duration::from_secs(10);
@@ -17,12 +17,7 @@ const READY_BUDGET_MS: f64 = 500.0;
 const RSS_BUDGET_MIB: f64 = 60.0;
 
 pub fn run() -> Result<Report> {
-    let config = weir::app::DEFAULT.replace("127.0.0.1:7070", "127.0.0.1:{http}");
-    let config = config.replace("127.0.0.1:7171", "127.0.0.1:{tcp}");
-    ensure!(
-        config.contains("{http}") && config.contains("{tcp}"),
-        "the default configuration has other ports now"
-    );
+    let config = crate::config::built_in();
     let folder = tempfile::tempdir().context("make a folder")?;
     // Without a warm cache, for the table alone.
     let cold = Weir::start(&config, folder.path())?;

@@ -91,6 +91,11 @@ impl Gather {
         changed.into_iter().filter_map(|(_, name, counters)| Some((name.parse().ok()?, counters))).collect()
     }
 
+    /// What happened in one stream since the last call; none: nothing, or no such stream.
+    pub fn drain_counters_of(&mut self, triplet: &Triplet) -> Option<StreamCounters> {
+        self.tables.drain_counters_of(triplet.as_str())
+    }
+
     /// To be called before rows come under `defaults`. A gather most often serves one source, whose defaults stay.
     pub(super) fn prepare(&mut self, defaults: &Defaults) {
         if self.fields != defaults.fields {

@@ -2,7 +2,7 @@
 //!
 //! Goes on after each problem, with a default in its place, so that all are found; the result counts only where there was none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::raw::{self, At};
 use super::reader::Reader;
 use super::{
     ChartSpec, NAME_BYTES_MAX, PipelineSpec, Place, PortRef, Problem, RuleSpec, ServerSpec, Topology,
-    measure, order, pipeline, source,
+    measure, metric, order, pipeline, source,
 };
 use crate::flow::HOPS_MAX;
 use crate::triplet::{Selector, Triplet};
@@ -29,16 +29,22 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
     let sources = source::sources(&mut check, &raw.sources, server.listen);
     let names: Vec<(&At<String>, &Place)> = raw.pipelines.iter().map(|p| (&p.name, &p.place)).collect();
     check.distinct("pipeline", &names);
-    let pipelines: Vec<PipelineSpec> =
+    let mut pipelines: Vec<PipelineSpec> =
         raw.pipelines.iter().map(|raw| pipeline::pipeline(&mut check, raw)).collect();
-    metrics_distinct(&check, &raw.pipelines);
+    let expansion = metric::expand(&check, &raw.metrics, pipelines.len());
+    metrics_distinct(&check, &raw.pipelines, &expansion);
+    ids_distinct(&check, &pipelines, &expansion);
+    pipelines.extend(expansion.pipelines);
     derived_cycles(&check, &pipelines);
     let rules = rules(&check, &raw.rules, &pipelines);
-    let charts = charts(&check, &raw.charts, &pipelines);
+    let mut charts = charts(&check, &raw.charts, &pipelines);
+    charts_distinct(&check, &charts, &expansion.charts);
+    charts.extend(expansion.charts);
+    let metrics = expansion.metrics;
     unread(&mut check, &pipelines, &rules);
     let warnings = check.warnings;
     if reader.is_clean() {
-        Ok(Topology { server, sources, pipelines, rules, charts, text: text.to_owned(), warnings })
+        Ok(Topology { server, sources, pipelines, rules, charts, metrics, text: text.to_owned(), warnings })
     } else {
         Err(reader.into_problems())
     }
@@ -183,10 +189,46 @@ fn server(check: &Check<'_>, raw: &raw::Server) -> ServerSpec {
 }
 
 /// Metrics are one name space for charts, API and queries.
-fn metrics_distinct(check: &Check<'_>, pipelines: &[raw::Pipeline]) {
+fn metrics_distinct(check: &Check<'_>, pipelines: &[raw::Pipeline], expansion: &metric::Expansion) {
     let series = pipelines.iter().flat_map(|pipeline| &pipeline.series);
     let names: Vec<(&At<String>, &Place)> = series.map(|series| (&series.metric, &series.place)).collect();
     check.distinct("metric", &names);
+    let mut written: BTreeSet<&str> = names.iter().map(|(name, _)| name.value.as_str()).collect();
+    for series in expansion.pipelines.iter().flat_map(|pipeline| &pipeline.series) {
+        if !written.insert(&series.metric) {
+            let message =
+                format!("gives the series `{}`, which there is already; choose another name", series.metric);
+            check.problem(&series.place, "name", 0, message);
+        }
+    }
+}
+
+/// Units of metrics have ids like those of pipelines.
+fn ids_distinct(check: &Check<'_>, pipelines: &[PipelineSpec], expansion: &metric::Expansion) {
+    let written: BTreeSet<&str> = pipelines.iter().map(|pipeline| &*pipeline.name).collect();
+    for metric in &expansion.metrics {
+        if written.contains(&*metric.name) || &*metric.name == "rule" {
+            let message = "is the name of a pipeline too, and the ids of their units could be the same; choose another name";
+            check.problem(&metric.place, "name", 0, message);
+        }
+    }
+    for pipeline in &expansion.pipelines {
+        if written.contains(&*pipeline.name) {
+            let message = format!(
+                "needs the name `{}` for its pipeline; give that pipeline another name",
+                pipeline.name
+            );
+            check.problem(&pipeline.place, "name", 0, message);
+        }
+    }
+}
+
+fn charts_distinct(check: &Check<'_>, written: &[ChartSpec], made: &[ChartSpec]) {
+    let known: BTreeSet<&str> = written.iter().map(|chart| &*chart.id).collect();
+    for chart in made.iter().filter(|chart| known.contains(&*chart.id)) {
+        let message = format!("there is already a chart `{}`; give one of them another name", chart.id);
+        check.problem(&chart.place, "name", 0, message);
+    }
 }
 
 /// A stream that a pipeline derives must not come back to it, by whatever way.
@@ -262,6 +304,9 @@ fn rule_on(check: &Check<'_>, raw: &raw::Rule, pipelines: &[PipelineSpec]) -> Op
         check.problem(&raw.place, "on", on.line, message);
         return None;
     };
+    if let Some(found) = on_metric(&on.value, pipelines) {
+        return Some(found);
+    }
     let Some(index) = pipelines.iter().position(|pipeline| &*pipeline.name == pipeline_name) else {
         let near = hint(pipeline_name, pipelines.iter().map(|pipeline| &*pipeline.name));
         check.problem(&raw.place, "on", on.line, format!("there is no pipeline `{pipeline_name}`{near}"));
@@ -276,6 +321,16 @@ fn rule_on(check: &Check<'_>, raw: &raw::Rule, pipelines: &[PipelineSpec]) -> Op
             None
         }
     }
+}
+
+/// A unit of a metric has an id that does not begin with its pipeline: `latency/1s` or `latency/1s.late`.
+fn on_metric(on: &str, pipelines: &[PipelineSpec]) -> Option<(usize, PortRef)> {
+    let (id, port) = on.split_once('.').map_or((on, None), |(id, port)| (id, Some(port)));
+    pipelines.iter().enumerate().find_map(|(index, pipeline)| {
+        let unit =
+            pipeline.units.iter().position(|unit| *unit.id == *id && !id.starts_with(&*pipeline.name))?;
+        Some((index, PortRef { unit: Some(unit), port: port.map(str::to_owned) }))
+    })
 }
 
 fn charts(check: &Check<'_>, raw: &[raw::Chart], pipelines: &[PipelineSpec]) -> Vec<ChartSpec> {

@@ -96,7 +96,7 @@ pub fn port_ref(text: &str, units: &[&str]) -> Result<PortRef, String> {
 }
 
 /// In the order of the text, `from` by that order.
-fn units(check: &Check<'_>, raw: &raw::Pipeline, pipeline: &str, names: &[&str]) -> Vec<UnitSpec> {
+fn units(check: &mut Check<'_>, raw: &raw::Pipeline, pipeline: &str, names: &[&str]) -> Vec<UnitSpec> {
     let mut before = INPUT;
     let mut units = Vec::with_capacity(raw.units.len());
     for raw in &raw.units {
@@ -218,29 +218,34 @@ fn series(check: &Check<'_>, raw: &raw::Series, from: Vec<PortRef>) -> SeriesSpe
             format!("`{both}` is a label already; a column is one or the other"),
         );
     }
-    let keep = raw.keep_points.as_ref().map_or(DEFAULT_KEEP_POINTS, |keep| keep.value);
-    let keep_points = usize::try_from(keep).ok().filter(|keep| (1..=KEEP_POINTS_MAX).contains(keep));
-    if keep_points.is_none() {
-        let line = raw.keep_points.as_ref().map_or(0, |keep| keep.line);
-        check.problem(
-            place,
-            "keep_points",
-            line,
-            format!("is {keep}; write a number from 1 to {KEEP_POINTS_MAX}"),
-        );
-    }
     SeriesSpec {
         metric: check.name(place, "metric", &raw.metric),
         from,
         labels,
         fields,
-        keep_points: keep_points.unwrap_or(1),
+        keep_points: keep_points(check, place, "keep_points", raw.keep_points.as_ref()),
         place: place.clone(),
     }
 }
 
+/// How many points a series keeps.
+pub fn keep_points(check: &Check<'_>, place: &Place, member: &str, raw: Option<&At<i64>>) -> usize {
+    let keep = raw.map_or(DEFAULT_KEEP_POINTS, |keep| keep.value);
+    let fits = usize::try_from(keep).ok().filter(|keep| (1..=KEEP_POINTS_MAX).contains(keep));
+    fits.unwrap_or_else(|| {
+        let message = format!("is {keep}; write a number from 1 to {KEEP_POINTS_MAX}");
+        check.problem(place, member, raw.map_or(0, |keep| keep.line), message);
+        1
+    })
+}
+
+/// Lanes and lag of a pipeline that says nothing of them.
+pub fn defaults_of(check: &Check<'_>, place: &Place) -> (LanesSpec, LagSpec) {
+    (lanes(check, place, &raw::Lanes::default()), lag(check, place, &raw::Lag::default()))
+}
+
 /// Names of columns, each once.
-fn columns(check: &Check<'_>, place: &Place, member: &str, names: &[At<String>]) -> Vec<Arc<str>> {
+pub fn columns(check: &Check<'_>, place: &Place, member: &str, names: &[At<String>]) -> Vec<Arc<str>> {
     let mut seen = BTreeSet::new();
     for name in names {
         let text = name.value.as_str();
@@ -262,9 +267,17 @@ fn columns(check: &Check<'_>, place: &Place, member: &str, names: &[At<String>])
     names.iter().map(|name| name.value.as_str().into()).collect()
 }
 
-fn circuit(check: &Check<'_>, place: &Place, word: Option<&At<String>>) -> CircuitPolicy {
+fn circuit(check: &mut Check<'_>, place: &Place, word: Option<&At<String>>) -> CircuitPolicy {
     let all = [CircuitPolicy::RollBack, CircuitPolicy::Pass, CircuitPolicy::Hold, CircuitPolicy::Drop];
     let Some(word) = word else { return CircuitPolicy::Hold };
+    if word.value == CircuitPolicy::RollBack.word() {
+        // Said aloud, since an operator who counts on it would find a stopped unit instead.
+        check.warning(
+            place,
+            "on_open_circuit = \"roll-back\" acts as \"hold\": there is no older version of the unit to go back to, as long as \
+             units are not swapped one by one; write \"hold\", \"pass\" or \"drop\"",
+        );
+    }
     all.into_iter().find(|policy| policy.word() == word.value).unwrap_or_else(|| {
         let near = hint(&word.value, all.map(CircuitPolicy::word));
         check.problem(

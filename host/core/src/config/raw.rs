@@ -6,12 +6,15 @@
 use serde_json::Value;
 use toml::de::DeTable;
 
+pub use self::source::{Fields, Source, Tls};
 pub use super::reader::At;
 use super::reader::{Reader, Section};
 use super::{
-    CHARTS_MAX, COLUMNS_MAX, FROM_MAX, PIPELINES_MAX, Place, RULES_MAX, SELECTORS_MAX, SERIES_MAX,
-    SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
+    CHARTS_MAX, COLUMNS_MAX, FROM_MAX, METRIC_ROLLUPS_MAX, METRICS_MAX, PIPELINES_MAX, Place, RULES_MAX,
+    SELECTORS_MAX, SERIES_MAX, SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
 };
+
+mod source;
 
 type Text = At<String>;
 
@@ -22,6 +25,7 @@ pub struct Configuration {
     pub pipelines: Vec<Pipeline>,
     pub rules: Vec<Rule>,
     pub charts: Vec<Chart>,
+    pub metrics: Vec<Metric>,
 }
 
 #[derive(Debug, Default)]
@@ -29,26 +33,6 @@ pub struct Server {
     pub place: Place,
     pub listen: Option<Text>,
     pub hosts: Vec<Text>,
-}
-
-#[derive(Debug)]
-pub struct Source {
-    pub place: Place,
-    pub name: Text,
-    pub kind: Text,
-    pub listen: Option<Text>,
-    pub triplet: Option<Text>,
-    pub may_write: Option<Vec<Text>>,
-    pub fields: Fields,
-}
-
-#[derive(Debug, Default)]
-pub struct Fields {
-    pub place: Place,
-    pub application: Option<Text>,
-    pub environment: Option<Text>,
-    pub event_type: Option<Text>,
-    pub time: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -126,6 +110,33 @@ pub struct Chart {
     pub window: Option<Text>,
 }
 
+#[derive(Debug)]
+pub struct Metric {
+    pub place: Place,
+    pub name: Text,
+    pub from: Option<Vec<Text>>,
+    /// `where`
+    pub filter: Option<Text>,
+    pub key: Vec<Text>,
+    /// A text, or texts by name.
+    pub value: Option<At<Value>>,
+    pub lateness: Option<Text>,
+    pub rollups: Vec<Rollup>,
+    pub chart: Option<At<Value>>,
+    pub backfill: Option<Text>,
+}
+
+#[derive(Debug)]
+pub struct Rollup {
+    pub place: Place,
+    pub name: Option<Text>,
+    pub window: Option<Text>,
+    /// A text or a list of them.
+    pub is: Option<At<Value>>,
+    pub keep: Option<At<i64>>,
+    pub config: Value,
+}
+
 /// Reads all of it. Text that is not TOML is told with all its errors and gives an empty configuration, because what follows would be noise.
 pub fn read(reader: &Reader, text: &str) -> Configuration {
     if text.len() > TEXT_BYTES_MAX {
@@ -135,8 +146,12 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
     }
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let line = error.span().map_or(0, |span| reader.line(span.start));
-        reader.problem(line, format!("TOML (line {line})"), error.message().trim().replace('\n', ", "));
+        let (line, column) = error.span().map_or((0, 0), |span| reader.spot(text, span.start));
+        reader.problem(
+            line,
+            format!("TOML (line {line}, column {column})"),
+            error.message().trim().replace('\n', ", "),
+        );
     }
     if !errors.is_empty() {
         return Configuration::default();
@@ -144,10 +159,11 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
     let mut top = Section::new(reader, "", 1, document.get_ref());
     let configuration = Configuration {
         server: top.table("server").map(server).unwrap_or_default(),
-        sources: top.tables("source", SOURCES_MAX).into_iter().map(source).collect(),
+        sources: top.tables("source", SOURCES_MAX).into_iter().map(source::source).collect(),
         pipelines: top.tables("pipeline", PIPELINES_MAX).into_iter().map(pipeline).collect(),
         rules: top.tables("rule", RULES_MAX).into_iter().map(rule).collect(),
         charts: top.tables("chart", CHARTS_MAX).into_iter().map(chart).collect(),
+        metrics: top.tables("metric", METRICS_MAX).into_iter().map(metric).collect(),
     };
     top.finish();
     configuration
@@ -165,25 +181,6 @@ fn server(mut section: Section<'_>) -> Server {
     let listen = section.text("listen");
     let hosts = section.texts("hosts", 64).unwrap_or_default();
     Server { listen, hosts, place: section.finish() }
-}
-
-fn source(mut section: Section<'_>) -> Source {
-    let name = section.required("name", "\"tcp\"");
-    call(&mut section, "", "source", &name);
-    let kind = section.required("kind", "\"tcp\" (or http, host, weir)");
-    let listen = section.text("listen");
-    let triplet = section.text("triplet");
-    let may_write = section.texts("may_write", SELECTORS_MAX);
-    let fields = section.table("fields").map(fields).unwrap_or_default();
-    Source { name, kind, listen, triplet, may_write, fields, place: section.finish() }
-}
-
-fn fields(mut section: Section<'_>) -> Fields {
-    let application = section.text("application");
-    let environment = section.text("environment");
-    let event_type = section.text("type");
-    let time = section.text("time");
-    Fields { application, environment, event_type, time, place: section.finish() }
 }
 
 fn pipeline(mut section: Section<'_>) -> Pipeline {
@@ -269,4 +266,30 @@ fn chart(mut section: Section<'_>) -> Chart {
     let config = section.json("config");
     let window = section.text("window");
     Chart { id, title, metric, uses, config, window, place: section.finish() }
+}
+
+fn metric(mut section: Section<'_>) -> Metric {
+    let name = section.required("name", "\"latency\"");
+    call(&mut section, "", "metric", &name);
+    Metric {
+        from: section.texts("from", SELECTORS_MAX),
+        filter: section.text("where"),
+        key: section.texts("key", COLUMNS_MAX).unwrap_or_default(),
+        value: section.free("value"),
+        lateness: section.text("lateness"),
+        rollups: section.tables("rollup", METRIC_ROLLUPS_MAX).into_iter().map(rollup).collect(),
+        chart: section.free("chart"),
+        backfill: section.text("backfill"),
+        name,
+        place: section.finish(),
+    }
+}
+
+fn rollup(mut section: Section<'_>) -> Rollup {
+    let name = section.text("name");
+    let window = section.text("window");
+    let is = section.free("is");
+    let keep = section.integer("keep");
+    let config = section.json("config");
+    Rollup { name, window, is, keep, config, place: section.finish() }
 }

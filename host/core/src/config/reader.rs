@@ -7,9 +7,9 @@
 use std::cell::RefCell;
 
 use serde_json::{Map, Value};
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::json::json;
 use super::near::hint;
 use super::{PROBLEMS_MAX, Place, Problem};
 
@@ -34,6 +34,14 @@ impl Reader {
 
     pub fn line(&self, offset: usize) -> u32 {
         self.line_starts.partition_point(|start| *start <= offset) as u32
+    }
+
+    /// Line and column, from 1; columns count characters.
+    pub fn spot(&self, text: &str, offset: usize) -> (u32, u32) {
+        let line = self.line(offset);
+        let start = self.line_starts.get(line.saturating_sub(1) as usize).copied().unwrap_or(0);
+        let before = text.get(start..offset).unwrap_or_default();
+        (line, before.chars().count() as u32 + 1)
     }
 
     /// `line` is where it belongs in the report; the place already names it for people.
@@ -204,6 +212,11 @@ impl<'a> Section<'a> {
         tables.collect()
     }
 
+    /// A member of more than one form, as JSON; null where it holds a number that JSON has not.
+    pub fn free(&mut self, name: &'static str) -> Option<At<Value>> {
+        self.take(name).map(|(line, value)| At { value: json(value), line })
+    }
+
     /// Free content, as JSON: `config`. An empty object where absent. Remembers the lines of its members in `place`.
     pub fn json(&mut self, name: &'static str) -> Value {
         let Some((line, value)) = self.take(name) else { return Value::Object(Map::new()) };
@@ -252,30 +265,5 @@ impl<'a> Section<'a> {
             }
         }
         self.place
-    }
-}
-
-/// Null stands for a number that JSON has not. Members are in the order of the text, because configurations may mean it.
-fn json(value: &DeValue<'_>) -> Value {
-    match value {
-        DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(n) => {
-            let signed = i64::from_str_radix(n.as_str(), n.radix()).map(Value::from);
-            signed
-                .or_else(|_| u64::from_str_radix(n.as_str(), n.radix()).map(Value::from))
-                .unwrap_or(Value::Null)
-        }
-        DeValue::Float(n) => n.as_str().parse::<f64>().map_or(Value::Null, Value::from),
-        DeValue::Boolean(value) => Value::Bool(*value),
-        DeValue::Datetime(time) => Value::String(time.to_string()),
-        DeValue::Array(list) => list.iter().map(|entry| json(entry.get_ref())).collect(),
-        DeValue::Table(table) => {
-            let mut members: Vec<(usize, &str, &Spanned<DeValue<'_>>)> =
-                table.iter().map(|(key, value)| (key.span().start, &**key.get_ref(), value)).collect();
-            members.sort_by_key(|(start, ..)| *start);
-            Value::Object(
-                members.into_iter().map(|(_, key, value)| (key.to_owned(), json(value.get_ref()))).collect(),
-            )
-        }
     }
 }

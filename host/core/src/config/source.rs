@@ -1,43 +1,204 @@
-//! Checks of the `[[source]]` sections.
+//! The `[[source]]` sections: what they mean, and their checks.
 //!
-//! At most one source each of the kinds `http`, `host` and `weir`: they have no address of their own that could tell two apart.
+//! At most one source each of the kinds `http`, `websocket`, `stdin`, `host` and `weir`: they have no address of their own that could tell two
+//! apart. Files and components that a section names are looked for by the host, not here.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::check::Check;
-use super::near::hint;
 use super::raw::{self, At};
-use super::{FieldNames, Place, SourceKind, SourceSpec};
-use crate::triplet::Selector;
+use super::{NAME_BYTES_MAX, Place};
+use crate::triplet::{Selector, Triplet};
 
-const KINDS: [&str; 4] = ["tcp", "http", "host", "weir"];
+mod kind;
+
 const FIELD_BYTES_MAX: usize = 256;
+
+/// Patterns of one source of kind `file`.
+pub const PATHS_MAX: usize = 64;
+
+/// Longest path of a file, a certificate or a component.
+const PATH_BYTES_MAX: usize = 1_024;
+
+/// What a UDP source asks of the kernel where nothing else is said.
+pub const RECEIVE_BUFFER_BYTES: u64 = 8 << 20;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceSpec {
+    pub name: Arc<str>,
+    pub kind: SourceKind,
+    pub codec: CodecSpec,
+    /// For events that do not name their own; none: such events are rejected, or the URL path names it (`http`, `websocket`).
+    pub triplet: Option<Triplet>,
+    /// Which triplets this source may write; what does not match is rejected and counted. Never empty.
+    pub may_write: Vec<Selector>,
+    pub fields: FieldNames,
+    pub place: Place,
+}
+
+impl SourceSpec {
+    /// Whether the other one says the same; where in the text it stands does not matter.
+    pub fn reads_as(&self, other: &Self) -> bool {
+        Self { place: other.place.clone(), ..self.clone() } == *other
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A byte stream for each connection.
+    Tcp {
+        listen: SocketAddr,
+        framing: Framing,
+        tls: Option<TlsSpec>,
+    },
+    /// Each datagram is one message.
+    Udp {
+        listen: SocketAddr,
+        receive_buffer_bytes: u64,
+    },
+    /// `POST /ingest/...` on the server's address.
+    Http,
+    /// `GET /ingest/...` on the server's address, upgraded; each message is one message.
+    WebSocket,
+    /// The program's standard input.
+    Stdin {
+        at_end: AtEnd,
+    },
+    File(FileSpec),
+    /// This machine, once a second.
+    Host,
+    /// This program's own counters, once a second.
+    Weir,
+}
+
+impl SourceKind {
+    /// As in the configuration.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Tcp { .. } => "tcp",
+            Self::Udp { .. } => "udp",
+            Self::Http => "http",
+            Self::WebSocket => "websocket",
+            Self::Stdin { .. } => "stdin",
+            Self::File(_) => "file",
+            Self::Host => "host",
+            Self::Weir => "weir",
+        }
+    }
+
+    fn listen(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp { listen, .. } | Self::Udp { listen, .. } => Some(*listen),
+            _ => None,
+        }
+    }
+}
+
+/// Where a message of a byte stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// The codec finds it.
+    Codec,
+    /// A u32, big endian, before each message says its length in bytes.
+    Length,
+}
+
+/// PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSpec {
+    pub certificate: String,
+    pub key: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSpec {
+    /// Paths, in which `*`, `?`, `[...]` and `**` stand for what is there. Never empty.
+    pub paths: Vec<String>,
+    /// None: files are read whole, once. Else they are followed.
+    pub tail: Option<Begin>,
+    pub at_end: AtEnd,
+}
+
+/// Where reading begins in a file that is there at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    Start,
+    End,
+}
+
+/// What happens when all has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtEnd {
+    /// The program goes on.
+    Stay,
+    /// The program drains and ends.
+    Stop,
+}
+
+/// What makes events of bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CodecSpec {
+    /// Name of a built-in one, or what [`super::UnitSpec::uses`] says.
+    pub uses: String,
+    /// For a component. An object.
+    pub config: serde_json::Value,
+}
+
+impl Default for CodecSpec {
+    fn default() -> Self {
+        Self { uses: "json".to_owned(), config: serde_json::json!({}) }
+    }
+}
+
+impl CodecSpec {
+    /// Not a component.
+    pub fn is_built_in(&self) -> bool {
+        crate::codec::decoder(&self.uses).is_some()
+    }
+}
+
+/// Names of the members in which a codec looks for triplet and time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldNames {
+    pub application: String,
+    pub environment: String,
+    pub event_type: String,
+    pub time: String,
+}
+
+impl Default for FieldNames {
+    fn default() -> Self {
+        let [application, environment, event_type, time] =
+            ["application", "environment", "type", "time"].map(str::to_owned);
+        Self { application, environment, event_type, time }
+    }
+}
 
 pub fn sources(check: &mut Check<'_>, raw: &[raw::Source], server: SocketAddr) -> Vec<SourceSpec> {
     let names: Vec<(&At<String>, &Place)> = raw.iter().map(|source| (&source.name, &source.place)).collect();
     check.distinct("source", &names);
     let sources: Vec<SourceSpec> = raw.iter().map(|raw| source(check, raw)).collect();
-    let mut taken: BTreeMap<String, String> = BTreeMap::from([(server.to_string(), "the server".to_owned())]);
+    let server = ("tcp", server.to_string());
+    let mut taken: BTreeMap<(&str, String), String> = BTreeMap::from([(server, "the server".to_owned())]);
     for (raw, source) in raw.iter().zip(&sources) {
+        let word = source.kind.word();
         let claim = match &source.kind {
             // Port 0 asks for any free port.
-            SourceKind::Tcp { listen } if listen.port() == 0 => continue,
-            SourceKind::Tcp { listen } => listen.to_string(),
-            kind => format!("kind {}", kind.word()),
+            kind if kind.listen().is_some_and(|listen| listen.port() == 0) => continue,
+            SourceKind::File(_) => continue,
+            kind => (word, kind.listen().map(|listen| listen.to_string()).unwrap_or_default()),
         };
         if let Some(other) = taken.get(&claim) {
-            let message = match &source.kind {
-                SourceKind::Tcp { .. } => format!("`{claim}` is taken by {other}; choose another port"),
-                _ => format!("{other} is of this kind already; one is enough"),
+            let (member, line, message) = match source.kind.listen() {
+                Some(listen) => {
+                    let line = raw.listen.as_ref().map_or(0, |listen| listen.line);
+                    ("listen", line, format!("`{listen}` is taken by {other}; choose another port"))
+                }
+                None => ("kind", raw.kind.line, format!("{other} is of this kind already; one is enough")),
             };
-            let member = if matches!(source.kind, SourceKind::Tcp { .. }) { "listen" } else { "kind" };
-            check.problem(
-                &raw.place,
-                member,
-                raw.listen.as_ref().map_or(raw.kind.line, |listen| listen.line),
-                message,
-            );
+            check.problem(&raw.place, member, line, message);
         }
         taken.entry(claim).or_insert_with(|| format!("source \"{}\"", source.name));
     }
@@ -58,44 +219,43 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> SourceSpec {
     }
     let spec = SourceSpec {
         name: check.name(place, "name", &raw.name),
-        kind: kind(check, raw),
+        kind: kind::kind(check, raw),
+        codec: codec(check, raw),
         triplet: raw.triplet.as_ref().and_then(|text| check.triplet(place, "triplet", text)),
         may_write: check.selectors(place, "may_write", &may_write),
         fields: fields(check, &raw.fields),
+        place: place.clone(),
     };
     own_triplet(check, raw, &spec);
     spec
 }
 
-fn kind(check: &Check<'_>, raw: &raw::Source) -> SourceKind {
-    let word = raw.kind.value.as_str();
-    if word != "tcp"
-        && let Some(listen) = &raw.listen
-    {
-        check.problem(
-            &raw.place,
-            "listen",
-            listen.line,
-            "only a source of kind \"tcp\" listens by itself; leave it out",
+/// Whether a component of that name is there is not known here.
+fn codec(check: &Check<'_>, raw: &raw::Source) -> CodecSpec {
+    let uses = raw.codec.as_ref().map_or_else(|| CodecSpec::default().uses, |text| text.value.clone());
+    if let Some(text) = &raw.codec {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        let name = uses.len() <= NAME_BYTES_MAX && !uses.is_empty() && uses.chars().all(fits);
+        let path = uses.ends_with(".wasm") && is_path(&uses);
+        if !(name || path) {
+            let message =
+                format!("`{uses}` is neither the name of a codec nor a path to a .wasm file; write \"json\"");
+            check.problem(&raw.place, "codec", text.line, message);
+        }
+    }
+    let codec = CodecSpec { uses, config: raw.config.clone() };
+    if codec.is_built_in() && codec.config != CodecSpec::default().config {
+        let message = format!(
+            "the codec `{}` has nothing to configure; leave it out, or name a component with `codec`",
+            codec.uses
         );
+        check.problem(&raw.place, "config", 0, message);
     }
-    match word {
-        "tcp" => {
-            if raw.listen.is_none() {
-                check.problem(&raw.place, "listen", 0, "is missing; add `listen = \"127.0.0.1:7171\"`");
-            }
-            let listen = raw.listen.as_ref().and_then(|listen| check.listen(&raw.place, listen));
-            SourceKind::Tcp { listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))) }
-        }
-        "host" => SourceKind::Host,
-        "weir" => SourceKind::Weir,
-        "http" | "" => SourceKind::Http,
-        _ => {
-            let message = format!("there is no kind of source `{word}`{}", hint(word, KINDS));
-            check.problem(&raw.place, "kind", raw.kind.line, message);
-            SourceKind::Http
-        }
-    }
+    codec
+}
+
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && text.len() <= PATH_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 /// A source that may not write its own default would reject everything.
@@ -141,3 +301,6 @@ fn fields(check: &Check<'_>, raw: &raw::Fields) -> FieldNames {
         time: one("time", &raw.time, default.time),
     }
 }
+
+#[cfg(test)]
+mod tests;

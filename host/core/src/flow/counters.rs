@@ -25,6 +25,16 @@ impl Shown {
     }
 }
 
+impl From<crate::record::Run> for Shown {
+    fn from(run: crate::record::Run) -> Self {
+        match run {
+            crate::record::Run::Running => Self::Running,
+            crate::record::Run::Paused => Self::Paused,
+            crate::record::Run::Stopped => Self::Stopped,
+        }
+    }
+}
+
 /// Of one unit or rule; all lanes of a pipeline add to one.
 #[derive(Debug, Default)]
 pub struct NodeCounters {

@@ -78,6 +78,8 @@ pub struct Effects {
     pub faults: Vec<(i64, Fault)>,
     /// Rows of derived streams dropped because of too many hops.
     pub hops_exceeded: u64,
+    /// Rows that a unit let out as late, by their stream.
+    pub late: Vec<(Triplet, u64)>,
 }
 
 impl Effects {
@@ -88,5 +90,6 @@ impl Effects {
             && self.dead.is_empty()
             && self.faults.is_empty()
             && self.hops_exceeded == 0
+            && self.late.is_empty()
     }
 }

@@ -27,6 +27,8 @@ pub struct Node {
     pub id: Arc<str>,
     pub digest: Arc<str>,
     pub plan: Arc<Plan>,
+    /// What the unit was made from: an equal one may go on in its place.
+    pub made_from: Arc<str>,
     pub unit: Box<dyn Unit>,
     pub state: SharedState,
     pub run: Run,
@@ -79,6 +81,37 @@ pub fn lock(state: &SharedState) -> MutexGuard<'_, UnitState> {
 }
 
 impl Node {
+    /// A node at its beginning: it runs, holds its input when its circuit opens, selects every row and is behind nothing. What is otherwise is
+    /// said with `Node { policy, ..Node::new(..) }`.
+    pub fn new(
+        id: Arc<str>,
+        digest: Arc<str>,
+        plan: Arc<Plan>,
+        state: SharedState,
+        unit: Box<dyn Unit>,
+    ) -> Self {
+        Self {
+            id,
+            digest,
+            plan,
+            made_from: "".into(),
+            unit,
+            state,
+            run: Run::Running,
+            circuit: Circuit::default(),
+            policy: CircuitPolicy::Hold,
+            counters: Arc::default(),
+            selector: None,
+            hold_ns: 0,
+            part: 0,
+            ordinal: 0,
+            ticked_at: 0,
+            faulted: false,
+            tally: Tally::default(),
+            start: None,
+        }
+    }
+
     /// Runs one batch through the unit.
     pub fn process(
         &mut self,

@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 
-use super::circuit::Circuit;
 use super::*;
 use crate::batch::Incoming;
 use crate::config::Topology;
@@ -78,25 +77,8 @@ fn counting_plan() -> Plan {
 fn node(id: &str) -> Node {
     let plan = Arc::new(counting_plan());
     let state: SharedState = Arc::new(Mutex::new(UnitState::new(&plan, Quota::default())));
-    Node {
-        id: id.into(),
-        digest: "sha256:0".into(),
-        plan,
-        unit: Box::new(Counts(Arc::clone(&state))),
-        state,
-        run: Run::Running,
-        circuit: Circuit::default(),
-        policy: CircuitPolicy::Hold,
-        counters: Arc::default(),
-        selector: None,
-        hold_ns: 0,
-        part: 0,
-        ordinal: 0,
-        ticked_at: 0,
-        faulted: false,
-        tally: Default::default(),
-        start: None,
-    }
+    let unit = Box::new(Counts(Arc::clone(&state)));
+    Node::new(id.into(), "sha256:0".into(), plan, state, unit)
 }
 
 const TEXT: &str = r#"

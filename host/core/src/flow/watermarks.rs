@@ -69,6 +69,15 @@ impl Watermarks {
         }
     }
 
+    /// Forgets the streams that are not wanted any more: a stream that brings nothing would hold the least back for ever.
+    pub fn retain(&mut self, wanted: impl Fn(&Triplet) -> bool) {
+        self.streams.retain(|triplet, _| wanted(triplet));
+        self.any = self.any.take().filter(|any| self.streams.contains_key(any));
+        if self.any.is_none() {
+            self.any = self.streams.keys().min().cloned();
+        }
+    }
+
     pub fn all(&self) -> impl Iterator<Item = (&Triplet, i64)> {
         self.streams.iter().map(|(triplet, marks)| (triplet, marks.before))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, StringArray};
 
-use super::{Appended, Points, SeriesStore};
+use super::{Appended, Points, SILENT_CROWDED_NS, SILENT_NS, SeriesStore};
 use crate::triplet::Triplet;
 
 fn triplet() -> Triplet {
@@ -99,12 +99,42 @@ fn series_over_the_bound_share_one_and_are_counted() {
     assert_eq!(appended, Appended { stored: 5, overflowed: 2, late: 0, empty: 0 });
     assert_eq!((store.refused_total, store.series_total()), (2, 3));
     assert_eq!(&*store.metric("m").unwrap().series[2].labels[0].0, super::OVERFLOW);
-    put(&mut store, &[("a", 100, 1.0), ("e", 50, 1.0)]);
-    store.forget_stale(100);
-    assert_eq!(store.series_total(), 1);
-    assert_eq!(put(&mut store, &[("a", 101, 1.0), ("b", 101, 1.0)]).overflowed, 0);
     store.forget("m");
     assert_eq!(store.series_total(), 0);
+}
+
+/// Two calls: one for the only metric, one that finds the end and begins anew.
+fn pass_time(store: &mut SeriesStore, now_unix_ns: i64) {
+    store.forget_silent(now_unix_ns);
+    store.forget_silent(now_unix_ns);
+}
+
+#[test]
+fn silent_series_give_their_place_back_sooner_where_places_are_few() {
+    let mut store = SeriesStore::with_bounds(4, 100);
+    put(&mut store, &[("a", 1, 1.0), ("b", 1, 1.0)]);
+    pass_time(&mut store, SILENT_CROWDED_NS + 1);
+    assert_eq!(store.series_total(), 2, "there is room: a day to go");
+    put(&mut store, &[("c", 1, 1.0), ("d", 1, 1.0), ("e", 1, 1.0)]);
+    assert_eq!(store.refused_total, 1);
+    pass_time(&mut store, SILENT_CROWDED_NS + 2);
+    assert_eq!((store.series_total(), store.forgotten_total), (3, 2), "c, d and the one over the bound stay");
+    assert_eq!(put(&mut store, &[("e", 2, 1.0), ("c", 2, 1.0)]).overflowed, 0, "the freed places are used");
+    assert_eq!(store.series_total(), 4);
+}
+
+#[test]
+fn a_series_lives_a_day_after_its_last_point_however_old_its_events_are() {
+    let mut store = SeriesStore::default();
+    put(&mut store, &[("a", 1, 1.0), ("b", 1, 1.0)]);
+    pass_time(&mut store, SILENT_NS);
+    put(&mut store, &[("b", 2, 1.0)]);
+    pass_time(&mut store, SILENT_NS + 1);
+    let left: Vec<&str> = store.metric("m").unwrap().series.iter().map(|it| &*it.labels[0].1).collect();
+    assert_eq!(left, ["b"]);
+    assert_eq!(points(&store, 0), [(1, 1.0), (2, 1.0)], "what is left is found by its labels");
+    put(&mut store, &[("b", 3, 1.0)]);
+    assert_eq!(store.series_total(), 1);
 }
 
 #[test]

@@ -7,28 +7,16 @@ use tokio::sync::watch;
 use weir_core::config::{SourceKind, SourceSpec};
 
 use super::*;
-use crate::source::fake::Fake;
+use crate::source::fake::{self, Fake};
 
 fn spec() -> SourceSpec {
-    SourceSpec {
-        name: "test".into(),
-        kind: SourceKind::Http,
-        triplet: Some("a/b/c".parse().unwrap()),
-        may_write: vec!["*/*/*".parse().unwrap()],
-        fields: Default::default(),
-    }
+    fake::spec("test", SourceKind::Http)
 }
 
 fn decoder(feed: &Feed) -> (Decoder, Arc<Fake>) {
     let fake = Arc::new(Fake::default());
     let (_, stop) = watch::channel(false);
-    let outlet = Outlet {
-        name: "test".into(),
-        accept: fake.clone(),
-        counters: fake.counters.clone(),
-        rejected: Arc::default(),
-        stop,
-    };
+    let outlet = fake::outlet("test", &fake, stop);
     (Decoder::new(outlet, feed), fake)
 }
 
@@ -51,14 +39,14 @@ fn nonsense_at() -> u64 {
 fn a_connection_split_at_every_byte_gives_the_same_rows() {
     for cut in 1..LINES.len() {
         let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-        let mut input = Input::new();
+        let mut input = decoder.input();
         let (first, second) = LINES.split_at(cut);
         give(&mut decoder, &mut input, first);
         give(&mut decoder, &mut input, second);
         decoder.finish(&mut input);
         decoder.flush_all();
         assert_eq!(fake.integers("a/b/c", "n"), [1, 2, 3], "cut at {cut}");
-        let rejected = decoder.outlet().rejected.newest(9);
+        let rejected = decoder.outlet().rejected.newest(None, None, 9);
         let places: Vec<_> = rejected.iter().map(|row| (row.line, row.offset_bytes)).collect();
         assert_eq!(places, [(3, nonsense_at())], "cut at {cut}");
     }
@@ -67,7 +55,7 @@ fn a_connection_split_at_every_byte_gives_the_same_rows() {
 #[test]
 fn a_connection_of_single_bytes_gives_the_same_rows() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     for byte in LINES {
         give(&mut decoder, &mut input, &[*byte]);
     }
@@ -79,7 +67,7 @@ fn a_connection_of_single_bytes_gives_the_same_rows() {
 #[test]
 fn events_of_two_connections_stay_in_the_order_of_each() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut inputs = [Input::new(), Input::new()];
+    let mut inputs = [decoder.input(), decoder.input()];
     for n in 0..5_000 {
         for (sender, input) in inputs.iter_mut().enumerate() {
             let event = format!("{{\"s\":{sender},\"n\":{n}}}\n");
@@ -101,7 +89,7 @@ fn events_of_two_connections_stay_in_the_order_of_each() {
 #[test]
 fn full_batches_leave_at_once_and_the_rest_when_due() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     assert_eq!(decoder.flush_due(), None);
     give(&mut decoder, &mut input, "{\"n\":1}\n".repeat(5_000).as_bytes());
     assert_eq!(fake.rows(), 4_096);
@@ -115,7 +103,7 @@ fn full_batches_leave_at_once_and_the_rest_when_due() {
 #[test]
 fn an_event_over_the_bound_is_rejected_and_holds_no_memory() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":0}\n{\"s\":\"");
     for _ in 0..100 {
         give(&mut decoder, &mut input, &[b'x'; 64 << 10]);
@@ -125,13 +113,13 @@ fn an_event_over_the_bound_is_rejected_and_holds_no_memory() {
     decoder.finish(&mut input);
     decoder.flush_all();
     assert_eq!(fake.integers("a/b/c", "n"), [0, 1]);
-    assert_eq!(decoder.outlet().rejected.newest(9).len(), 1);
+    assert_eq!(decoder.outlet().rejected.newest(None, None, 9).len(), 1);
 }
 
 #[test]
 fn an_error_of_the_read_changes_nothing() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":");
     assert!(decoder.read(&mut input, |_| Err(ErrorKind::WouldBlock.into())).is_err());
     give(&mut decoder, &mut input, b"7}\n");
@@ -142,23 +130,46 @@ fn an_error_of_the_read_changes_nothing() {
 #[test]
 fn rejected_rows_are_counted_and_only_the_newest_kept() {
     let (mut decoder, fake) = decoder(&Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     for _ in 0..10 {
         give(&mut decoder, &mut input, &b"no\n".repeat(2_000));
     }
     assert_eq!(fake.counters.rejected_total.load(std::sync::atomic::Ordering::Relaxed), 20_000);
     let rejected = &decoder.outlet().rejected;
-    assert_eq!(rejected.newest(usize::MAX).len(), crate::source::REJECTED_KEPT_MAX);
+    assert_eq!(rejected.newest(None, None, usize::MAX).len(), 256);
 }
 
 #[test]
 fn a_body_goes_to_the_stream_of_its_path_whatever_its_members_say() {
     let (mut decoder, fake) = decoder(&Feed::of_paths(&spec()));
     let body = br#"{"application":"x","environment":"y","type":"z","n":1}"#;
-    let taken = decoder.feed_body(&"p/q/r".parse().unwrap(), body, 10);
+    let taken = decoder.feed_body(&"p/q/r".parse().unwrap(), "json", body, 10);
     decoder.flush_all();
     assert_eq!((taken.accepted, taken.rejected), (1, 0));
     assert_eq!(fake.integers("p/q/r", "n"), [1]);
     let batches = fake.batches();
     assert!(batches.iter().all(|batch| batch.columns.column_by_name("type").is_some()));
+}
+
+#[test]
+fn what_happens_in_the_builders_goes_with_the_batches() {
+    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let mut input = decoder.input();
+    give(&mut decoder, &mut input, b"{\"n\":1}\n{\"n\":1.5}\n{\"n\":\"x\"}\n{\"n\":}\n");
+    decoder.flush_all();
+    let changes = fake.changes.lock();
+    let (triplet, counters) = changes.first().unwrap();
+    assert_eq!((triplet.as_str(), counters.mixed_to_text), ("a/b/c", 1), "{counters:?}");
+    assert_eq!(changes.len(), 1, "quiet batches say nothing");
+}
+
+#[test]
+fn a_rejected_row_is_kept_with_its_first_bytes_and_place() {
+    let (mut decoder, _) = decoder(&Feed::new(&spec()));
+    let mut input = decoder.input();
+    give(&mut decoder, &mut input, b"{\"n\":1}\n{\"n\":");
+    give(&mut decoder, &mut input, b"oh}\n");
+    let kept = decoder.outlet().rejected.newest(Some("test"), Some("a/b/c"), 9);
+    let row = kept.first().unwrap();
+    assert_eq!((row.offset_bytes, row.first_bytes.as_str()), (8, "{\"n\":oh}"), "{row:?}");
 }

@@ -11,7 +11,7 @@ use weir_core::config::SourceKind;
 
 use super::*;
 use crate::source::Running;
-use crate::source::fake::Fake;
+use crate::source::fake::{self, Fake};
 
 struct World {
     fake: Arc<Fake>,
@@ -24,11 +24,9 @@ impl World {
         let fake = Arc::new(Fake::default());
         let (stop, stopped) = watch::channel(false);
         let spec = SourceSpec {
-            name: "http".into(),
-            kind: SourceKind::Http,
             triplet: None,
             may_write: vec!["a/*/*".parse().unwrap()],
-            fields: Default::default(),
+            ..fake::spec("http", SourceKind::Http)
         };
         let running = crate::source::start(&[spec], fake.clone(), stopped).unwrap();
         Self { fake, running, stop }

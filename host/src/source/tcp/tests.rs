@@ -6,20 +6,15 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
-use weir_core::config::SourceKind;
+use weir_core::config::{Framing, SourceKind, SourceSpec};
 
 use super::*;
 use crate::source::Running;
-use crate::source::fake::{Fake, wait_until};
+use crate::source::fake::{self, Fake, wait_until};
 
 fn spec() -> SourceSpec {
-    SourceSpec {
-        name: "tcp".into(),
-        kind: SourceKind::Tcp { listen: "127.0.0.1:0".parse().unwrap() },
-        triplet: Some("a/b/c".parse().unwrap()),
-        may_write: vec!["*/*/*".parse().unwrap()],
-        fields: Default::default(),
-    }
+    let listen = "127.0.0.1:0".parse().unwrap();
+    fake::spec("tcp", SourceKind::Tcp { listen, framing: Framing::Codec, tls: None })
 }
 
 struct World {
@@ -182,23 +177,18 @@ async fn a_connection_without_a_whole_event_is_closed() {
     let (stream, _) = listener.accept().await.unwrap();
     let fake = Arc::new(Fake::default());
     let (_stop, stopped) = watch::channel(false);
-    let mut outlet = Outlet {
-        name: "tcp".into(),
-        accept: fake.clone(),
-        counters: fake.counters.clone(),
-        rejected: Arc::default(),
-        stop: stopped,
-    };
+    let mut outlet = fake::outlet("tcp", &fake, stopped);
     let feed = Feed::new(&spec());
     let shared = Rc::new(Shared {
         decoder: RefCell::new(Decoder::new(outlet.clone(), &feed)),
         armed: Cell::new(false),
         arm: Notify::new(),
     });
+    let input = shared.decoder.borrow().input();
     let mut connection = Connection {
-        stream,
+        transport: Transport::Plain(stream),
         shared,
-        input: Input::new(),
+        input,
         progress: Instant::now(),
         idle: Duration::from_millis(30),
     };
@@ -226,15 +216,9 @@ fn decode_cpu_ns(world: &World, bytes: &[u8]) -> u64 {
         schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
     };
     let fake = Arc::new(Fake::default());
-    let outlet = Outlet {
-        name: "tcp".into(),
-        accept: fake.clone(),
-        counters: fake.counters.clone(),
-        rejected: Arc::default(),
-        stop: world.stop.subscribe(),
-    };
+    let outlet = fake::outlet("tcp", &fake, world.stop.subscribe());
     let mut decoder = Decoder::new(outlet, &Feed::new(&spec()));
-    let mut input = Input::new();
+    let mut input = decoder.input();
     let before = own_cpu_ns();
     for piece in bytes.chunks(crate::source::decoder::READ_BYTES) {
         let copy = |buffer: &mut [u8]| {

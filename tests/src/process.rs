@@ -1,21 +1,46 @@
-//! Processes of the benches, first of all a `weir` whose start is timed and whose compiled code is kept from one to the next.
+//! Starts programs for tests and benches, first of all `weir`, and ends them by process id.
 //!
-//! In: a configuration in which `{http}` and `{tcp}` stand for free loopback ports, and a folder. Out: a process that answers `/readyz`. It is ended by its
-//! process id, SIGTERM first, whatever happens to the bench. What it wrote to standard error is in the folder and becomes part of an error.
+//! In: a configuration in which `{http}` and `{tcp}` stand for free loopback ports below 32768, and a folder. Out: a process that answers `/readyz`, and how long
+//! that took. It never outlives its owner. What it wrote to standard error is in the folder and becomes part of an error. All waits are bounded.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::client;
-use crate::host::{free_port, program};
 
-/// A machine that compiles something else at the same time needs as long.
-const READY_MAX: Duration = Duration::from_secs(60);
+/// Compiling the standard components on a loaded machine takes a while at the first start.
+const READY_MAX: Duration = Duration::from_secs(90);
 /// More than the time that the program gives itself to drain.
-const END_MAX: Duration = Duration::from_secs(15);
+const END_MAX: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// The program under test.
+pub fn program() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("where am I")?;
+    let folders = own.ancestors().skip(1).take(2);
+    for folder in folders {
+        let weir = folder.join("weir");
+        if weir.is_file() {
+            return Ok(weir);
+        }
+    }
+    bail!("there is no `weir` beside {}; build it: cargo build --release --workspace", own.display())
+}
+
+/// A port below 32768 that nobody uses now.
+pub fn free_port() -> Result<u16> {
+    for _ in 0..200 {
+        let port = rand::random_range(20_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port between 20000 and 32000")
+}
 
 /// A process that does not outlive its owner.
 pub struct Running {
@@ -38,46 +63,51 @@ impl Running {
 
     /// Until it ends by itself, as it should soon.
     pub fn wait(mut self) -> Result<()> {
-        let until = Instant::now() + END_MAX;
-        while Instant::now() < until {
-            if self.child.try_wait()?.is_some() {
-                return self.stop();
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.stop()
+        let pid = self.pid();
+        let status = self.ended_within(END_MAX)?.with_context(|| format!("process {pid} goes on"))?;
+        ensure!(status.success(), "process {pid} ended with {status}");
+        Ok(())
     }
 
     /// Asks it to end and waits; an error where it had to be killed or says that something went wrong.
     pub fn end(mut self) -> Result<()> {
-        self.stop()
+        let pid = self.pid();
+        self.signal(libc::SIGTERM)?;
+        let status = self.ended_within(END_MAX)?;
+        let status = status.with_context(|| format!("process {pid} did not end in {END_MAX:?}"))?;
+        ensure!(status.success(), "process {pid} ended with {status}");
+        Ok(())
     }
 
-    fn stop(&mut self) -> Result<()> {
-        if let Some(status) = self.child.try_wait()? {
-            ensure!(status.success(), "process {} ended by itself: {status}", self.pid());
-            return Ok(());
+    /// Sends a signal; nothing where it has ended.
+    pub fn signal(&mut self, signal: i32) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            // SAFETY: kill only sends a signal, to a child of ours that was not waited for, so the id is still its own.
+            unsafe { libc::kill(self.pid() as libc::pid_t, signal) };
         }
-        // SAFETY: a signal to a child that was not waited for yet, so the id is still its own.
-        unsafe { libc::kill(self.pid() as libc::pid_t, libc::SIGTERM) };
-        let until = Instant::now() + END_MAX;
-        while Instant::now() < until {
+        Ok(())
+    }
+
+    /// How it ended; none: it still runs after that long.
+    pub fn ended_within(&mut self, max: Duration) -> Result<Option<ExitStatus>> {
+        let until = Instant::now() + max;
+        loop {
             if let Some(status) = self.child.try_wait()? {
-                ensure!(status.success(), "process {} ended with {status}", self.pid());
-                return Ok(());
+                return Ok(Some(status));
             }
-            std::thread::sleep(Duration::from_millis(5));
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK_EVERY);
         }
-        self.child.kill()?;
-        self.child.wait()?;
-        bail!("process {} did not end in {END_MAX:?} and was killed", self.pid())
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // After `end` it has ended already and this finds that out; on the way of an error there is another error to tell.
-        drop(self.stop());
+        // After `end` it has ended already, and both do nothing.
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -91,7 +121,7 @@ pub struct Weir {
 }
 
 impl Weir {
-    /// `folder` holds configuration, data and errors; its cache stays warm for the next one.
+    /// `folder` holds configuration, data and what it says; its cache stays warm for the next one.
     pub fn start(config: &str, folder: &Path) -> Result<Self> {
         let (http_port, tcp_port) = (free_port()?, free_port()?);
         let text = config.replace("{http}", &http_port.to_string()).replace("{tcp}", &tcp_port.to_string());
@@ -112,7 +142,7 @@ impl Weir {
                 let ready_after = begun.elapsed();
                 return Ok(Self { process, http_port, tcp_port, ready_after });
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(LOOK_EVERY);
         }
         bail!("weir was not ready in {READY_MAX:?}: {}", said(folder))
     }
@@ -124,7 +154,7 @@ impl Weir {
 }
 
 /// What the program in this folder wrote to standard error, the last of it.
-fn said(folder: &Path) -> String {
+pub fn said(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join("stderr.txt")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")

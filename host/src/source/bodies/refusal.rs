@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use weir_core::triplet::Triplet;
 
-use super::body;
+use super::body::{self, Packing};
 
 /// A client that is told to come again waits this long at least; shorter answers are not possible in whole seconds.
 const RETRY_S_MIN: u64 = 1;
@@ -19,10 +19,10 @@ pub enum Refusal {
     #[error("source \"{name}\" may not write to {triplet}; add a selector to its `may_write`")]
     MayNotWrite { name: Arc<str>, triplet: Triplet },
     #[error(
-        "content type `{0}` is not known; send JSON or NDJSON as application/json or application/x-ndjson"
+        "content type `{0}` is not known; send JSON or NDJSON as application/json or application/x-ndjson, or in the codec of the source without a type"
     )]
     ContentType(String),
-    #[error("content encoding `{0}` is not known; send the body plain or with gzip")]
+    #[error("content encoding `{0}` is not known; send the body plain, with gzip or with zstd")]
     ContentEncoding(String),
     #[error("the body is longer than {} bytes; send several requests", body::COMPRESSED_BYTES_MAX)]
     TooLong,
@@ -30,14 +30,18 @@ pub enum Refusal {
     ExpandsTooLong,
     #[error("the body expands to more than {} times its length; send it plain", body::RATIO_MAX)]
     ExpandsTooMuch,
-    #[error("the body is not whole gzip: {0}; compress it again, or leave out content-encoding")]
-    Gzip(String),
+    #[error("the body is not whole {}: {why}; compress it again, or leave out content-encoding", packing.word())]
+    Packing { packing: Packing, why: String },
     #[error("the body broke off: {0}; send it again")]
     Broken(String),
     #[error("a pipeline lags behind; send again after the time in retry-after")]
     Lagging(Duration),
     #[error("too many bodies at once; send again after the time in retry-after")]
     TooMuchAtOnce,
+    #[error("this is a WebSocket: {0}; or send events with POST to a source of kind \"http\"")]
+    NoWebSocket(String),
+    #[error("too many connections are open; close one and try again")]
+    TooManyConnections,
     #[error("the program is stopping; send again when it runs")]
     Stopping,
 }
@@ -51,10 +55,13 @@ impl Refusal {
             Self::ContentEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unknown-content-encoding"),
             Self::TooLong | Self::ExpandsTooLong => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-long"),
             Self::ExpandsTooMuch => (StatusCode::PAYLOAD_TOO_LARGE, "expands-too-much"),
-            Self::Gzip(_) => (StatusCode::BAD_REQUEST, "bad-gzip"),
+            Self::Packing { packing: Packing::Gzip, .. } => (StatusCode::BAD_REQUEST, "bad-gzip"),
+            Self::Packing { packing: Packing::Zstd, .. } => (StatusCode::BAD_REQUEST, "bad-zstd"),
             Self::Broken(_) => (StatusCode::BAD_REQUEST, "broken-body"),
             Self::Lagging(_) => (StatusCode::TOO_MANY_REQUESTS, "lagging"),
             Self::TooMuchAtOnce => (StatusCode::TOO_MANY_REQUESTS, "too-much-at-once"),
+            Self::NoWebSocket(_) => (StatusCode::UPGRADE_REQUIRED, "websocket-expected"),
+            Self::TooManyConnections => (StatusCode::SERVICE_UNAVAILABLE, "too-many-connections"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }
     }
@@ -63,7 +70,7 @@ impl Refusal {
         match self {
             // Rounded up: coming too early only costs another answer like this.
             Self::Lagging(wait) => Some((wait.as_millis().div_ceil(1_000) as u64).max(RETRY_S_MIN)),
-            Self::TooMuchAtOnce | Self::Stopping => Some(RETRY_S_MIN),
+            Self::TooMuchAtOnce | Self::TooManyConnections | Self::Stopping => Some(RETRY_S_MIN),
             _ => None,
         }
     }
