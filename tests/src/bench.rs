@@ -13,6 +13,7 @@ pub mod latency;
 pub mod measure;
 pub mod metrics;
 pub mod native;
+pub mod shapes;
 pub mod start;
 pub mod units;
 pub mod windows;

@@ -1,6 +1,6 @@
 //! Bytes of events whose schema nobody declared in; Arrow columns, rejected rows and schema changes out.
 //!
-//! A decoder reads one format and makes rows; [`Tables`] makes columns of rows: a row is staged ([`Row`]),
+//! A decoder reads one format and makes rows ([`json`], [`msgpack`], [`logfmt`]); [`Tables`] makes columns of rows: a row is staged ([`Row`]),
 //! the fields that are named in [`Settings::route_fields`] choose its table, and committing it writes the table's column builders. So
 //! events of many streams on one connection are split without being decoded twice, and a bad event leaves nothing behind. Batches come
 //! back as [`Finished`]: a record batch, the rows' times, and how the schema changed.
@@ -10,10 +10,14 @@
 //!
 //! Everything is bounded by [`Limits`]. Nothing here reads a clock, a file or a socket, and nothing panics on any input.
 
+mod bytes;
 mod column;
 mod dictionary;
-
+mod input;
+pub mod json;
 mod limits;
+pub mod logfmt;
+pub mod msgpack;
 mod reject;
 mod routes;
 mod row;
@@ -26,6 +30,7 @@ pub mod time;
 mod value;
 
 pub use dictionary::new_dictionary_id;
+pub use input::Input;
 pub use limits::Limits;
 pub use reject::{REJECTED_KEPT_MAX, Refusal, Rejected, shown};
 pub use routes::{OneTable, Router};

@@ -13,10 +13,18 @@
 
 use crate::reject::{Refusal, shown};
 use crate::routes::Router;
-use crate::schema::{Field, NONE, Object, Role};
+use crate::schema::{Field, FieldEntry, NONE, Object, Role};
 use crate::stage::{Kind, Span};
 use crate::tables::Tables;
 use crate::value::Value;
+
+/// A field that is there, and what it is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Leaf {
+    pub field: Field,
+    pub canonical: u32,
+    pub role: Role,
+}
 
 /// A row in the making.
 pub struct Row<'t> {
@@ -44,6 +52,53 @@ impl<'t> Row<'t> {
         Ok(Field(field))
     }
 
+    /// The field that followed `previous` in an object last time, where `comes` says of its entry that it comes next; marked as there.
+    #[inline(always)]
+    pub(crate) fn guess(
+        &mut self,
+        object: Object,
+        previous: Option<Field>,
+        comes: impl FnOnce(&FieldEntry) -> bool,
+    ) -> Result<Option<Leaf>, Refusal> {
+        let previous = previous.map_or(NONE, |field| field.0);
+        let Some((field, entry)) = self.tables.fields.expected(object.0, previous) else { return Ok(None) };
+        if !comes(entry) {
+            return Ok(None);
+        }
+        let leaf = Leaf { field: Field(field), canonical: entry.canonical, role: entry.role };
+        self.tables.take_canonical(field, leaf.canonical)?;
+        Ok(Some(leaf))
+    }
+
+    /// As [`Row::field`], with what is needed to put its value.
+    pub(crate) fn leaf(
+        &mut self,
+        object: Object,
+        previous: Option<Field>,
+        name: &[u8],
+    ) -> Result<Leaf, Refusal> {
+        let field = self.field(object, previous, name)?;
+        let entry = self.tables.fields.get(field.0);
+        let (canonical, role) = entry.map_or((field.0, Role::Value), |entry| (entry.canonical, entry.role));
+        Ok(Leaf { field, canonical, role })
+    }
+
+    /// Length of a field's name.
+    #[inline(always)]
+    pub(crate) fn name_bytes(&self, field: Field) -> usize {
+        self.tables.fields.get(field.0).map_or(0, |entry| entry.name.len())
+    }
+
+    /// As [`Row::put`].
+    #[inline(always)]
+    pub(crate) fn put_leaf(&mut self, leaf: Leaf, value: Value<'_>) -> Result<(), Refusal> {
+        match leaf.role {
+            Role::Value => self.put_value(leaf.canonical, value),
+            Role::Route(route) => self.put_route(leaf.field, route, value),
+            Role::Time => self.put_time(value),
+        }
+    }
+
     /// The object under a field, for the fields inside it. The decoder bounds the depth by `Limits::depth_max`.
     pub fn object(&mut self, field: Field) -> Object {
         Object(self.tables.fields.child(field.0))
@@ -60,6 +115,26 @@ impl<'t> Row<'t> {
         }
     }
 
+    /// As [`Row::put`], of bytes that were found to be UTF-8.
+    #[inline(always)]
+    pub(crate) fn put_utf8(&mut self, leaf: Leaf, text: &[u8]) -> Result<(), Refusal> {
+        match leaf.role {
+            Role::Value => {
+                let span = self.place(text)?;
+                self.tables.stage.push_text(leaf.canonical, span);
+            }
+            Role::Route(route) => {
+                let span = self.place(text)?;
+                self.tables.stage_route(self.chunk, route, span);
+            }
+            Role::Time => match self.tables.time.read(text) {
+                Some(time_unix_ns) => self.tables.stage.time_unix_ns = Some(time_unix_ns),
+                None => return self.put_time(Value::Text(std::str::from_utf8(text).unwrap_or_default())),
+            },
+        }
+        Ok(())
+    }
+
     /// Writes the row. `event_bytes`: as it came.
     pub fn commit(mut self, event_bytes: usize, arrived_unix_ns: i64) -> Result<(), Refusal> {
         let limit = self.tables.settings.limits.event_bytes_max;
@@ -71,6 +146,7 @@ impl<'t> Row<'t> {
         Ok(())
     }
 
+    #[inline(always)]
     fn put_value(&mut self, field: u32, value: Value<'_>) -> Result<(), Refusal> {
         let stage = &mut self.tables.stage;
         match value {
@@ -103,7 +179,7 @@ impl<'t> Row<'t> {
                 .not_text(&self.tables.fields.column_name(field.0, &self.tables.settings)));
         };
         let span = self.place(text.as_bytes())?;
-        self.tables.stage_route(route, span);
+        self.tables.stage_route(self.chunk, route, span);
         Ok(())
     }
 
@@ -126,6 +202,7 @@ impl<'t> Row<'t> {
     }
 
     /// Where a text lies: in the chunk, or copied.
+    #[inline(always)]
     fn place(&mut self, text: &[u8]) -> Result<Span, Refusal> {
         check_length(text.len(), self.tables.settings.limits.string_bytes_max)?;
         let start = (text.as_ptr() as usize).wrapping_sub(self.chunk.as_ptr() as usize);
@@ -166,17 +243,36 @@ impl Tables {
         if self.stage.keys > self.settings.limits.keys_max {
             return Err(self.too_many_keys());
         }
-        if !self.fields.mark(field, self.stage.stamp) {
+        let canonical = self.fields.get(field).map_or(field, |entry| entry.canonical);
+        self.mark(field, canonical)
+    }
+
+    /// The same, where the canonical field is known.
+    #[inline(always)]
+    fn take_canonical(&mut self, field: u32, canonical: u32) -> Result<(), Refusal> {
+        self.stage.keys += 1;
+        if self.stage.keys > self.settings.limits.keys_max {
+            return Err(self.too_many_keys());
+        }
+        self.mark(field, canonical)
+    }
+
+    #[inline(always)]
+    fn mark(&mut self, field: u32, canonical: u32) -> Result<(), Refusal> {
+        if !self.fields.mark(canonical, self.stage.stamp) {
             return Err(self.duplicate(field));
         }
         Ok(())
     }
 
+    /// Notes a part of the route, and finds the table when it is the last one.
     #[inline(always)]
-    pub(crate) fn stage_route(&mut self, route: u8, span: Span) {
-        if let Some(slot) = self.stage.route.get_mut(route as usize) {
-            *slot = span;
-            self.stage.named |= 1 << route;
+    pub(crate) fn stage_route(&mut self, chunk: &[u8], route: u8, span: Span) {
+        let Some(slot) = self.stage.route.get_mut(route as usize) else { return };
+        *slot = span;
+        self.stage.named |= 1 << route;
+        if self.stage.named == self.all_routes {
+            self.stage.table = self.known_table(chunk);
         }
     }
 
@@ -203,6 +299,7 @@ impl Tables {
     }
 }
 
+#[inline(always)]
 pub(crate) fn check_length(bytes: usize, limit: usize) -> Result<(), Refusal> {
     if bytes <= limit {
         return Ok(());

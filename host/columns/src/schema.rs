@@ -63,7 +63,9 @@ pub(crate) enum Role {
 
 #[derive(Debug)]
 pub(crate) struct FieldEntry {
-    name: Box<str>,
+    pub name: Box<str>,
+    /// The name can be the key of a `key=value` pair.
+    pub is_word: bool,
     object: u32,
     /// The field that stands for all spellings of the path; most often this one.
     pub canonical: u32,
@@ -72,8 +74,6 @@ pub(crate) struct FieldEntry {
     /// The field that followed this one last time.
     next: u32,
     pub role: Role,
-    /// Stamp of the last row that had it: finds duplicates. Counts on the canonical field.
-    pub seen: u64,
 }
 
 #[derive(Debug)]
@@ -82,6 +82,8 @@ struct ObjectEntry {
     prefix: Box<str>,
     /// The field that leads to it.
     parent: u32,
+    /// Objects around its fields, itself included; 1: the event.
+    depth: u32,
     /// The field that came first last time.
     first: u32,
 }
@@ -89,6 +91,8 @@ struct ObjectEntry {
 #[derive(Debug)]
 pub(crate) struct Fields {
     pub entries: Vec<FieldEntry>,
+    /// For each canonical field the stamp of the last row that had it: finds duplicates.
+    seen: Vec<u64>,
     objects: Vec<ObjectEntry>,
     /// By object and name.
     index: HashTable<u32>,
@@ -97,18 +101,22 @@ pub(crate) struct Fields {
     state: RandomState,
     /// Fields before this number stay.
     settled: usize,
+    /// Objects before this number stay.
+    objects_settled: usize,
 }
 
 impl Fields {
     pub fn new() -> Self {
-        let root = ObjectEntry { prefix: "".into(), parent: NONE, first: NONE };
+        let root = ObjectEntry { prefix: "".into(), parent: NONE, depth: 1, first: NONE };
         Self {
             entries: Vec::new(),
+            seen: Vec::new(),
             objects: vec![root],
             index: HashTable::new(),
             paths: HashTable::new(),
             state: RandomState::default(),
             settled: 0,
+            objects_settled: 1,
         }
     }
 
@@ -124,6 +132,16 @@ impl Fields {
         self.entries.get(field as usize)
     }
 
+    /// The field that followed `previous` (or [`NONE`]) in an object last time.
+    #[inline(always)]
+    pub fn expected(&self, object: u32, previous: u32) -> Option<(u32, &FieldEntry)> {
+        let expected = match self.entries.get(previous as usize) {
+            Some(entry) => entry.next,
+            None => self.objects.get(object as usize)?.first,
+        };
+        Some((expected, self.entries.get(expected as usize)?))
+    }
+
     /// The field of that name after `previous` (or [`NONE`]) in an object, where it is known.
     #[inline]
     pub fn find(&mut self, object: u32, previous: u32, name: &[u8]) -> Option<u32> {
@@ -132,7 +150,8 @@ impl Fields {
             None => self.objects.get(object as usize)?.first,
         };
         match self.entries.get(expected as usize) {
-            Some(entry) if entry.name.as_bytes() == name => Some(expected),
+            // The number may have been forgotten and given again, to a field of another object.
+            Some(entry) if entry.name.as_bytes() == name && entry.object == object => Some(expected),
             _ => self.look_up(object, previous, name),
         }
     }
@@ -164,15 +183,11 @@ impl Fields {
         let number = self.entries.len() as u32;
         let role = if object == Object::ROOT.0 { settings.role(name) } else { Role::Value };
         let canonical = self.same_path(object, name).unwrap_or(number);
-        self.entries.push(FieldEntry {
-            name: name.into(),
-            object,
-            canonical,
-            child: NONE,
-            next: NONE,
-            role,
-            seen: 0,
-        });
+        let is_word =
+            !name.is_empty() && !name.bytes().any(|byte| byte <= b' ' || matches!(byte, b'=' | b'"'));
+        let (child, next) = (NONE, NONE);
+        self.entries.push(FieldEntry { name: name.into(), is_word, object, canonical, child, next, role });
+        self.seen.push(0);
         let Self { entries, objects, index, paths, state, .. } = self;
         let key_hash = |number: &u32| {
             entries.get(*number as usize).map_or(0, |entry| hash(state, entry.object, entry.name.as_bytes()))
@@ -204,15 +219,40 @@ impl Fields {
         let Some(entry) = self.entries.get_mut(field as usize) else { return Object::ROOT.0 };
         if entry.child == NONE {
             entry.child = number;
-            let prefix = self.objects.get(entry.object as usize).map_or("", |object| &object.prefix);
+            let around = self.objects.get(entry.object as usize);
+            let (prefix, depth) = around.map_or(("", 0), |object| (&*object.prefix, object.depth));
             let prefix = format!("{prefix}{}.", entry.name).into();
-            self.objects.push(ObjectEntry { prefix, parent: field, first: NONE });
+            self.objects.push(ObjectEntry { prefix, parent: field, depth: depth + 1, first: NONE });
         }
         entry.child
     }
 
     pub fn prefix(&self, object: u32) -> &str {
         self.objects.get(object as usize).map_or("", |object| &object.prefix)
+    }
+
+    pub fn is_settled(&self, field: u32) -> bool {
+        (field as usize) < self.settled
+    }
+
+    /// The object that a field stands in.
+    pub fn object_of(&self, field: u32) -> u32 {
+        self.get(field).map_or(Object::ROOT.0, |entry| entry.object)
+    }
+
+    /// The field that leads to an object.
+    pub fn parent_of(&self, object: u32) -> u32 {
+        self.objects.get(object as usize).map_or(NONE, |object| object.parent)
+    }
+
+    /// Objects around a field.
+    pub fn depth_of(&self, field: u32) -> usize {
+        self.depth(self.object_of(field))
+    }
+
+    /// Objects around the fields of an object, itself included.
+    pub fn depth(&self, object: u32) -> usize {
+        self.objects.get(object as usize).map_or(1, |object| object.depth as usize)
     }
 
     /// The name of a field's column: its path.
@@ -224,13 +264,10 @@ impl Fields {
         }
     }
 
-    /// Notes that the row numbered `stamp` has the field; false where it had it before.
+    /// Notes that the row numbered `stamp` has the canonical field; false where it had it before.
     #[inline(always)]
-    pub fn mark(&mut self, field: u32, stamp: u64) -> bool {
-        let Some(entry) = self.entries.get(field as usize) else { return true };
-        let canonical = entry.canonical;
-        let Some(entry) = self.entries.get_mut(canonical as usize) else { return true };
-        std::mem::replace(&mut entry.seen, stamp) != stamp
+    pub fn mark(&mut self, canonical: u32, stamp: u64) -> bool {
+        self.seen.get_mut(canonical as usize).is_none_or(|seen| std::mem::replace(seen, stamp) != stamp)
     }
 
     /// Fields before `keep` are settled, those from there on forgotten.
@@ -239,6 +276,7 @@ impl Fields {
             self.forget(keep);
         }
         self.settled = self.entries.len();
+        self.objects_settled = self.objects.len();
     }
 
     #[inline(never)]
@@ -254,34 +292,27 @@ impl Fields {
             }
         }
         self.entries.truncate(keep);
-        let gone = |field: u32| field != NONE && field as usize >= keep;
-        // Objects are made after the fields that lead to them, but settled fields may have got a child in this row, which stays.
-        let objects_kept = self.objects.iter().position(|object| gone(object.parent));
-        let last_kept = self.objects.iter().rposition(|object| !gone(object.parent));
-        if let (Some(first_gone), Some(last_kept)) = (objects_kept, last_kept) {
-            if last_kept < first_gone {
-                self.objects.truncate(first_gone);
-            } else {
-                self.renumber_objects(gone);
-            }
-        }
-        for object in self.objects.iter_mut().filter(|object| gone(object.first)) {
-            object.first = NONE;
-        }
-        for entry in self.entries.iter_mut().filter(|entry| gone(entry.next)) {
-            entry.next = NONE;
+        self.seen.truncate(keep);
+        // Numbers of forgotten fields that others still expect next are harmless: `find` looks at the name.
+        let gone = |object: &ObjectEntry| object.parent != NONE && object.parent as usize >= keep;
+        let made = self.objects.get(self.objects_settled..).unwrap_or_default();
+        if made.iter().all(gone) {
+            self.objects.truncate(self.objects_settled);
+        } else if made.iter().any(gone) {
+            // Rare: a settled field has its first object in a row that also brings fields without room.
+            self.renumber_objects(gone);
         }
     }
 
     /// Drops the objects of forgotten fields where objects that stay were made behind them.
-    fn renumber_objects(&mut self, gone: impl Fn(u32) -> bool) {
+    fn renumber_objects(&mut self, gone: impl Fn(&ObjectEntry) -> bool) {
         let mut moved = Vec::with_capacity(self.objects.len());
         let mut kept = 0;
         for object in &self.objects {
             moved.push(kept);
-            kept += u32::from(!gone(object.parent));
+            kept += u32::from(!gone(object));
         }
-        self.objects.retain(|object| !gone(object.parent));
+        self.objects.retain(|object| !gone(object));
         let new_number = |old: u32| moved.get(old as usize).copied().unwrap_or(old);
         let rename = |entry: &mut FieldEntry| {
             entry.object = new_number(entry.object);
@@ -323,9 +354,8 @@ fn hash(state: &RandomState, object: u32, name: &[u8]) -> u64 {
 
 /// The same however the path is divided.
 fn path_hash(state: &RandomState, (prefix, name): (&str, &str)) -> u64 {
-    // Byte by byte, since hashing two pieces is not hashing both in one; new fields are rare.
-    prefix
-        .bytes()
-        .chain(name.bytes())
-        .fold(state.hash_one(0u8), |sum, byte| state.hash_one(sum ^ u64::from(byte)))
+    if prefix.is_empty() {
+        return state.hash_one(name.as_bytes());
+    }
+    state.hash_one([prefix, name].concat().as_bytes())
 }

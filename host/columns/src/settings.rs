@@ -47,4 +47,9 @@ impl Settings {
         let route = self.route_fields.iter().take(ROUTE_FIELDS_MAX).position(|field| name == &**field);
         route.map_or(Role::Value, |route| Role::Route(route as u8))
     }
+
+    /// Bits of all route fields.
+    pub(crate) fn all_routes(&self) -> u8 {
+        (1u8 << self.route_fields.len().min(ROUTE_FIELDS_MAX)) - 1
+    }
 }

@@ -52,9 +52,13 @@ pub(crate) struct Stage {
     pub stamp: u64,
     /// Keys so far, those of objects and nulls too.
     pub keys: usize,
+    /// Values passed over because their table has no room for their fields.
+    pub dropped: u64,
     pub route: [Span; ROUTE_FIELDS_MAX],
     /// Bits of the route fields that the row has.
     pub named: u8,
+    /// Where all of them are there and say a table that is known.
+    pub table: Option<u32>,
     pub time_unix_ns: Option<i64>,
 }
 
@@ -65,8 +69,10 @@ impl Stage {
             scratch: Vec::new(),
             stamp: 0,
             keys: 0,
+            dropped: 0,
             route: [Span::EMPTY; ROUTE_FIELDS_MAX],
             named: 0,
+            table: None,
             time_unix_ns: None,
         }
     }
@@ -77,7 +83,9 @@ impl Stage {
         self.scratch.clear();
         self.stamp += 1;
         self.keys = 0;
+        self.dropped = 0;
         self.named = 0;
+        self.table = None;
         self.time_unix_ns = None;
     }
 
@@ -104,21 +112,24 @@ impl Stage {
         from.get(span.start..span.start + span.length).unwrap_or_default()
     }
 
+    /// The text of a cell that lies in `from`.
+    #[inline(always)]
+    pub fn piece<'a>(&self, from: &'a [u8], cell: Cell) -> &'a [u8] {
+        let start = cell.bits as usize;
+        from.get(start..start + cell.length as usize).unwrap_or_default()
+    }
+
     #[inline(always)]
     pub fn raw<'a>(&'a self, chunk: &'a [u8], cell: Cell) -> Raw<'a> {
-        let piece = |from: &'a [u8]| {
-            let start = cell.bits as usize;
-            from.get(start..start + cell.length as usize).unwrap_or_default()
-        };
         match cell.kind {
             Kind::Int => Raw::Int(cell.bits as i64),
             Kind::UInt => Raw::UInt(cell.bits),
             Kind::Float => Raw::Float(f64::from_bits(cell.bits)),
             Kind::Bool => Raw::Bool(cell.bits != 0),
             Kind::Time => Raw::Time(cell.bits as i64),
-            Kind::Text => Raw::Text(piece(chunk)),
-            Kind::Copied => Raw::Text(piece(&self.scratch)),
-            Kind::Bytes => Raw::Bytes(piece(&self.scratch)),
+            Kind::Text => Raw::Text(self.piece(chunk, cell)),
+            Kind::Copied => Raw::Text(self.piece(&self.scratch, cell)),
+            Kind::Bytes => Raw::Bytes(self.piece(&self.scratch, cell)),
         }
     }
 }

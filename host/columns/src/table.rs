@@ -34,6 +34,25 @@ pub struct TableCounters {
     pub dictionaries_to_text: u64,
 }
 
+impl TableCounters {
+    /// Adds what happened since; all counters only grow.
+    pub fn add(&mut self, more: &Self) {
+        self.rows += more.rows;
+        self.bytes += more.bytes;
+        self.schema_changes += more.schema_changes;
+        self.widened += more.widened;
+        self.mixed_to_text += more.mixed_to_text;
+        self.columns_over_limit += more.columns_over_limit;
+        self.dictionaries_replaced += more.dictionaries_replaced;
+        self.dictionaries_to_text += more.dictionaries_to_text;
+    }
+
+    /// Whether anything beyond rows and bytes, which every batch says by itself, happened.
+    pub fn is_notable(&self) -> bool {
+        *self != Self { rows: self.rows, bytes: self.bytes, ..Self::default() }
+    }
+}
+
 /// Rows of one table as columns.
 #[derive(Clone, Debug)]
 pub struct Finished {
@@ -114,6 +133,12 @@ impl Table {
         if builder.push(row, value).is_err() {
             self.adapt_and_put(column, value);
         }
+    }
+
+    /// The same for the kinds that are rarer.
+    #[inline(never)]
+    pub fn put_rare(&mut self, column: u32, value: Raw<'_>) {
+        self.put(column, value);
     }
 
     #[inline(never)]

@@ -11,14 +11,17 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use crate::json::Learned;
+use crate::limits::Limits;
 use crate::reject::Refusal;
 use crate::routes::{Router, Routes};
 use crate::row::Row;
 use crate::schema::{Fields, NONE};
 use crate::settings::{ROUTE_FIELDS_MAX, Settings};
-use crate::stage::Stage;
+use crate::stage::{Kind, Stage};
 use crate::table::{Finished, Table, TableCounters};
 use crate::time::TimeReader;
+use crate::value::Raw;
 
 /// A batch that has rows.
 #[derive(Debug)]
@@ -33,7 +36,11 @@ pub struct Tables {
     pub(crate) settings: Settings,
     pub(crate) fields: Fields,
     pub(crate) stage: Stage,
+    /// Bits of all route fields.
+    pub(crate) all_routes: u8,
     pub(crate) time: TimeReader,
+    /// What the JSON scanner learned; here, so that all connections of a thread share it.
+    pub(crate) learned: Learned,
     tables: Vec<Table>,
     by_name: HashMap<Arc<str>, u32, RandomState>,
     routes: Routes,
@@ -48,10 +55,12 @@ pub struct Tables {
 impl Tables {
     pub fn new(settings: Settings) -> Self {
         Self {
+            all_routes: settings.all_routes(),
             settings,
             fields: Fields::new(),
             stage: Stage::new(),
             time: TimeReader::default(),
+            learned: Learned::default(),
             tables: Vec::new(),
             by_name: HashMap::default(),
             routes: Routes::default(),
@@ -71,7 +80,9 @@ impl Tables {
     pub fn use_fields(&mut self, route_fields: Vec<Arc<str>>, time_field: Option<Arc<str>>) {
         self.settings.route_fields = route_fields;
         self.settings.time_field = time_field;
+        self.all_routes = self.settings.all_routes();
         self.fields.assign_roles(&self.settings);
+        self.learned.forget();
         self.routes.forget();
     }
 
@@ -141,6 +152,13 @@ impl Tables {
             .collect()
     }
 
+    /// What happened in one table since the last call; none: nothing, or no such table.
+    pub fn drain_counters_of(&mut self, name: &str) -> Option<TableCounters> {
+        let number = *self.by_name.get(name)?;
+        let table = self.tables.get_mut(number as usize)?;
+        Some(std::mem::take(&mut table.counters)).filter(|counters| *counters != TableCounters::default())
+    }
+
     /// The table of the staged row, as far as its route fields are known.
     #[inline]
     pub(crate) fn known_table(&mut self, chunk: &[u8]) -> Option<u32> {
@@ -157,7 +175,7 @@ impl Tables {
         arrived_unix_ns: i64,
         router: &dyn Router,
     ) -> Result<(), Refusal> {
-        let number = match self.known_table(chunk) {
+        let number = match self.stage.table.or_else(|| self.known_table(chunk)) {
             Some(number) => number,
             None => self.new_combination(chunk, router)?,
         };
@@ -176,8 +194,15 @@ impl Tables {
                 }
                 column = table.add_column(cell.field, fields.column_name(cell.field, settings));
             }
-            table.put(column, stage.raw(chunk, *cell));
+            // The frequent kinds by name, so that each has its own short way into a column.
+            match cell.kind {
+                Kind::Text => table.put(column, Raw::Text(stage.piece(chunk, *cell))),
+                Kind::Int => table.put(column, Raw::Int(cell.bits as i64)),
+                Kind::Float => table.put(column, Raw::Float(f64::from_bits(cell.bits))),
+                _ => table.put_rare(column, stage.raw(chunk, *cell)),
+            }
         }
+        table.counters.columns_over_limit += stage.dropped;
         table.end_row(stage.time_unix_ns.unwrap_or(arrived_unix_ns), bytes);
         self.rows_total += 1;
         let (rows, bytes) = (table.time.len(), table.bytes);
@@ -189,6 +214,13 @@ impl Tables {
             self.finish(number);
         }
         Ok(())
+    }
+
+    /// Whether the staged row is known to be of a table that has no room for another field, so that unknown fields need no look.
+    pub(crate) fn has_no_room(&self) -> bool {
+        let table = self.stage.table.and_then(|number| self.tables.get(number as usize));
+        table.is_some_and(|table| table.fields >= fields_max(&self.settings.limits))
+            || self.stage.table.is_some() && self.fields.settled() >= self.settings.limits.fields_max
     }
 
     /// Drops the staged row.
@@ -206,8 +238,7 @@ impl Tables {
         let Some(table) = self.tables.get_mut(number as usize) else { return };
         let limits = &self.settings.limits;
         let settled = self.fields.settled();
-        // Room for fields that are no columns (objects, nulls), but not without end.
-        let room = limits.columns_max.max(limits.keys_max).saturating_sub(table.fields);
+        let room = fields_max(limits).saturating_sub(table.fields);
         let room = room.min(limits.fields_max.saturating_sub(settled));
         self.fields.settle(settled + room);
         table.fields += self.fields.len() - settled;
@@ -272,6 +303,11 @@ impl Tables {
             self.waiting.pop_front();
         }
     }
+}
+
+/// Fields of one table: room for those that are no columns (objects, nulls), but not without end.
+fn fields_max(limits: &Limits) -> usize {
+    limits.columns_max.max(limits.keys_max)
 }
 
 #[inline(always)]

@@ -52,8 +52,14 @@ impl TimeReader {
             _ => return None,
         };
         let at_unix_s = self.minute_unix_s + second - offset_s;
-        let at_unix_ns = i128::from(at_unix_s) * i128::from(NS_PER_S) + i128::from(fraction_ns);
-        i64::try_from(at_unix_ns).ok()
+        // Whole seconds before the first that i64 ns can say, plus a fraction, may still be out of range or back in it.
+        match at_unix_s.checked_mul(NS_PER_S) {
+            Some(whole_ns) => whole_ns.checked_add(fraction_ns),
+            None => {
+                let at_unix_ns = i128::from(at_unix_s) * i128::from(NS_PER_S) + i128::from(fraction_ns);
+                i64::try_from(at_unix_ns).ok()
+            }
+        }
     }
 }
 
@@ -140,13 +146,16 @@ fn two_digits(pair: [u8; 2]) -> Option<i64> {
 
 /// Digits after the point as ns, and what follows them.
 fn fraction_ns(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (fraction, rest) = bytes.split_at_checked(digits)?;
-    if fraction.is_empty() {
-        return None;
+    let (mut ns, mut place, mut rest) = (0, NS_PER_S, bytes);
+    while let [byte, after @ ..] = rest
+        && byte.is_ascii_digit()
+    {
+        // Digits beyond ns have place 0.
+        place /= 10;
+        ns += i64::from(byte - b'0') * place;
+        rest = after;
     }
-    let read = fraction.iter().take(9).fold(0i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    Some((read * 10i64.pow(9 - digits.min(9) as u32), rest))
+    (rest.len() < bytes.len()).then_some((ns, rest))
 }
 
 fn minute_unix_s(prefix: &[u8; MINUTE_BYTES]) -> Option<i64> {

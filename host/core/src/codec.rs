@@ -7,43 +7,24 @@
 //!
 //! Bounds: [`Limits`]. A bad event costs only itself: it becomes a [`Rejected`] with place and reason, and the `Gather` counts it. At most
 //! [`REJECTED_KEPT_MAX`] reasons stand in one list; [`Gather::rejected_total`] counts all.
-//! The built-in codec is [`json`]; others are components behind the same trait.
+//! The built-in codecs are [`json`], [`msgpack`] and [`logfmt`]; others are components behind the same trait. How bytes become columns: the crate `weir-columns`.
 
 use std::sync::Arc;
 
 use crate::triplet::{Selector, Triplet};
 
-mod columns;
-mod dictionary;
 mod gather;
 pub mod json;
-mod keys;
-mod limits;
-mod stream;
-pub mod time;
+pub mod logfmt;
+pub mod msgpack;
+mod router;
+#[cfg(test)]
+mod tests;
 
-pub use dictionary::new_dictionary_id;
 pub use gather::Gather;
-pub use limits::Limits;
-pub use stream::StreamCounters;
-
-/// Most reasons in one list of rejected rows: a body of a million bad lines must not become a million texts.
-pub const REJECTED_KEPT_MAX: usize = 1_000;
-
-/// One event that was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
-    /// Where the event starts in the chunk, bytes.
-    pub offset: usize,
-    /// As far as the event goes in the chunk, bytes.
-    pub length: usize,
-    /// Line on which the event starts, from 1, over all chunks of the connection.
-    pub line: u64,
-    /// For programs: `syntax`, `duplicate_key`, `bad_time`, ...; the whole list is in [`json`].
-    pub code: &'static str,
-    /// For people: what and where, short.
-    pub message: String,
-}
+pub use weir_columns::{
+    Limits, REJECTED_KEPT_MAX, Rejected, TableCounters as StreamCounters, new_dictionary_id, time,
+};
 
 /// Names of the fields that are not columns: the triplet and the event time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +91,8 @@ pub struct Taken {
 pub fn decoder(name: &str) -> Option<Box<dyn Decode>> {
     match name {
         "json" => Some(Box::new(json::JsonDecoder::new())),
+        "msgpack" => Some(Box::new(msgpack::MsgpackDecoder::new())),
+        "logfmt" => Some(Box::new(logfmt::LogfmtDecoder::new())),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ mod command;
 mod components;
 mod docs;
 mod examples;
+mod fuzz;
 mod page;
 mod program;
 mod prove;
@@ -60,6 +61,11 @@ enum Command {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
+    /// Decoders that live long against oracles: fuzz codec --cases 10000000, or json, msgpack, logfmt; --seed S --life N sees a failure again.
+    Fuzz {
+        #[arg(required = true, value_name = "FORMAT", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Proves a promise against a real program under load; one line of JSON, exit code 1 on a violation.
     Prove {
         /// edit [--minutes N] [--edits N] [--rate EVENTS_PER_S] [--seed N] [--violate drop|duplicate|reorder]
@@ -93,6 +99,7 @@ fn run(root: &Path, command: Command) -> Result<ExitCode> {
         Command::Run { arguments } => program::run(root, &arguments),
         Command::Test => Ok(test::test(root)),
         Command::Bench { names } => bench::bench(root, &names),
+        Command::Fuzz { arguments } => fuzz::fuzz(root, &arguments),
         Command::Prove { arguments } => prove::prove(root, &arguments),
         Command::Tidy => tidy::tidy(root).map(|()| ExitCode::SUCCESS),
         Command::Components => {

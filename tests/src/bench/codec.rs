@@ -1,155 +1,199 @@
-//! Bench `codec`: JSON events of 200 bytes to columns, ns per event, beside libraries that do part of the work.
+//! Bench `codec`: JSON events of many shapes to columns, ns per event, beside libraries that do part of the work.
 //!
-//! Weir: chunks of 64 KiB as a socket gives them, batches of 4,096 rows built and dropped; schema, triplet, event time and dictionaries
-//! are part of it. `arrow-json`: the whole text at once into batches of 4,096 rows, with the schema given, and with the schema taken from the first 1,000 events;
-//! no triplet, the time as text or parsed by it. `serde_json`: each line into a `Value`, dropped. `sonic-rs`: each line into a struct of four borrowed fields,
-//! no columns. Lines found and nothing else: this tells how fast the machine is today. CPU time of the thread; rounds take turns.
-
-use std::hint::black_box;
-use std::sync::Arc;
+//! Weir: chunks of 64 KiB as a socket gives them, batches of 4,096 rows built and dropped; schema, triplet, event time and dictionaries are part of it.
+//! arrow-json: the whole text at once into batches of 4,096 rows, schema from the first 1,000 events (once) and from then on given; no triplet, the time stays
+//! text. simd-json: each line into its tape, no columns. sonic-rs: each line into a struct of four borrowed fields, no columns. `serde_json`: each line into a
+//! `Value`, dropped (rmp-serde for MessagePack). A way that cannot read an input (a bad line, types that change) has no figure there. Lines found and nothing else: this tells how fast the
+//! machine is today. CPU time of the thread; all ways of an input take turns, medians of the rounds. The inputs: `shapes.rs`; the ways: `codec/ways.rs`.
 
 use anyhow::{Context, Result, ensure};
-use arrow_json::ReaderBuilder;
-use arrow_json::reader::infer_json_schema;
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
-use weir_core::codec::json::JsonDecoder;
-use weir_core::codec::{Decode, Defaults, Gather, Limits};
+use weir_columns::json::Scanner;
+use weir_core::codec::{Gather, Limits, decoder};
 
 use super::Report;
-use super::events::{self, Requests};
-use super::floor;
-use super::measure::{median, spread, thread_cpu_ns};
+use super::measure::{median, thread_cpu_ns};
+use super::shapes::{self, Shape};
+
+mod ways;
 
 const EVENTS: usize = 100_000;
-const CHUNK_BYTES: usize = 64 * 1024;
+/// Of the shapes that are compared less closely.
+const EVENTS_FEW: usize = 40_000;
 const ROUNDS: usize = 11;
-const BATCH_ROWS: usize = 4_096;
-const INFERRED_FROM: usize = 1_000;
-const BUDGET_NS: f64 = 400.0;
+const ROUNDS_FEW: usize = 5;
 
-/// What turns all the text into rows, and says how many.
+const BUDGET_NS: f64 = 120.0;
+const MESSY_BUDGET_NS: f64 = 160.0;
+const SHUFFLED_BUDGET_NS: f64 = 300.0;
+const TO_ARROW_BUDGET: f64 = 0.4;
+const STREAMS_BUDGET: f64 = 1.5;
+const HOSTILE_BUDGET: f64 = 4.0;
+
+/// What turns a text into rows, and says how many.
 type Way<'a> = (&'static str, Box<dyn FnMut() -> Result<usize> + 'a>);
 
+/// A library's reading of a text: how many events it had.
+type Library = fn(&[u8]) -> Result<usize>;
+
+/// ns per event of each way for one input, round by round; empty where a way cannot read it.
+struct Measured {
+    weir: Vec<f64>,
+    portable: Vec<f64>,
+    arrow: Vec<f64>,
+    simd: Vec<f64>,
+    sonic: Vec<f64>,
+    serde: Vec<f64>,
+    lines: Vec<f64>,
+}
+
+const TITLES: [&str; 9] = [
+    "JSON, ns per event",
+    "bytes",
+    "weir",
+    "weir, no vectors",
+    "arrow-json",
+    "simd-json tape",
+    "sonic-rs struct",
+    "serde_json Value",
+    "lines found",
+];
+
 pub fn run() -> Result<Report> {
-    let mut text = Vec::new();
-    let mut requests = Requests::new(EVENTS, events::now_unix_ms() - 700_000, 600_000);
-    while requests.write_next(&mut text).is_some() {}
-    let (mut gather, mut decoder) = (Gather::new(Limits::default(), "bench"), JsonDecoder::new());
-    let mut ways: [Way<'_>; 6] = [
-        ("weir", Box::new(|| weir(&text, &mut decoder, &mut gather))),
-        ("arrow-json, schema known", Box::new(|| arrow(&text, &known()))),
-        ("arrow-json, schema inferred", Box::new(|| arrow(&text, &inferred(&text)?))),
-        ("serde_json Value", Box::new(|| serde_value(&text))),
-        ("sonic-rs, a struct of four fields", Box::new(|| sonic_struct(&text))),
-        ("lines found, nothing parsed", Box::new(|| lines(&text, |_| Ok(())))),
-    ];
-    let mut rounds = ways.each_ref().map(|_| Vec::new());
-    // The first round is for caches, dictionaries and the allocator.
-    for round in 0..=ROUNDS {
-        for ((name, way), rounds) in ways.iter_mut().zip(&mut rounds) {
-            let begun_ns = thread_cpu_ns()?;
-            let rows = way()?;
-            let ns = (thread_cpu_ns()? - begun_ns) as f64;
-            ensure!(rows == EVENTS, "{name} made {rows} rows of {EVENTS} events");
-            if round > 0 {
-                rounds.push(ns / EVENTS as f64);
-            }
-        }
+    let mut report = Report::new("codec", &TITLES);
+    let mut measure = |shape: &Shape, rounds: usize| {
+        let measured = measure(shape, rounds).with_context(|| shape.name)?;
+        report.row(cells(shape, &measured));
+        anyhow::Ok(measured)
+    };
+    let usual = measure(&shapes::requests(EVENTS), ROUNDS)?;
+    let kilobyte = measure(&shapes::kilobyte(EVENTS_FEW), ROUNDS_FEW)?;
+    let nested = measure(&shapes::nested(EVENTS_FEW), ROUNDS_FEW)?;
+    let messy = measure(&shapes::messy(EVENTS_FEW), ROUNDS)?;
+    let shuffled = measure(&shapes::shuffled(EVENTS_FEW), ROUNDS)?;
+    let names = measure(&shapes::names(EVENTS), ROUNDS_FEW)?;
+    let streams = measure(&shapes::streams(EVENTS_FEW), ROUNDS)?;
+    let mut hostile: f64 = 0.0;
+    for shape in shapes::hostile(EVENTS_FEW) {
+        hostile = hostile.max(median(&measure(&shape, ROUNDS_FEW)?.weir));
     }
-    let mut report = Report::new("codec", &["200 B of JSON", "ns per event", "MB/s"]);
-    let event_bytes = text.len() as f64 / EVENTS as f64;
-    for ((name, _), rounds) in ways.iter().zip(&rounds) {
-        let rate = format!("{:.0}", event_bytes * 1_000.0 / median(rounds));
-        report.row(vec![(*name).to_owned(), spread(rounds, 0), rate]);
+    let msgpack = shapes::msgpack(EVENTS)?;
+    let [msgpack_ns, msgpack_value_ns] = measure_other("msgpack", &msgpack, Some(ways::msgpack_value))?;
+    let logfmt = shapes::logfmt(EVENTS);
+    let [logfmt_ns, _] = measure_other("logfmt", &logfmt, None)?;
+    for (shape, ours, theirs) in
+        [(&msgpack, &msgpack_ns, &msgpack_value_ns), (&logfmt, &logfmt_ns, &Vec::new())]
+    {
+        let nothing = Measured {
+            weir: ours.clone(),
+            portable: Vec::new(),
+            arrow: Vec::new(),
+            simd: Vec::new(),
+            sonic: Vec::new(),
+            serde: theirs.clone(),
+            lines: Vec::new(),
+        };
+        report.row(cells(shape, &nothing));
     }
-    let [weir, known, inferred, value, sonic, found] = rounds.each_ref().map(|rounds| median(rounds));
-    report.budgeted("json_200b_ns", weir, BUDGET_NS);
-    report.figure("arrow_json_ns", known);
-    report.figure("arrow_json_inferred_ns", inferred);
-    report.figure("serde_json_value_ns", value);
-    report.figure("sonic_struct_ns", sonic);
-    report.figure("lines_found_ns", found);
-    report.figure("event_bytes", event_bytes);
+    let weir_ns = median(&usual.weir);
+    report.budgeted("json_200b_ns", weir_ns, BUDGET_NS);
+    report.budgeted("json_200b_to_arrow_json", ratio(&usual.weir, &usual.arrow), TO_ARROW_BUDGET);
+    report.figure("json_1kb_ns", median(&kilobyte.weir));
+    report.figure("json_nested60_ns", median(&nested.weir));
+    report.budgeted("json_messy_ns", median(&messy.weir), MESSY_BUDGET_NS);
+    report.budgeted("json_shuffled_ns", median(&shuffled.weir), SHUFFLED_BUDGET_NS);
+    report.figure("json_names100k_ns", median(&names.weir));
+    report.budgeted("streams10_ratio", median(&streams.weir) / weir_ns, STREAMS_BUDGET);
+    report.budgeted("hostile_ratio", hostile / weir_ns, HOSTILE_BUDGET);
+    report.figure("json_200b_portable_ns", median(&usual.portable));
+    report.budgeted("msgpack_ns", median(&msgpack_ns), BUDGET_NS);
+    report.budgeted("logfmt_ns", median(&logfmt_ns), BUDGET_NS);
+    report.figure("arrow_json_ns", median(&usual.arrow));
+    report.figure("simd_json_tape_ns", median(&usual.simd));
+    report.figure("sonic_struct_ns", median(&usual.sonic));
+    report.figure("serde_json_value_ns", median(&usual.serde));
+    report.figure("lines_found_ns", median(&usual.lines));
     Ok(report)
 }
 
-fn weir(text: &[u8], decoder: &mut JsonDecoder, gather: &mut Gather) -> Result<usize> {
-    let defaults = Defaults::new("bench");
-    let mut rejected = Vec::new();
-    let (mut at, mut rows) = (0, 0);
-    while at < text.len() {
-        let stop = (at + CHUNK_BYTES).min(text.len());
-        let chunk = text.get(at..stop).unwrap_or_default();
-        let used = decoder.decode(chunk, stop == text.len(), 0, &defaults, gather, &mut rejected);
-        ensure!(used > 0, "the codec takes nothing at byte {at}");
-        at += used;
-        rows += gather.take_full().iter().map(|batch| batch.rows()).sum::<usize>();
-    }
-    rows += gather.take_all().iter().map(|batch| batch.rows()).sum::<usize>();
-    ensure!(rejected.is_empty(), "rejected: {:?}", rejected.first());
-    Ok(rows)
+fn cells(shape: &Shape, measured: &Measured) -> Vec<String> {
+    let bytes = format!("{:.0}", shape.text.len() as f64 / shape.events as f64);
+    let Measured { weir, portable, arrow, simd, sonic, serde, lines } = measured;
+    let all = [weir, portable, arrow, simd, sonic, serde, lines];
+    let figure = |rounds: &Vec<f64>| match rounds.is_empty() {
+        true => "-".to_owned(),
+        false => format!("{:.0}", median(rounds)),
+    };
+    [shape.name.to_owned(), bytes].into_iter().chain(all.into_iter().map(figure)).collect()
 }
 
-fn known() -> Arc<Schema> {
-    let time = DataType::Timestamp(TimeUnit::Nanosecond, None);
-    let fields = [
-        ("application", DataType::Utf8),
-        ("environment", DataType::Utf8),
-        ("type", DataType::Utf8),
-        ("host", DataType::Utf8),
-        ("path", DataType::Utf8),
-        ("status", DataType::Int64),
-        ("latency_ms", DataType::Float64),
-        ("bytes", DataType::Int64),
-        ("time", time),
-        ("trace", DataType::Utf8),
+/// Median of the quotients round by round, since the machine changes its pace between rounds.
+fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
+    median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<f64>>())
+}
+
+fn measure(shape: &Shape, rounds: usize) -> Result<Measured> {
+    let text = shape.text.as_slice();
+    let mut gather = Gather::new(Limits::default(), "bench");
+    let mut json = decoder("json").context("no codec `json`")?;
+    let schema = ways::inferred(text).ok();
+    let (mut line_buffer, mut buffers) = (Vec::new(), simd_json::Buffers::default());
+    let (mut scanner, mut tables) = (Scanner::portable(), ways::tables());
+    let mut all: [(Way<'_>, bool); 7] = [
+        (("weir", Box::new(|| ways::weir(text, &mut *json, &mut gather))), true),
+        (("weir, portable", Box::new(|| ways::portable(text, &mut scanner, &mut tables))), true),
+        (
+            ("arrow-json", Box::new(|| ways::arrow(text, schema.as_ref().context("no schema")?))),
+            shape.good == shape.events,
+        ),
+        (("simd-json", Box::new(|| ways::simd_tape(text, &mut line_buffer, &mut buffers))), true),
+        (("sonic-rs", Box::new(|| ways::sonic_struct(text))), shape.usual),
+        (("serde_json", Box::new(|| ways::serde_value(text))), true),
+        (("lines", Box::new(|| ways::lines(text, |_| Ok(())).map(|_| shape.good))), true),
     ];
-    let fields: Vec<Field> = fields.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect();
-    Arc::new(Schema::new(fields))
-}
-
-fn inferred(text: &[u8]) -> Result<Arc<Schema>> {
-    let (schema, _) = infer_json_schema(text, Some(INFERRED_FROM)).context("infer a schema")?;
-    Ok(Arc::new(schema))
-}
-
-fn arrow(text: &[u8], schema: &Arc<Schema>) -> Result<usize> {
-    let mut decoder = ReaderBuilder::new(Arc::clone(schema)).with_batch_size(BATCH_ROWS).build_decoder()?;
-    let (mut at, mut rows) = (0, 0);
-    while at < text.len() {
-        let used = decoder.decode(text.get(at..).unwrap_or_default())?;
-        at += used;
-        match decoder.flush()? {
-            Some(batch) => rows += black_box(batch).num_rows(),
-            None => ensure!(used > 0, "arrow-json takes nothing at byte {at}"),
+    let mut figures = all.each_ref().map(|_| Vec::new());
+    // The first round is for caches, dictionaries and the allocator, and tells who cannot do it.
+    for round in 0..=rounds {
+        for (((name, way), can), figures) in all.iter_mut().zip(&mut figures) {
+            if !*can {
+                continue;
+            }
+            let begun_ns = thread_cpu_ns()?;
+            let rows = way();
+            let ns = (thread_cpu_ns()? - begun_ns) as f64;
+            if round == 0 && *name == "arrow-json" && rows.is_err() {
+                *can = false;
+                continue;
+            }
+            let rows = rows.context(*name)?;
+            ensure!(rows == shape.good, "{name} made {rows} rows of {} good events", shape.good);
+            if round > 0 {
+                figures.push(ns / shape.events as f64);
+            }
         }
     }
-    Ok(rows)
+    let [weir, portable, arrow, simd, sonic, serde, lines] = figures;
+    Ok(Measured { weir, portable, arrow, simd, sonic, serde, lines })
 }
 
-fn serde_value(text: &[u8]) -> Result<usize> {
-    lines(text, |line| {
-        black_box(serde_json::from_slice::<serde_json::Value>(line)?);
-        Ok(())
-    })
-}
-
-fn sonic_struct(text: &[u8]) -> Result<usize> {
-    lines(text, |line| {
-        black_box(sonic_rs::from_slice::<floor::Event<'_>>(line)?);
-        Ok(())
-    })
-}
-
-/// How many there are.
-fn lines(text: &[u8], mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<usize> {
-    let (mut at, mut rows) = (0, 0);
-    while let Some(rest) = text.get(at..)
-        && let Some(length) = floor::line_feed(rest)
-    {
-        each(black_box(rest.get(..length).unwrap_or_default()))?;
-        at += length + 1;
-        rows += 1;
+/// ns per event of another format, by Weir and by its library into `Value` (none: there is none), in turn.
+fn measure_other(name: &str, shape: &Shape, library: Option<Library>) -> Result<[Vec<f64>; 2]> {
+    let mut gather = Gather::new(Limits::default(), "bench");
+    let mut codec = decoder(name).with_context(|| format!("no codec `{name}`"))?;
+    let mut figures = [Vec::new(), Vec::new()];
+    for round in 0..=ROUNDS {
+        for (at, figures) in figures.iter_mut().enumerate() {
+            let begun_ns = thread_cpu_ns()?;
+            let rows = match (at, library) {
+                (0, _) => ways::weir(&shape.text, &mut *codec, &mut gather)?,
+                (_, Some(library)) => library(&shape.text)?,
+                _ => continue,
+            };
+            let ns = (thread_cpu_ns()? - begun_ns) as f64;
+            ensure!(rows == shape.good, "{name}: {rows} rows of {} events", shape.good);
+            if round > 0 {
+                figures.push(ns / shape.events as f64);
+            }
+        }
     }
-    Ok(rows)
+    Ok(figures)
 }

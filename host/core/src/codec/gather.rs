@@ -3,193 +3,138 @@
 //! In: rows from the decoders of many connections. Out: [`Incoming`] batches, for each stream in the order of its rows. A batch is full at
 //! [`Limits::batch_rows_max`] rows or [`Limits::batch_bytes_max`] bytes of events, and is then finished at once, in the middle of a chunk
 //! too; it is due when its first row is [`Limits::batch_age_max_ns`] old. Time comes in as an argument.
+//!
+//! The work is that of [`weir_columns::Tables`]; here its tables get the names of streams.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use weir_columns::{Finished, Settings, Tables};
 
-use super::stream::{Stream, StreamCounters};
-use super::{FieldNames, Limits};
-use crate::batch::Incoming;
-use crate::triplet::Triplet;
-
-/// A batch that has rows.
-#[derive(Debug)]
-struct Waiting {
-    stream: u32,
-    batch: u64,
-    since_unix_ns: i64,
-}
+use super::router::StreamRouter;
+use super::{Defaults, FieldNames, Limits, StreamCounters};
+use crate::batch::{DICTIONARY_ID, Incoming};
+use crate::triplet::{Selector, Triplet};
 
 #[derive(Debug)]
 pub struct Gather {
-    pub(super) limits: Limits,
-    pub(super) streams: Vec<Stream>,
-    /// Learned keys of all streams.
-    pub(super) learned_keys: usize,
-    /// The names by which the streams' keys got their roles.
-    pub(super) fields: FieldNames,
+    pub(super) tables: Tables,
     source: Arc<str>,
-    by_triplet: HashMap<Arc<str>, u32, RandomState>,
-    /// In the order of their first rows; entries of batches that were finished early are skipped.
-    waiting: VecDeque<Waiting>,
-    full: Vec<Incoming>,
-    rows_total: u64,
-    rejected_total: u64,
-    lost_total: u64,
+    fields: FieldNames,
+    /// For what the tables remember which stream an event is of.
+    routed_for: (Option<Triplet>, Vec<Selector>),
+    /// Of each table.
+    triplets: Vec<Option<Triplet>>,
 }
 
 impl Gather {
     pub fn new(limits: Limits, source: impl Into<Arc<str>>) -> Self {
-        Self {
+        let fields = FieldNames::default();
+        let settings = Settings {
             limits,
-            streams: Vec::new(),
-            learned_keys: 0,
-            fields: FieldNames::default(),
+            route_fields: route_fields(&fields),
+            time_field: Some(fields.time.clone()),
+            reserved_name: Some("time".into()),
+            dictionary_id_key: DICTIONARY_ID.into(),
+            ..Settings::default()
+        };
+        let routed_for = (None, Vec::new());
+        Self {
+            tables: Tables::new(settings),
             source: source.into(),
-            by_triplet: HashMap::default(),
-            waiting: VecDeque::new(),
-            full: Vec::new(),
-            rows_total: 0,
-            rejected_total: 0,
-            lost_total: 0,
+            fields,
+            routed_for,
+            triplets: Vec::new(),
         }
     }
 
     /// Batches that are full.
     pub fn take_full(&mut self) -> Vec<Incoming> {
-        std::mem::take(&mut self.full)
+        let finished = self.tables.take_full();
+        self.incoming(finished)
     }
 
     /// Batches that are full or old enough.
     pub fn take_due(&mut self, now_unix_ns: i64) -> Vec<Incoming> {
-        self.finish_while(|since_unix_ns, limits| {
-            since_unix_ns.saturating_add(limits.batch_age_max_ns) <= now_unix_ns
-        });
-        self.take_full()
+        let finished = self.tables.take_due(now_unix_ns);
+        self.incoming(finished)
     }
 
     /// All batches with rows.
     pub fn take_all(&mut self) -> Vec<Incoming> {
-        self.finish_while(|_, _| true);
-        self.take_full()
+        let finished = self.tables.take_all();
+        self.incoming(finished)
     }
 
     /// When `take_due` will have something; none: no rows wait.
     pub fn next_due_unix_ns(&self) -> Option<i64> {
-        if !self.full.is_empty() {
-            return Some(i64::MIN);
-        }
-        let first = self.waiting.iter().find(|waiting| self.still_waits(waiting))?;
-        Some(first.since_unix_ns.saturating_add(self.limits.batch_age_max_ns))
+        self.tables.next_due_unix_ns()
     }
 
     /// Events taken by all streams.
     pub fn rows_total(&self) -> u64 {
-        self.rows_total
+        self.tables.rows_total()
     }
 
     /// Events rejected by the decoders that feed this, those without a kept reason too.
     pub fn rejected_total(&self) -> u64 {
-        self.rejected_total
+        self.tables.rejected_total()
     }
 
     /// Rows of batches that Arrow refused: 0, or a bug of the builders.
     pub fn lost_total(&self) -> u64 {
-        self.lost_total
+        self.tables.lost_total()
     }
 
     /// What happened since the last call, for each stream in which something did.
     pub fn drain_counters(&mut self) -> Vec<(Triplet, StreamCounters)> {
-        let changed = self.streams.iter_mut().filter(|stream| stream.counters != StreamCounters::default());
-        changed.map(|stream| (stream.triplet.clone(), std::mem::take(&mut stream.counters))).collect()
+        let changed = self.tables.drain_counters();
+        changed.into_iter().filter_map(|(_, name, counters)| Some((name.parse().ok()?, counters))).collect()
     }
 
     /// What happened in one stream since the last call; none: nothing, or no such stream.
     pub fn drain_counters_of(&mut self, triplet: &Triplet) -> Option<StreamCounters> {
-        let number = self.find(triplet.as_str())?;
-        let stream = self.streams.get_mut(number as usize)?;
-        Some(std::mem::take(&mut stream.counters)).filter(|counters| *counters != StreamCounters::default())
+        self.tables.drain_counters_of(triplet.as_str())
     }
 
-    pub(super) fn count_rejected(&mut self) {
-        self.rejected_total += 1;
-    }
-
-    pub(super) fn find(&self, triplet: &str) -> Option<u32> {
-        self.by_triplet.get(triplet).copied()
-    }
-
-    /// The number of a stream, made where it is not there; none: too many streams.
-    pub(super) fn find_or_make(&mut self, triplet: &Triplet) -> Option<u32> {
-        if let Some(stream) = self.find(triplet.as_str()) {
-            return Some(stream);
+    /// To be called before rows come under `defaults`. A gather most often serves one source, whose defaults stay.
+    pub(super) fn prepare(&mut self, defaults: &Defaults) {
+        if self.fields != defaults.fields {
+            self.fields = defaults.fields.clone();
+            self.tables.use_fields(route_fields(&self.fields), Some(self.fields.time.clone()));
         }
-        if self.streams.len() >= self.limits.streams_max {
-            return None;
-        }
-        let number = self.streams.len() as u32;
-        self.by_triplet.insert(triplet.as_str().into(), number);
-        self.streams.push(Stream::new(triplet.clone()));
-        Some(number)
-    }
-
-    /// Makes `fields` the names that count. One gather serves one source, so that this changes nothing after the first call.
-    pub(super) fn use_fields(&mut self, fields: &FieldNames) {
-        if self.fields != *fields {
-            self.fields = fields.clone();
-            for stream in &mut self.streams {
-                stream.keys.assign_roles(fields);
-            }
+        let (triplet, may_write) = &self.routed_for;
+        if *triplet != defaults.triplet || *may_write != defaults.may_write {
+            self.routed_for = (defaults.triplet.clone(), defaults.may_write.clone());
+            self.tables.forget_routes();
         }
     }
 
-    /// Ends the row that was begun in a stream.
-    pub(super) fn commit(&mut self, number: u32, time_unix_ns: i64, bytes: usize, arrived_unix_ns: i64) {
-        let Some(stream) = self.streams.get_mut(number as usize) else { return };
-        stream.commit(time_unix_ns, bytes);
-        self.rows_total += 1;
-        if stream.row() == 1 {
-            self.waiting.push_back(Waiting {
-                stream: number,
-                batch: stream.batch,
-                since_unix_ns: arrived_unix_ns,
-            });
-        }
-        if stream.row() >= self.limits.batch_rows_max || stream.bytes >= self.limits.batch_bytes_max {
-            self.finish(number);
-        }
+    fn incoming(&mut self, finished: Vec<Finished>) -> Vec<Incoming> {
+        finished.into_iter().filter_map(|one| self.name(one)).collect()
     }
 
-    fn finish_while(&mut self, goes: impl Fn(i64, &Limits) -> bool) {
-        while let Some(waiting) = self.waiting.pop_front() {
-            if !self.still_waits(&waiting) {
-                continue;
-            }
-            if !goes(waiting.since_unix_ns, &self.limits) {
-                self.waiting.push_front(waiting);
-                return;
-            }
-            self.finish(waiting.stream);
+    fn name(&mut self, finished: Finished) -> Option<Incoming> {
+        let number = finished.table as usize;
+        if self.triplets.len() <= number {
+            self.triplets.resize(number + 1, None);
         }
+        let slot = self.triplets.get_mut(number)?;
+        if slot.is_none() {
+            // The router named the table after a triplet.
+            *slot = finished.name.parse().ok();
+        }
+        let triplet = slot.clone()?;
+        let time = finished.time.into();
+        Some(Incoming { triplet, source: self.source.clone(), time, columns: finished.columns })
     }
+}
 
-    fn still_waits(&self, waiting: &Waiting) -> bool {
-        self.streams.get(waiting.stream as usize).is_some_and(|stream| stream.batch == waiting.batch)
+impl Defaults {
+    pub(super) fn router(&self) -> StreamRouter<'_> {
+        StreamRouter::new(self)
     }
+}
 
-    fn finish(&mut self, number: u32) {
-        let Some(stream) = self.streams.get_mut(number as usize) else { return };
-        let rows = stream.row() as u64;
-        match stream.finish(&self.source, &self.limits) {
-            Ok(incoming) => self.full.push(incoming),
-            Err(_) => self.lost_total += rows,
-        }
-        // Finished batches leave notes behind; a flood into one stream must not pile them up.
-        while self.waiting.front().is_some_and(|waiting| !self.still_waits(waiting)) {
-            self.waiting.pop_front();
-        }
-    }
+fn route_fields(fields: &FieldNames) -> Vec<Arc<str>> {
+    vec![fields.application.clone(), fields.environment.clone(), fields.event_type.clone()]
 }

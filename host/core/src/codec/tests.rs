@@ -10,9 +10,9 @@ use arrow_schema::DataType;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::JsonDecoder;
+use super::json::JsonDecoder;
+use super::{Decode, Defaults, FieldNames, Gather, Limits, Rejected, Taken, decode_whole};
 use crate::batch::{DICTIONARY_ID, Incoming};
-use crate::codec::{Decode, Defaults, FieldNames, Gather, Limits, Rejected, Taken, decode_whole};
 
 const ARRIVED_UNIX_NS: i64 = 1_000_000_000;
 
@@ -213,7 +213,7 @@ fn limits_refuse_an_event_and_the_rest_goes_on() {
         name_bytes_max: 20,
         string_bytes_max: 100,
         columns_max: 3,
-        streams_max: 2,
+        tables_max: 2,
         ..limits()
     };
     let long = "x".repeat(101);

@@ -1,0 +1,547 @@
+//! Rows, one after the other, as fast as what was learned holds.
+//!
+//! In: a chunk and the place of a `{`; out: where the scan stopped and why. After each value the learned successors of its node are
+//! compared with what comes; one that fits leads to the next value without looking at commas, keys, colons, brackets or row ends. Where
+//! none fits, the generic step reads them one by one, looks the keys up and learns. Both do the same; the fast way is only a guess that
+//! was checked.
+//!
+//! A value ends where it ends by itself: a text behind its closing quote, a number before the first byte that is no part of it. So a literal
+//! begins at a place that depends on nothing but the value, and it ends before the value, whose first byte says its type each time anew.
+
+use super::lanes::{Lanes, Portable};
+use super::learned::{INSIDE, LITERAL_BYTES_MAX, Leaf, Learned, RowEnd};
+use super::number::Number;
+use super::stop::Stop;
+use super::{number, skip, text};
+use crate::reject::Refusal;
+use crate::routes::Router;
+use crate::row::check_length;
+use crate::schema::{NONE, Object, Role};
+use crate::stage::{Kind, Span};
+use crate::tables::Tables;
+
+/// What a scan works with.
+pub(super) struct Rows<'a> {
+    pub chunk: &'a [u8],
+    /// The events stand in an array, with commas between them.
+    pub in_array: bool,
+    pub arrived_unix_ns: i64,
+    pub tables: &'a mut Tables,
+    pub router: &'a dyn Router,
+    pub learned: Learned,
+    /// The `{` of the row.
+    pub row_start: usize,
+}
+
+/// Where the generic step begins.
+#[derive(Clone, Copy)]
+enum Before {
+    /// Behind the `{` of the event.
+    Row,
+    /// Behind a value of the field.
+    Next(u32),
+    /// Behind the `{` that is the field's value.
+    Inside(u32),
+}
+
+/// What comes next.
+#[derive(Clone, Copy)]
+enum Next {
+    /// The value of the node's field begins there.
+    Value { at: usize, leaf: Leaf },
+    /// The row ended there, and what follows is no other.
+    End(usize),
+}
+
+/// A value that is no plain text or number, read.
+enum Found {
+    Text(Span),
+    Number(Number),
+    Bool(bool),
+    Null,
+    /// Its text.
+    Array(Span),
+    Object,
+}
+
+/// In place of the end of a value: it is an object.
+const OBJECT: usize = usize::MAX;
+
+impl Rows<'_> {
+    /// Scans rows from the `{` at `row_start` on, as many as there are; the end of the last. On a stop `row_start` is where the row
+    /// begins that was not taken.
+    #[inline(always)]
+    pub fn run<L: Lanes>(&mut self) -> Result<usize, Stop> {
+        self.tables.stage.begin();
+        let start = self.row_start;
+        let first = self.learned.node_of(NONE, NONE, NONE, Role::Value);
+        let (mut at, mut node) = self.guess::<L>(first, start)?;
+        let mut leaf = match self.learned.leaf(node) {
+            Some(leaf) => leaf,
+            None => match self.step(first, start, start + 1, Before::Row)? {
+                Next::End(end) => return Ok(end),
+                Next::Value { at: value_at, leaf } => {
+                    at = value_at;
+                    leaf
+                }
+            },
+        };
+        loop {
+            node = leaf.node;
+            let end = match leaf.role {
+                Role::Value => self.value::<L>(at, leaf)?,
+                Role::Time => self.event_time::<L>(at)?,
+                Role::Route(route) => {
+                    let end = self.route::<L>(at, leaf, route)?;
+                    if let Some(table) = self.tables.stage.table {
+                        node = self.learned.enter(node, table);
+                    }
+                    end
+                }
+            };
+            let next = if end == OBJECT {
+                self.enter_object(leaf, skip::space(self.chunk, at)? + 1)?
+            } else {
+                (at, node) = self.guess::<L>(node, end)?;
+                if let Some(known) = self.learned.leaf(node) {
+                    leaf = known;
+                    continue;
+                }
+                self.step(at as u32, end, end, Before::Next(leaf.field))?
+            };
+            match next {
+                Next::End(end) => return Ok(end),
+                Next::Value { at: value_at, leaf: found } => (at, leaf) = (value_at, found),
+            }
+        }
+    }
+
+    /// Goes into an object where a leaf was expected. Objects that are always there are passed inside a literal and do not come here.
+    #[inline(never)]
+    fn enter_object(&mut self, leaf: Leaf, at: usize) -> Result<Next, Stop> {
+        let mut inside = NONE;
+        if leaf.node != NONE {
+            let context = self.learned.node(leaf.node).map_or(NONE, |node| node.context);
+            inside = self.learned.node_of(context, leaf.field | INSIDE, leaf.canonical, leaf.role);
+        }
+        let (value_at, node) = self.guess::<Portable>(inside, at)?;
+        match self.learned.leaf(node) {
+            Some(leaf) => Ok(Next::Value { at: value_at, leaf }),
+            None => self.step(inside, at, at, Before::Inside(leaf.field)),
+        }
+    }
+
+    /// Follows a learned successor that fits: where the next value begins, and its node. No node: none fits, and instead of a place comes
+    /// the node that was asked.
+    #[inline(always)]
+    fn guess<L: Lanes>(&mut self, node: u32, at: usize) -> Result<(usize, u32), Stop> {
+        let none = Ok((node as usize, NONE));
+        let Some(entry) = self.learned.node(node) else { return none };
+        let [first, second] = &entry.successors;
+        let successor = if L::matches(self.chunk, at, &first.literal) && first.node != NONE {
+            first
+        } else if L::matches(self.chunk, at, &second.literal) && second.node != NONE {
+            second
+        } else {
+            return none;
+        };
+        let value_at = at + successor.length as usize;
+        if let Some(row_end) = successor.row_end {
+            if row_end.in_array != self.in_array {
+                return none;
+            }
+            let end = at + row_end.event_end as usize;
+            end_row(self.tables, self.chunk, self.router, self.arrived_unix_ns, self.row_start, end)?;
+            self.row_start = at + row_end.next_start as usize;
+            self.tables.stage.begin();
+        }
+        for mark in &successor.marks {
+            take_key(self.tables, *mark)?;
+        }
+        take_key(self.tables, successor.canonical)?;
+        Ok((value_at, successor.node))
+    }
+
+    /// Stages the value at `at`; what follows it, or [`OBJECT`].
+    #[inline(always)]
+    fn value<L: Lanes>(&mut self, at: usize, leaf: Leaf) -> Result<usize, Stop> {
+        match self.chunk.get(at) {
+            Some(b'"') => {
+                let start = at + 1;
+                let end = L::plain_end(self.chunk, start);
+                let length = end - start;
+                if self.chunk.get(end) == Some(&b'"')
+                    && length <= self.tables.settings.limits.string_bytes_max
+                {
+                    self.tables.stage.push_text(leaf.canonical, Span { start, length, copied: false });
+                    return Ok(end + 1);
+                }
+            }
+            Some(b'0'..=b'9' | b'-') => match L::number(self.chunk, at) {
+                Some((Number::Int(value), end)) => {
+                    self.tables.stage.push(leaf.canonical, Kind::Int, value as u64);
+                    return Ok(end);
+                }
+                Some((Number::Float(value), end)) => {
+                    self.tables.stage.push(leaf.canonical, Kind::Float, value.to_bits());
+                    return Ok(end);
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        self.rare_value(at, leaf)
+    }
+
+    /// Any value, with care.
+    #[inline(never)]
+    fn rare_value(&mut self, at: usize, leaf: Leaf) -> Result<usize, Stop> {
+        let (found, end) = self.read(at, leaf.field)?;
+        let limit = self.tables.settings.limits.string_bytes_max;
+        let stage = &mut self.tables.stage;
+        match found {
+            Found::Text(span) | Found::Array(span) => {
+                check_length(span.length, limit)?;
+                stage.push_text(leaf.canonical, span);
+            }
+            Found::Number(Number::Int(value)) => stage.push(leaf.canonical, Kind::Int, value as u64),
+            Found::Number(Number::UInt(value)) => stage.push(leaf.canonical, Kind::UInt, value),
+            Found::Number(Number::Float(value)) => stage.push(leaf.canonical, Kind::Float, value.to_bits()),
+            Found::Bool(value) => stage.push(leaf.canonical, Kind::Bool, u64::from(value)),
+            Found::Null => {}
+            Found::Object => return Ok(OBJECT),
+        }
+        Ok(end)
+    }
+
+    /// Reads any value at `at`; what follows it.
+    #[inline(never)]
+    fn read(&mut self, at: usize, field: u32) -> Result<(Found, usize), Stop> {
+        let at = skip::space(self.chunk, at)?;
+        Ok(match skip::get(self.chunk, at)? {
+            b'"' => {
+                let start = at + 1;
+                let plain_end = Portable::plain_end(self.chunk, start);
+                let (span, end) = text::read(self.chunk, start, plain_end, &mut self.tables.stage.scratch)?;
+                (Found::Text(span), end)
+            }
+            b'0'..=b'9' | b'-' => {
+                let (number, end) = number::read(self.chunk, at)?;
+                (Found::Number(number), end)
+            }
+            b't' => (Found::Bool(true), skip::word(self.chunk, at, b"true")?),
+            b'f' => (Found::Bool(false), skip::word(self.chunk, at, b"false")?),
+            b'n' => (Found::Null, skip::word(self.chunk, at, b"null")?),
+            b'{' => (Found::Object, at + 1),
+            b'[' => self.array(at, field)?,
+            _ => return Err(Stop::syntax("expected a value", at)),
+        })
+    }
+
+    /// An array as its text.
+    fn array(&mut self, at: usize, field: u32) -> Result<(Found, usize), Stop> {
+        let depth = self.tables.settings.limits.depth_max.saturating_sub(self.tables.fields.depth_of(field));
+        let end = self.skip(at, depth)?;
+        Ok((Found::Array(Span { start: at, length: end - at, copied: false }), end))
+    }
+
+    /// Reads the time at `at`; what follows it.
+    #[inline(always)]
+    fn event_time<L: Lanes>(&mut self, at: usize) -> Result<usize, Stop> {
+        if self.chunk.get(at) == Some(&b'"') {
+            let start = at + 1;
+            let end = L::plain_end(self.chunk, start);
+            if self.chunk.get(end) == Some(&b'"')
+                && let Some(time_unix_ns) =
+                    self.tables.time.read(self.chunk.get(start..end).unwrap_or_default())
+            {
+                self.tables.stage.time_unix_ns = Some(time_unix_ns);
+                return Ok(end + 1);
+            }
+        }
+        self.rare_time(at)
+    }
+
+    #[inline(never)]
+    fn rare_time(&mut self, at: usize) -> Result<usize, Stop> {
+        let (found, end) = self.read(at, NONE)?;
+        let Tables { stage, time, settings, .. } = &mut *self.tables;
+        let unit = settings.time_unit;
+        let read = match &found {
+            Found::Text(span) => time.read(stage.text(self.chunk, *span)),
+            Found::Number(Number::Int(value)) => unit.integer(*value),
+            Found::Number(Number::Float(value)) => unit.float(*value),
+            Found::Null => return Ok(end),
+            _ => None,
+        };
+        match read {
+            Some(time_unix_ns) => {
+                stage.time_unix_ns = Some(time_unix_ns);
+                Ok(end)
+            }
+            None => Err(self.bad_time(&found).into()),
+        }
+    }
+
+    #[cold]
+    fn bad_time(&self, found: &Found) -> Refusal {
+        let said = match found {
+            Found::Text(span) => {
+                let text = String::from_utf8_lossy(self.tables.stage.text(self.chunk, *span));
+                format!("`{}`", crate::shown(&text))
+            }
+            Found::Number(_) => "a number out of range".to_owned(),
+            _ => "another type".to_owned(),
+        };
+        self.tables.bad_time(&said)
+    }
+
+    /// Reads a part of the route at `at`; what follows it.
+    #[inline(always)]
+    fn route<L: Lanes>(&mut self, at: usize, leaf: Leaf, route: u8) -> Result<usize, Stop> {
+        if self.chunk.get(at) == Some(&b'"') {
+            let start = at + 1;
+            let end = L::plain_end(self.chunk, start);
+            let length = end - start;
+            if self.chunk.get(end) == Some(&b'"') && length <= self.tables.settings.limits.string_bytes_max {
+                self.tables.stage_route(self.chunk, route, Span { start, length, copied: false });
+                return Ok(end + 1);
+            }
+        }
+        self.rare_route(at, leaf, route)
+    }
+
+    #[inline(never)]
+    fn rare_route(&mut self, at: usize, leaf: Leaf, route: u8) -> Result<usize, Stop> {
+        let (found, end) = self.read(at, leaf.field)?;
+        match found {
+            Found::Text(span) => {
+                check_length(span.length, self.tables.settings.limits.string_bytes_max)?;
+                self.tables.stage_route(self.chunk, route, span);
+            }
+            Found::Null => {}
+            _ => {
+                let field = self.tables.fields.column_name(leaf.field, &self.tables.settings);
+                return Err(self.router.not_text(&field).into());
+            }
+        }
+        Ok(end)
+    }
+
+    /// Reads what stands between the value that ended at `from_at` and the next one, byte by byte, and learns it.
+    #[inline(never)]
+    fn step(&mut self, from: u32, from_at: usize, at: usize, before: Before) -> Result<Next, Stop> {
+        let (mut object, mut previous, mut first) = match before {
+            Before::Row => (Object::ROOT.0, NONE, true),
+            Before::Next(field) => (self.tables.fields.object_of(field), field, false),
+            Before::Inside(field) => (self.open(field)?, NONE, true),
+        };
+        let mut at = at;
+        let mut row_end = None;
+        self.learned.marks.clear();
+        let mut learns = from != NONE;
+        loop {
+            at = skip::space(self.chunk, at)?;
+            match skip::get(self.chunk, at)? {
+                b'}' => {
+                    at += 1;
+                    first = false;
+                    if object != Object::ROOT.0 {
+                        previous = self.tables.fields.parent_of(object);
+                        object = self.tables.fields.object_of(previous);
+                        continue;
+                    }
+                    end_row(self.tables, self.chunk, self.router, self.arrived_unix_ns, self.row_start, at)?;
+                    let event_end = at;
+                    let Some(start) = self.next_row(at) else { return Ok(Next::End(at)) };
+                    self.row_start = start;
+                    self.tables.stage.begin();
+                    learns &= self.learned.marks.is_empty() && row_end.is_none();
+                    row_end = Some((event_end, start));
+                    (at, object, previous, first) = (start + 1, Object::ROOT.0, NONE, true);
+                    continue;
+                }
+                b',' if !first => at = skip::space(self.chunk, at + 1)?,
+                _ if first => {}
+                _ => return Err(Stop::syntax("expected `,` or `}`", at)),
+            }
+            let (field, value_at) = self.key(object, previous, at)?;
+            if field == NONE {
+                at = self.pass_over(object, value_at)?;
+                (first, learns) = (false, false);
+                continue;
+            }
+            let Some(entry) = self.tables.fields.get(field) else { return Err(Stop::cut(at)) };
+            let (canonical, role) = (entry.canonical, entry.role);
+            self.tables.take_key(field)?;
+            let settled = self.tables.fields.is_settled(field);
+            learns &= settled;
+            let byte = skip::get(self.chunk, value_at)?;
+            if byte == b'{' && role == Role::Value {
+                object = self.open(field)?;
+                self.learned.marks.push(canonical);
+                (at, previous, first) = (value_at + 1, NONE, true);
+                continue;
+            }
+            let mut leaf = Leaf { node: NONE, field, canonical, role };
+            if settled {
+                leaf.node = self.learn(learns.then_some((from, from_at)), value_at, row_end, leaf);
+            }
+            return Ok(Next::Value { at: value_at, leaf });
+        }
+    }
+
+    /// The node of the leaf, to which what stands before it now leads.
+    #[inline]
+    fn learn(
+        &mut self,
+        from: Option<(u32, usize)>,
+        value_at: usize,
+        row_end: Option<(usize, usize)>,
+        leaf: Leaf,
+    ) -> u32 {
+        let context = match (from, row_end) {
+            (Some((from, _)), None) => self.learned.node(from).map_or(NONE, |from| from.context),
+            _ => NONE,
+        };
+        let generation = self.learned.generation;
+        let node = self.learned.node_of(context, leaf.field, leaf.canonical, leaf.role);
+        let Some((from, from_at)) = from else { return node };
+        if self.learned.generation != generation {
+            return node;
+        }
+        if value_at - from_at > LITERAL_BYTES_MAX || !self.learned.wants(from) {
+            return node;
+        }
+        let text = self.chunk.get(from_at..value_at).unwrap_or_default();
+        // Both fit a byte, as the whole literal does.
+        let row_end = row_end.map(|(end, start)| RowEnd {
+            event_end: (end - from_at) as u8,
+            next_start: (start - from_at) as u8,
+            in_array: self.in_array,
+        });
+        self.learned.learn(from, node, text, row_end);
+        node
+    }
+
+    /// The object that is the value of a field.
+    fn open(&mut self, field: u32) -> Result<u32, Stop> {
+        let limit = self.tables.settings.limits.depth_max;
+        // The field's own object, and the one that opens.
+        if self.tables.fields.depth_of(field) + 1 > limit {
+            return Err(Refusal::too_deep(limit).into());
+        }
+        Ok(self.tables.fields.child(field))
+    }
+
+    /// The `{` of the next event, where nothing but the usual stands before it.
+    fn next_row(&self, at: usize) -> Option<usize> {
+        let mut at = skip::space(self.chunk, at).ok()?;
+        if self.in_array {
+            if self.chunk.get(at) != Some(&b',') {
+                return None;
+            }
+            at = skip::space(self.chunk, at + 1).ok()?;
+        }
+        (self.chunk.get(at) == Some(&b'{')).then_some(at)
+    }
+
+    /// Checks a value that there is no room for; what follows it.
+    fn pass_over(&mut self, object: u32, at: usize) -> Result<usize, Stop> {
+        self.tables.stage.keys += 1;
+        self.tables.stage.dropped += 1;
+        let limits = &self.tables.settings.limits;
+        let depth = limits.depth_max.saturating_sub(self.tables.fields.depth(object));
+        let end = self.skip(at, depth)?;
+        if skip::get(self.chunk, at)? != b'{' {
+            check_length((end - at).saturating_sub(2), limits.string_bytes_max)?;
+        }
+        Ok(end)
+    }
+
+    /// Passes over a value with so many brackets inside each other at most, and checks its texts.
+    fn skip(&self, at: usize, depth: usize) -> Result<usize, Stop> {
+        let limit = self.tables.settings.limits.depth_max;
+        let too_deep = |stop: Stop| if stop.is_refusal() { Refusal::too_deep(limit).into() } else { stop };
+        let end = skip::value(self.chunk, at, depth).map_err(too_deep)?;
+        match std::str::from_utf8(self.chunk.get(at..end).unwrap_or_default()) {
+            Ok(_) => Ok(end),
+            Err(error) => Err(Stop::utf8(at + error.valid_up_to())),
+        }
+    }
+
+    /// The key at `at` and where its value begins; [`NONE`]: a new one, and its table has no room.
+    #[inline]
+    fn key(&mut self, object: u32, previous: u32, at: usize) -> Result<(u32, usize), Stop> {
+        if skip::get(self.chunk, at)? != b'"' {
+            return Err(Stop::syntax("expected a key in quotes", at));
+        }
+        let start = at + 1;
+        let plain_end = Portable::plain_end(self.chunk, start);
+        let mut end = plain_end + 1;
+        let mut span = Span { start, length: plain_end - start, copied: false };
+        if self.chunk.get(plain_end) != Some(&b'"') {
+            (span, end) = text::read(self.chunk, start, plain_end, &mut self.tables.stage.scratch)?;
+        }
+        end = skip::space(self.chunk, end)?;
+        if skip::get(self.chunk, end)? != b':' {
+            return Err(Stop::syntax("expected `:`", end));
+        }
+        let value_at = skip::space(self.chunk, end + 1)?;
+        let Tables { fields, stage, .. } = &mut *self.tables;
+        if let Some(field) = fields.find(object, previous, stage.text(self.chunk, span)) {
+            return Ok((field, value_at));
+        }
+        if self.tables.has_no_room() {
+            return Ok((NONE, value_at));
+        }
+        let name = self.tables.stage.text(self.chunk, span).to_vec();
+        Ok((self.tables.new_field(object, previous, &name)?, value_at))
+    }
+}
+
+/// Marks a key that stands in a literal.
+#[inline(always)]
+fn take_key(tables: &mut Tables, canonical: u32) -> Result<(), Stop> {
+    tables.stage.keys += 1;
+    if !tables.fields.mark(canonical, tables.stage.stamp) {
+        return Err(tables.duplicate(canonical).into());
+    }
+    Ok(())
+}
+
+/// Commits the row whose event ends at `end`.
+#[inline(always)]
+fn end_row(
+    tables: &mut Tables,
+    chunk: &[u8],
+    router: &dyn Router,
+    arrived_unix_ns: i64,
+    start: usize,
+    end: usize,
+) -> Result<(), Stop> {
+    let limits = &tables.settings.limits;
+    if end - start > limits.event_bytes_max {
+        return Err(Refusal::event_too_long(limits.event_bytes_max).into());
+    }
+    if tables.stage.keys > limits.keys_max {
+        return Err(tables.too_many_keys().into());
+    }
+    Ok(tables.commit(chunk, end - start, arrived_unix_ns, router)?)
+}
+
+/// The scan with the portable steps.
+pub(super) fn run_portable(rows: &mut Rows<'_>) -> Result<usize, Stop> {
+    rows.run::<Portable>()
+}
+
+/// The scan with AVX2.
+///
+/// # Safety
+/// The machine must have AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[allow(unsafe_code)]
+pub(super) unsafe fn run_avx2(rows: &mut Rows<'_>) -> Result<usize, Stop> {
+    rows.run::<super::avx2::Avx2>()
+}

@@ -1,0 +1,142 @@
+//! Lines of `key=value` (logfmt): bytes of a connection to rows of [`Tables`].
+//!
+//! `level=info msg="took \"long\"" status=200 cached` is one event. Pairs stand between white space (any byte up to the space), lines end in LF or CR LF; empty lines and a byte
+//! order mark at the start are skipped. A line that is not whole stays in the chunk until it is.
+//!
+//! # What becomes of what
+//! | value | becomes |
+//! |---|---|
+//! | `key=17`, `key=-2.5e3` (a number as in JSON) | Int64 (UInt64 above its range, Float64 above that); Float64 |
+//! | `key=true`, `key=false`; `key` alone | Boolean; true |
+//! | `key=`, `key=null` | no value |
+//! | `key="..."` | Utf8, always, with the escapes of JSON |
+//! | any other text without white space or quotes (`12ms`, `007`, `1e999`, `/a?b=c`) | Utf8 |
+//! | a route field | a text, whatever it looks like |
+//! | `a.b=1` | column `a.b` |
+//!
+//! # What is refused
+//! | input | answer |
+//! |---|---|
+//! | a line with no `=`, a value without key, a quote in a key or in the middle of a value, text right behind a closing quote, a quote that is not closed, an unknown escape | `syntax` |
+//! | bytes that are no UTF-8 in a text or key | `invalid_utf8` |
+//! | one key twice, also where one has no value | `duplicate_key` |
+//! | over a limit of [`Limits`](crate::Limits) | `event_too_long`, `too_many_keys`, `key_too_long`, `string_too_long`; `too_many_tables` |
+//! | a time that is none; what the [`Router`](crate::Router) refuses | `bad_time`; its code |
+//!
+//! A bad line costs only itself.
+//!
+//! # How
+//! Eight bytes at a time for the ends of values. Senders keep the order of their keys, so that the key that followed last time is compared with what
+//! comes; where it fits, nothing is looked up.
+
+use self::line::Scratch;
+use crate::input::Input;
+use crate::reject::{REJECTED_KEPT_MAX, Refusal, Rejected};
+use crate::tables::Tables;
+
+mod line;
+mod value;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Decoder of one connection.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// The byte order mark is behind us.
+    started: bool,
+    /// The rest of the line belongs to a rejected event.
+    discarding: bool,
+    /// Lines so far.
+    lines: u64,
+    /// Bytes of the piece that was kept, in which there is no line feed.
+    searched: usize,
+    scratch: Scratch,
+}
+
+/// What one call works with.
+struct Call<'a> {
+    input: Input<'a>,
+    event_bytes_max: usize,
+    tables: &'a mut Tables,
+    rejected: &'a mut Vec<Rejected>,
+}
+
+impl Decoder {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the number of consumed bytes. A trailing piece of a line stays for the next call, whose chunk starts with it, unless
+    /// `end` says that no more will come; it is never longer than `Limits::event_bytes_max`. Bad lines are counted in `tables`, and up
+    /// to [`REJECTED_KEPT_MAX`] of them are in `rejected`.
+    pub fn decode(&mut self, input: Input<'_>, tables: &mut Tables, rejected: &mut Vec<Rejected>) -> usize {
+        let event_bytes_max = tables.settings().limits.event_bytes_max;
+        let mut call = Call { input, event_bytes_max, tables, rejected };
+        let consumed = self.run(&mut call);
+        if input.end {
+            // After the end another input may come.
+            *self = Self { scratch: std::mem::take(&mut self.scratch), ..Self::default() };
+        }
+        consumed
+    }
+
+    fn run(&mut self, call: &mut Call<'_>) -> usize {
+        let Input { chunk, end, .. } = call.input;
+        let mut at = 0;
+        if !self.started {
+            if chunk.starts_with(BYTE_ORDER_MARK) {
+                at = BYTE_ORDER_MARK.len();
+            } else if !end && BYTE_ORDER_MARK.starts_with(chunk) {
+                return 0;
+            }
+            self.started = true;
+        }
+        loop {
+            let from = at + std::mem::take(&mut self.searched);
+            let found = chunk.get(from..).and_then(|rest| memchr::memchr(b'\n', rest));
+            let Some(found) = found else { break };
+            self.line(call, at, from + found);
+            self.lines += 1;
+            at = from + found + 1;
+        }
+        if end {
+            self.line(call, at, chunk.len());
+            return chunk.len();
+        }
+        if !self.discarding && chunk.len() - at > call.event_bytes_max {
+            self.line(call, at, chunk.len());
+            self.discarding = true;
+        }
+        if self.discarding {
+            return chunk.len();
+        }
+        self.searched = chunk.len() - at;
+        at
+    }
+
+    fn line(&mut self, call: &mut Call<'_>, start: usize, end: usize) {
+        if std::mem::take(&mut self.discarding) {
+            return;
+        }
+        let limit = call.event_bytes_max;
+        let taken = if end - start > limit {
+            Err(Refusal::event_too_long(limit))
+        } else {
+            let mut row = call.tables.row(call.input.chunk, call.input.router);
+            match line::read(call.input.chunk, start, end, &mut row, &mut self.scratch) {
+                Ok(true) => row.commit(end - start, call.input.arrived_unix_ns),
+                Ok(false) => Ok(()),
+                Err(refusal) => Err(refusal),
+            }
+        };
+        let Err(Refusal { code, message }) = taken else { return };
+        call.tables.count_rejected();
+        if call.rejected.len() < REJECTED_KEPT_MAX {
+            let line = self.lines + 1;
+            call.rejected.push(Rejected { offset: start, length: end - start, line, code, message });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

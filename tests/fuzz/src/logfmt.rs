@@ -1,0 +1,7 @@
+//! Lines of `key=value`: inputs, and the oracle that says what they must come to.
+
+mod inputs;
+mod oracle;
+
+pub use inputs::input;
+pub use oracle::expect;
