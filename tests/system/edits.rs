@@ -170,7 +170,7 @@ fn a_hang_up_loads_the_file_at_once() {
     let path = host.folder.path().join("weir.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("# mine\n{text}")).unwrap();
-    host.signal(libc::SIGHUP);
+    host.signal(libc::SIGHUP).unwrap();
     let list = host.wait("/api/configuration/revisions", |seen| seen["current"] == 2).unwrap();
     assert_eq!(list["revisions"][0]["summary"], "changes only comments or layout");
 }
