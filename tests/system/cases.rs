@@ -53,3 +53,29 @@ fn derived_streams_feed_other_pipelines() {
 fn nested_and_mixed_fields() {
     check("nested-and-mixed");
 }
+
+#[test]
+fn rows_are_split_by_value_and_by_condition() {
+    check("split");
+}
+
+#[test]
+fn rows_are_held_back_and_go_together() {
+    check("buffer");
+}
+
+/// The expected rows are of an independent computation of the hash and of algorithm R.
+#[test]
+fn samples_choose_the_rows_that_they_must() {
+    check("sample");
+}
+
+#[test]
+fn repetitions_are_held_back_for_their_time() {
+    check("dedup");
+}
+
+#[test]
+fn texts_are_taken_apart() {
+    check("parse");
+}

@@ -76,7 +76,11 @@ pub const SCHEMA: &str = r#"{
       "description": "`first`: a row leaves by the first port that fits, once. `all`: by each port that fits.",
       "default": "first"
     }
-  }
+  },
+  "examples": [
+    { "by": "method", "ports": [{ "name": "reads", "values": ["GET", "HEAD"] }, { "name": "writes", "values": ["POST", "PUT", "DELETE"] }] },
+    { "ports": [{ "name": "errors", "when": "status >= 500" }, { "name": "slow", "when": "latency_ms > 1000" }], "match": "all" }
+  ]
 }"#;
 
 #[derive(Deserialize)]
