@@ -53,3 +53,13 @@ fn derived_streams_feed_other_pipelines() {
 fn nested_and_mixed_fields() {
     check("nested-and-mixed");
 }
+
+#[test]
+fn percentiles_sliding_windows_and_sessions() {
+    check("rollup-shapes");
+}
+
+#[test]
+fn running_results_rankings_and_differences() {
+    check("aggregate-topk-delta");
+}
