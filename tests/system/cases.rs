@@ -79,3 +79,13 @@ fn repetitions_are_held_back_for_their_time() {
 fn texts_are_taken_apart() {
     check("parse");
 }
+
+#[test]
+fn percentiles_sliding_windows_and_sessions() {
+    check("rollup-shapes");
+}
+
+#[test]
+fn running_results_rankings_and_differences() {
+    check("aggregate-topk-delta");
+}

@@ -485,11 +485,17 @@ impl UnitState {
         bytes: usize,
     ) -> Written<()> {
         let place = self.table(table)?;
-        let mut new = 0;
+        let mut count = 0;
         for address in wanted.clone() {
             self.check_handle(place, table, address.0)?;
-            new += usize::from(place.get(address).is_none());
+            count += 1;
         }
+        // Which entries are new is only looked up where it decides.
+        let new = if self.entries() + count > self.quota.entries {
+            wanted.clone().filter(|address| place.get(*address).is_none()).count()
+        } else {
+            0
+        };
         if self.entries() + new > self.quota.entries || self.bytes() + bytes > self.quota.bytes {
             let message = format!(
                 "the state is full: {} entries of {}, {} bytes of {}",
@@ -508,18 +514,13 @@ impl UnitState {
 
     fn put_one(&mut self, table: usize, address: Address, value: &[u8]) {
         let Some(place) = self.tables.get_mut(table) else { return };
-        let old = place.get(address);
-        let old_bytes = old.map(<[u8]>::len);
-        let kept = old.map(|old| {
-            let at = self.old_bytes.len() as u32;
-            self.old_bytes.extend_from_slice(old);
-            (at, old.len() as u32)
-        });
-        self.undo.push(Undo::Value { table: table as u16, address, old: kept });
-        place.put(address, value, old_bytes);
-        if place.spec.by_key && old_bytes.is_none() {
+        let from = self.old_bytes.len();
+        let was_there = place.replace(address, value, &mut self.old_bytes);
+        let old = was_there.then(|| (from as u32, (self.old_bytes.len() - from) as u32));
+        if place.spec.by_key && !was_there {
             self.keys.hold(address.0);
         }
+        self.undo.push(Undo::Value { table: table as u16, address, old });
     }
 
     fn remove_one(&mut self, table: usize, address: Address) {

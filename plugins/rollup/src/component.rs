@@ -1,4 +1,4 @@
-//! The rollup as a component of the world `unit`: between the contract's records and [`crate::windows`].
+//! The rollup as a component of the world `unit`: between the contract's records and [`weir_fold::windows`].
 //!
 //! Port 0 `out` gets the windows that close, port 1 `late` the late rows as they were. Rows whose window does not fit into the state are rejected with the
 //! host's code ("quota"), rows with a time at the ends of 64 bits with "time-out-of-range". Values that were not finite are
@@ -6,53 +6,36 @@
 
 use std::cell::RefCell;
 
+use weir_fold::columns::Columns;
+use weir_fold::host::{Closed, Due, Imports, Refusal, Rows};
+use weir_fold::layout::Layout;
+use weir_fold::sessions::Sessions;
+use weir_fold::windows::Windows;
 use weir_sdk::bindings::unit::exports::weir::plugin::{lifecycle, manifest, processing};
-use weir_sdk::bindings::unit::weir::plugin::types::{
-    self, Batch, Column, Context, Due, Emit, Extra, Failure, Forward, Reject, Triplet, Verdict,
-};
-use weir_sdk::bindings::unit::weir::plugin::{state, timers};
+use weir_sdk::bindings::unit::weir::plugin::types::{self, Batch, Column, Context, Emit, Failure, Triplet};
+use weir_sdk::{ColumnExt, FailureExt};
 
-use crate::config::{self, Config};
-use crate::layout;
-use crate::windows::{Closed, Folded, Host, Refusal, Rows, Values, Windows};
+use crate::config::{self, Config, Windowing};
 
 const OUT: u32 = 0;
 const LATE: u32 = 1;
-/// The only state table.
-const WINDOWS: u32 = 0;
 
 pub struct Rollup;
 
+enum Machine {
+    Windows(Windows),
+    Sessions(Sessions),
+}
+
 struct Opened {
-    windows: Windows,
+    machine: Machine,
     has_keys: bool,
+    is_early: bool,
 }
 
 thread_local! {
     /// Set in `open`; an instance has one thread.
     static OPENED: RefCell<Option<Opened>> = const { RefCell::new(None) };
-}
-
-/// The imports.
-struct Imports;
-
-impl Host for Imports {
-    fn read(&mut self, keys: &[u8], starts: &[u8]) -> Vec<u8> {
-        state::read(WINDOWS, keys, starts)
-    }
-
-    fn write(&mut self, keys: &[u8], starts: &[u8], values: &[u8]) -> Result<(), Refusal> {
-        state::write(WINDOWS, keys, starts, values)
-            .map_err(|refusal| Refusal { code: refusal.code, message: refusal.message })
-    }
-
-    fn remove(&mut self, keys: &[u8], starts: &[u8]) {
-        state::remove(WINDOWS, keys, starts);
-    }
-
-    fn wake(&mut self, keys: &[u8], starts: &[u8], times: &[u8]) {
-        timers::wake(keys, starts, times);
-    }
 }
 
 impl manifest::Guest for Rollup {
@@ -74,84 +57,83 @@ impl lifecycle::Guest for Rollup {
         let config = Config::parse(&opening.config).map_err(|complaints| {
             let texts: Vec<String> =
                 complaints.into_iter().map(|wrong| format!("{} {}", wrong.path, wrong.message)).collect();
-            failure("bad-config", texts.join("; "))
+            Failure::fail("bad-config", texts.join("; "))
         })?;
-        let windows = Windows::new(config.layout(), config.window_ns, config.lateness_ns);
-        OPENED.set(Some(Opened { windows, has_keys: !config.keys.is_empty() }));
+        let machine = match config.shape {
+            Windowing::Windows(shape) => Machine::Windows(Windows::new(config.layout(), shape)),
+            Windowing::Sessions { gap_ns, lateness_ns } => {
+                Machine::Sessions(Sessions::new(config.layout(), gap_ns, lateness_ns))
+            }
+        };
+        OPENED.set(Some(Opened { machine, has_keys: !config.keys.is_empty(), is_early: config.is_early() }));
         Ok(())
     }
 
     fn migrate(schema: u32, _old: lifecycle::Entries) -> Result<Vec<lifecycle::Entries>, Failure> {
-        Err(failure("no-migration", format!("state of schema {schema} is not known here")))
+        Err(Failure::fail("no-migration", format!("state of schema {schema} is not known here")))
     }
 
     fn close() {}
 }
 
+impl Machine {
+    fn layout(&self) -> &Layout {
+        match self {
+            Self::Windows(windows) => windows.layout(),
+            Self::Sessions(sessions) => sessions.layout(),
+        }
+    }
+}
+
 impl processing::Guest for Rollup {
     fn process(context: Context, input: Batch) -> Result<Vec<types::Output>, Failure> {
         with_opened(|opened| {
-            let columns: Vec<Option<Values>> =
-                opened.windows.layout().columns.iter().map(|column| values(&input, &column.name)).collect();
+            let columns = Columns::of(&input, opened.machine.layout());
             let rows = Rows { time: &input.time, keys: &input.keys, columns: &columns };
-            let folded = opened.windows.fold(context.watermark, &context.forgotten, &rows, &mut Imports);
-            folded.map(outputs).map_err(|refusal| failure(&refusal.code, refusal.message))
+            let folded = match &mut opened.machine {
+                Machine::Windows(windows) => {
+                    windows.fold(context.watermark, &context.forgotten, &rows, &mut Imports)
+                }
+                Machine::Sessions(sessions) => {
+                    sessions.fold(context.watermark, &context.forgotten, &rows, &mut Imports)
+                }
+            };
+            folded.map(|folded| folded.into_outputs(LATE, "rollup.not_finite"))
         })
     }
 
-    fn tick(context: Context, due: Due) -> Result<Vec<types::Output>, Failure> {
+    fn tick(context: Context, due: types::Due) -> Result<Vec<types::Output>, Failure> {
         with_opened(|opened| {
-            let closed = opened.windows.close(&context.forgotten, &due.keys, &due.slots, &mut Imports);
-            let names = opened.windows.layout().names.clone();
-            Ok(emit(closed, names, opened.has_keys).into_iter().collect())
+            let due = Due { keys: &due.keys, slots: &due.slots, times: &due.times };
+            let closed = match &mut opened.machine {
+                Machine::Windows(windows) => {
+                    windows.close(context.watermark, &context.forgotten, due, &mut Imports)?
+                }
+                Machine::Sessions(sessions) => sessions.close(&context.forgotten, due, &mut Imports)?,
+            };
+            let names = opened.machine.layout().names.clone();
+            Ok(emit(closed, names, opened.has_keys, opened.is_early).into_iter().collect())
         })
     }
 }
 
-fn with_opened<R>(call: impl FnOnce(&mut Opened) -> Result<R, Failure>) -> Result<R, Failure> {
+fn with_opened<R>(call: impl FnOnce(&mut Opened) -> Result<R, Refusal>) -> Result<R, Failure> {
     OPENED.with_borrow_mut(|opened| match opened {
-        Some(opened) => call(opened),
-        None => Err(failure("not-open", "called before open".to_owned())),
+        Some(opened) => call(opened).map_err(|refusal| Failure::fail(&refusal.code, refusal.message)),
+        None => Err(Failure::fail("not-open", "called before open")),
     })
 }
 
-fn values<'a>(input: &'a Batch, name: &str) -> Option<Values<'a>> {
-    let column = input.columns.iter().find(|column| column.name == name)?;
-    match &column.values {
-        types::Values::F64s(f64s) => Some(Values { f64s, valid: column.valid.as_deref() }),
-        // The plan asks for f64s: the host sends nothing else.
-        _ => None,
-    }
-}
-
-fn outputs(folded: Folded) -> Vec<types::Output> {
-    let mut outputs = Vec::new();
-    if !folded.late.is_empty() {
-        let rows = types::Rows::Indexes(folded.late);
-        outputs.push(types::Output::Forward(Forward { port: LATE, rows, set: Vec::new(), omit: Vec::new() }));
-    }
-    if !folded.out_of_range.is_empty() {
-        let message = "the time is too near to an end of 64 bits of nanoseconds for a window".to_owned();
-        let code = "time-out-of-range".to_owned();
-        outputs.push(types::Output::Reject(Reject { indexes: folded.out_of_range, code, message }));
-    }
-    if let Some((indexes, refusal)) = folded.refused {
-        let message = format!("no room for a new window: {}", refusal.message);
-        outputs.push(types::Output::Reject(Reject { indexes, code: refusal.code, message }));
-    }
-    if folded.not_finite > 0 {
-        let value = folded.not_finite.to_string();
-        outputs.push(types::Output::Extra(Extra { name: "rollup.not_finite".to_owned(), value }));
-    }
-    outputs
-}
-
 /// Nothing where no window closed. Without keys the host must not be given key numbers.
-fn emit(closed: Closed, names: Vec<String>, has_keys: bool) -> Option<types::Output> {
+fn emit(closed: Closed, names: Vec<String>, has_keys: bool, is_early: bool) -> Option<types::Output> {
     if closed.starts.is_empty() {
         return None;
     }
-    let columns = names.into_iter().zip(closed.columns).map(|(name, values)| column(name, values)).collect();
+    let mut columns: Vec<Column> =
+        names.iter().zip(closed.columns).map(|(name, values)| values.into_column(name)).collect();
+    if is_early {
+        columns.push(Column::new("provisional", types::Values::Bools(closed.provisional)));
+    }
     let batch = Batch {
         // Empty: that of the key, or of the stream at work.
         triplet: Triplet {
@@ -166,26 +148,6 @@ fn emit(closed: Closed, names: Vec<String>, has_keys: bool) -> Option<types::Out
         extras: Vec::new(),
     };
     Some(types::Output::Emit(Emit { port: OUT, batch }))
-}
-
-fn column(name: String, values: layout::Output) -> Column {
-    match values {
-        layout::Output::Counts(counts) => {
-            let bytes = counts.iter().flat_map(|count| count.to_le_bytes()).collect();
-            Column { name, values: types::Values::U64s(bytes), valid: None }
-        }
-        layout::Output::Numbers(numbers) => {
-            let missing = numbers.iter().any(|number| number.is_nan());
-            let valid = missing.then(|| numbers.iter().map(|number| u8::from(!number.is_nan())).collect());
-            let or_zero = |number: &f64| if number.is_nan() { 0.0 } else { *number };
-            let bytes = numbers.iter().flat_map(|number| or_zero(number).to_le_bytes()).collect();
-            Column { name, values: types::Values::F64s(bytes), valid }
-        }
-    }
-}
-
-fn failure(code: &str, message: String) -> Failure {
-    Failure { verdict: Verdict::Fail, code: code.to_owned(), message, indexes: Vec::new(), after: 0 }
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -114,6 +114,11 @@ impl Plan {
         self
     }
 
+    pub fn delay_ns(mut self, delay_ns: i64) -> Self {
+        self.delay = Some(format!("{delay_ns}ns"));
+        self
+    }
+
     pub fn table(mut self, table: Table) -> Self {
         self.tables.push(table);
         self

@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, Result};
 use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
+use arrow_array::types::{Float64Type, UInt32Type};
 use arrow_array::{BooleanArray, Float64Array};
 use weir_core::batch::Batch;
 use weir_core::projection::pick;
@@ -69,6 +69,54 @@ impl Rollup {
         }
         Ok(())
     }
+}
+
+/// Anything by window and key, in one vector.
+#[derive(Debug)]
+pub struct Cells<T> {
+    keys: usize,
+    cells: Vec<T>,
+}
+
+/// Window (from the first of the bench on) and key number.
+type Place = (usize, usize);
+
+impl<T: Default + Clone> Cells<T> {
+    /// For key numbers below `keys`.
+    pub fn of(keys: usize) -> Self {
+        Self { keys, cells: Vec::new() }
+    }
+
+    pub fn at(&mut self, (window, key): Place) -> Option<&mut T> {
+        let at = window * self.keys + key;
+        if at >= self.cells.len() {
+            self.cells.resize((window + 1) * self.keys, T::default());
+        }
+        self.cells.get_mut(at)
+    }
+}
+
+/// Place and value of each row; the first column has doubles. An error where the call gives none.
+pub fn each(input: &Input, mut call: impl FnMut(Place, f64) -> Option<()>) -> Result<()> {
+    for ((time, key), value) in input.time.iter().zip(input.keys.iter()).zip(latency(input)?.values()) {
+        call(place(*time, *key), *value).context("a key over the count")?;
+    }
+    Ok(())
+}
+
+/// Place and dictionary code of each row; the first column has categories.
+pub fn each_code<R>(input: &Input, mut call: impl FnMut(Place, u32) -> Option<R>) -> Result<()> {
+    let column = input.columns.first().context("no column")?;
+    let codes =
+        column.array.as_dictionary_opt::<UInt32Type>().context("the first column has no categories")?;
+    for ((time, key), code) in input.time.iter().zip(input.keys.iter()).zip(codes.keys().values()) {
+        call(place(*time, *key), *code).context("a key over the count")?;
+    }
+    Ok(())
+}
+
+fn place(time: i64, key: u32) -> Place {
+    (time.rem_euclid(60 * WINDOW_NS) as usize / WINDOW_NS as usize, key as usize)
 }
 
 /// A chain of filters, each with its own bound, as rows of the batch go on.

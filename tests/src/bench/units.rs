@@ -5,12 +5,14 @@
 //! configuration, and what a person would write instead, over the same Arrow columns and key numbers and without a state outside. CPU time of the thread;
 //! rounds take turns.
 
+use std::collections::{HashMap, HashSet};
 use std::hint::black_box;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use weir::units::Components;
 use weir_core::batch::Batch;
+use weir_core::flow::node::{Node, lock};
 use weir_core::unit::Input;
 use weir_engine::{Engine, Settings};
 
@@ -64,6 +66,94 @@ const UNITS: &[Entry] = &[
             Box::new(move |input| rollup.fold(input))
         },
     },
+    Entry {
+        name: "rollup p99",
+        uses: "rollup",
+        config: || {
+            let p99 = json!({ "of": "latency_ms", "is": "p99" });
+            json!({ "keys": ["user"], "window": "1s", "aggregates": { "p99_ms": p99 } })
+        },
+        native: |keys| {
+            let mut cells = native::Cells::<Vec<f64>>::of(keys);
+            Box::new(move |input| native::each(input, |at, value| cells.at(at).map(|cell| cell.push(value))))
+        },
+    },
+    Entry {
+        name: "rollup distinct",
+        uses: "rollup",
+        config: || {
+            let paths = json!({ "of": "path", "is": "distinct" });
+            json!({ "keys": ["user"], "window": "10s", "aggregates": { "paths": paths } })
+        },
+        native: |keys| {
+            let mut cells = native::Cells::<HashSet<u32>>::of(keys);
+            Box::new(move |input| {
+                native::each_code(input, |at, code| cells.at(at).map(|cell| cell.insert(code)))
+            })
+        },
+    },
+    Entry {
+        name: "rollup sliding",
+        uses: "rollup",
+        config: || {
+            let sum = json!({ "of": "latency_ms", "is": "sum" });
+            json!({ "keys": ["user"], "window": "10s", "slide": "1s", "aggregates": { "n": "count", "sum_ms": sum } })
+        },
+        native: |keys| {
+            let mut rollup = native::Rollup::of(keys);
+            Box::new(move |input| rollup.fold(input))
+        },
+    },
+    Entry {
+        name: "aggregate",
+        uses: "aggregate",
+        config: || {
+            let part = |is: &str| json!({ "of": "latency_ms", "is": is });
+            json!({ "keys": ["user"], "aggregates": { "n": "count", "sum": part("sum"), "max": part("max") } })
+        },
+        native: |keys| {
+            let mut cells = vec![(0_u64, 0.0_f64, f64::NEG_INFINITY); keys];
+            Box::new(move |input| {
+                native::each(input, |(_, key), value| {
+                    let cell = cells.get_mut(key)?;
+                    *cell = (cell.0 + 1, cell.1 + value, cell.2.max(value));
+                    Some(())
+                })
+            })
+        },
+    },
+    Entry {
+        name: "topk",
+        uses: "topk",
+        config: || json!({ "of": "path", "window": "10s", "keys": ["status"] }),
+        native: |keys| {
+            let mut cells = native::Cells::<HashMap<u32, u64>>::of(keys.max(5));
+            Box::new(move |input| {
+                native::each_code(input, |at, code| {
+                    cells.at(at).map(|cell| *cell.entry(code).or_default() += 1)
+                })
+            })
+        },
+    },
+    Entry {
+        name: "delta",
+        uses: "delta",
+        config: || json!({ "of": ["total"], "keys": ["user"] }),
+        native: |keys| {
+            let mut before = vec![f64::NAN; keys];
+            Box::new(move |input| {
+                let mut deltas = Vec::with_capacity(input.rows());
+                native::each(input, |(_, key), value| {
+                    let before = before.get_mut(key)?;
+                    deltas.push(if value >= *before { value - *before } else { value });
+                    *before = value;
+                    Some(())
+                })?;
+                black_box(deltas);
+                Ok(())
+            })
+        },
+    },
 ];
 
 pub fn run() -> Result<Report> {
@@ -105,8 +195,25 @@ fn measure(
     let mut node = node(components, entry.uses, entry.uses, &(entry.config)())?;
     let inputs = inputs(&node, batches)?;
     ensure!(inputs.len() == batches.len(), "the projection leaves out batches");
+    hold_keys(&node, &inputs)?;
     let mut by_hand = (entry.native)(keys as usize);
     turns(|| calls(&mut node, &inputs), || inputs.iter().try_for_each(&mut by_hand))
+}
+
+/// The host forgets a key when nothing of it is left; a timer that never comes keeps all of them, though units without state are measured too.
+fn hold_keys(node: &Node, inputs: &[Input]) -> Result<()> {
+    if node.plan.keys.is_empty() {
+        return Ok(());
+    }
+    let mut keys: Vec<u32> = inputs.iter().flat_map(|input| input.keys.iter().copied()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let bytes = |number: i64| keys.iter().flat_map(|_| number.to_le_bytes()).collect::<Vec<u8>>();
+    let numbers: Vec<u8> = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
+    let mut state = lock(&node.state);
+    state.wake(&numbers, &bytes(i64::MIN), &bytes(i64::MAX - 1), true).map_err(|bug| anyhow!("{bug}"))?;
+    state.commit();
+    Ok(())
 }
 
 /// JSON lines for one round, in order of time, always the same.

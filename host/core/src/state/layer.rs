@@ -66,6 +66,14 @@ impl Layer {
         }
     }
 
+    /// Puts a value where this layer has one, which is appended to `old`; else does nothing and says so.
+    pub fn replace(&mut self, address: Address, value: &[u8], old: &mut Vec<u8>) -> bool {
+        let Some(&cell) = self.index.get(&address).filter(|cell| **cell != TOMBSTONE) else { return false };
+        old.extend_from_slice(self.cells.get(cell).unwrap_or_default());
+        self.cells.set(cell, value);
+        true
+    }
+
     /// Takes the entry out of this layer; what lies below shows again.
     pub fn forget(&mut self, address: Address) {
         if let Some(cell) = self.index.remove(&address)

@@ -53,6 +53,21 @@ impl Table {
         self.current.put(address, value);
     }
 
+    /// Puts a value and appends the one that was there to `old`; gives whether there was one. One look-up where it is in the current layer.
+    pub fn replace(&mut self, address: Address, value: &[u8], old: &mut Vec<u8>) -> bool {
+        let from = old.len();
+        if self.current.replace(address, value, old) {
+            self.live_bytes = self.live_bytes + value.len() - (old.len() - from);
+            return true;
+        }
+        let before = self.get(address).map(|value| {
+            old.extend_from_slice(value);
+            value.len()
+        });
+        self.put(address, value, before);
+        before.is_some()
+    }
+
     /// Removes an entry that is there and has `old_bytes`.
     pub fn remove(&mut self, address: Address, old_bytes: usize) {
         self.live_entries -= 1;

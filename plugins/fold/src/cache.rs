@@ -1,16 +1,24 @@
-//! Open windows in guest memory: a cache of what the host's state holds, found by key number without hashing.
+//! Cells in guest memory: a cache of what the host's state holds, found by key number without hashing.
 //!
-//! Each window's words (see [`crate::layout`]) lie in one long vector at a `base`. The newest window of a key stands in an array
+//! A cell is that of a key and a start: of a window, or 0. Its words (see [`crate::layout`]) lie in one long vector at a `base`, its sketches in another. The newest window of a key stands in an array
 //! indexed by the key number; other open windows of a key (rows out of order) are found through a hash map. Base 0 is a bin: rows that do
 //! not count are folded into it, so that the folding loops need no branch for them. The bin is never written to the state.
-//! Bounds: [`ENTRIES_MAX`] windows, then the cache is dropped between two batches and fills again from the state; key numbers
+//! Bounds: [`ENTRIES_MAX`] cells, [`WORDS_MAX`] words and [`SKETCH_BYTES_MAX`] of sketches, then the cache is dropped between two batches and fills again from the state; key numbers
 //! from [`LATEST_MAX`] on are only in the hash map.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// About 25 MiB with six words per window.
+use crate::sketches::Sketch;
+
+/// About 30 MiB with six words per cell.
 pub const ENTRIES_MAX: usize = 1 << 18;
+/// 16 MiB: cells of many words are fewer.
+const WORDS_MAX: usize = 1 << 21;
+/// Of sketches, as far as their bytes in the state tell: an instance has 64 MiB.
+const SKETCH_BYTES_MAX: usize = 16 << 20;
+/// What a cell with sketches takes beside their contents.
+const SKETCHED_CELL_BYTES: u32 = 256;
 /// 16 MiB.
 const LATEST_MAX: usize = 1 << 20;
 /// The base of the rows that do not count.
@@ -34,6 +42,8 @@ pub struct Entry {
     pub start: i64,
     pub base: u32,
     call: u32,
+    /// About what its sketches take.
+    sketch_bytes: u32,
 }
 
 /// Found or made by [`Cache::touch`].
@@ -46,6 +56,8 @@ pub struct Touched {
 pub struct Cache {
     stride: usize,
     pub words: Vec<u64>,
+    /// Of each entry; empty where nothing was folded.
+    pub sketches: Vec<Vec<Sketch>>,
     latest: Vec<Latest>,
     by_window: HashMap<(u32, i64), u32, BuildHasherDefault<WindowHasher>>,
     /// Indexed by base / stride; the bin is the first.
@@ -56,6 +68,7 @@ pub struct Cache {
     pub call: u32,
     /// Counts lookups that went past the array.
     misses: u32,
+    sketch_bytes: usize,
 }
 
 impl Cache {
@@ -63,6 +76,7 @@ impl Cache {
         let mut cache = Self {
             stride,
             words: Vec::new(),
+            sketches: Vec::new(),
             latest: Vec::new(),
             by_window: HashMap::default(),
             entries: Vec::new(),
@@ -70,6 +84,7 @@ impl Cache {
             touched: Vec::new(),
             call: 0,
             misses: 0,
+            sketch_bytes: 0,
         };
         cache.clear();
         cache
@@ -79,13 +94,16 @@ impl Cache {
     pub fn clear(&mut self) {
         self.words.clear();
         self.words.resize(self.stride, 0);
+        self.sketches.clear();
+        self.sketches.push(Vec::new());
         self.latest.clear();
         self.by_window.clear();
         self.entries.clear();
-        self.entries.push(Entry { key: 0, start: i64::MIN, base: BIN, call: 0 });
+        self.entries.push(Entry { key: 0, start: i64::MIN, base: BIN, call: 0, sketch_bytes: 0 });
         self.free.clear();
         self.touched.clear();
         self.call = 0;
+        self.sketch_bytes = 0;
     }
 
     /// A new call begins; key numbers in `forgotten` (n x u32) will stand for other keys.
@@ -94,7 +112,10 @@ impl Cache {
         let stale = forgotten.as_chunks::<4>().0.iter().any(|key| {
             self.latest.get(u32::from_le_bytes(*key) as usize).is_some_and(|latest| latest.base != BIN)
         });
-        if stale || self.by_window.len() > ENTRIES_MAX || self.call == u32::MAX {
+        let full = self.by_window.len() > ENTRIES_MAX
+            || self.words.len() > WORDS_MAX
+            || self.sketch_bytes > SKETCH_BYTES_MAX;
+        if stale || full || self.call == u32::MAX {
             self.clear();
         }
         self.call += 1;
@@ -146,11 +167,12 @@ impl Cache {
         let base = self.free.pop().unwrap_or_else(|| {
             let base = self.words.len() as u32;
             self.words.resize(self.words.len() + self.stride, 0);
-            self.entries.push(Entry { key, start, base, call: 0 });
+            self.sketches.push(Vec::new());
+            self.entries.push(Entry { key, start, base, call: 0, sketch_bytes: 0 });
             base
         });
         if let Some(entry) = self.entries.get_mut(base as usize / self.stride) {
-            *entry = Entry { key, start, base, call: 0 };
+            *entry = Entry { key, start, base, call: 0, sketch_bytes: 0 };
         }
         self.by_window.insert((key, start), base);
         base
@@ -172,11 +194,15 @@ impl Cache {
     /// The window is closed (or was refused).
     pub fn remove(&mut self, key: u32, start: i64) {
         let Some(base) = self.by_window.remove(&(key, start)) else { return };
+        self.note_sketches(base, 0);
         if self.latest(key).base == base {
             self.note_latest(key, NOTHING);
         }
         if let Some(words) = self.words_at(base) {
             words.fill(0);
+        }
+        if let Some(sketches) = self.sketches_at(base) {
+            sketches.clear();
         }
         self.free.push(base);
     }
@@ -190,7 +216,19 @@ impl Cache {
         self.words.get_mut(base..base + self.stride)
     }
 
-    #[cfg(test)]
+    /// A cell's sketches take that many bytes in the state, and about twice as many here.
+    pub fn note_sketches(&mut self, base: u32, bytes: usize) {
+        let Some(entry) = self.entries.get_mut(base as usize / self.stride) else { return };
+        let now = if bytes == 0 { 0 } else { SKETCHED_CELL_BYTES.saturating_add(2 * bytes as u32) };
+        self.sketch_bytes = self.sketch_bytes.saturating_sub(entry.sketch_bytes as usize) + now as usize;
+        entry.sketch_bytes = now;
+    }
+
+    pub fn sketches_at(&mut self, base: u32) -> Option<&mut Vec<Sketch>> {
+        self.sketches.get_mut(base as usize / self.stride)
+    }
+
+    /// How many cells are cached.
     pub fn count(&self) -> usize {
         self.by_window.len()
     }

@@ -1,0 +1,167 @@
+//! One cell for each key, without windows: found for each row, read from the host's state where it is not cached, and written through.
+//!
+//! In: key numbers of a batch. Out: the base of each row's cell; then, when the caller has folded, which rows the host had no room for. Words lie in
+//! table 0 of the plan, sketches in table 1 where the layout has any; the slot is 0. Limits: those of [`crate::cache`]. Errors: a failure of the call where
+//! the state is not what was written, or no room is left for keys that were there.
+
+use weir_sdk::{Context, Failure};
+
+use crate::cache::{BIN, Cache};
+use crate::host::{Addresses, Host, Refusal};
+use crate::layout::Layout;
+use crate::sketches;
+
+/// The only window of a key.
+const START: i64 = 0;
+
+pub struct Cells {
+    pub layout: Layout,
+    pub cache: Cache,
+    /// Cells of this batch that the state did not know.
+    new: Vec<u32>,
+}
+
+impl Cells {
+    pub fn new(layout: Layout) -> Self {
+        Self { cache: Cache::new(layout.words), layout, new: Vec::new() }
+    }
+
+    /// The base of each row's cell; all of them are loaded. `keys`: n x u32, or empty: all rows have key 0.
+    pub fn find(
+        &mut self,
+        context: &Context,
+        keys: &[u8],
+        rows: usize,
+        host: &mut impl Host,
+    ) -> Result<Vec<u32>, Failure> {
+        self.cache.begin_call(&context.forgotten);
+        let keys = keys.as_chunks::<4>().0;
+        let mut fresh = Vec::new();
+        let bases = (0..rows)
+            .map(|row| {
+                let key = keys.get(row).map_or(0, |key| u32::from_le_bytes(*key));
+                let latest = self.cache.latest(key);
+                if latest.base != BIN {
+                    if latest.call != self.cache.call {
+                        self.cache.touch_latest(key);
+                    }
+                    return latest.base;
+                }
+                let touched = self.cache.touch(key, START);
+                if touched.fresh {
+                    fresh.push(touched.base);
+                }
+                touched.base
+            })
+            .collect();
+        self.load(&fresh, host)?;
+        Ok(bases)
+    }
+
+    fn load(&mut self, fresh: &[u32], host: &mut impl Host) -> Result<(), Failure> {
+        self.new.clear();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let addresses = self.addresses(fresh);
+        let stored = host.read(&addresses.keys, &addresses.starts);
+        let mut known = Vec::new();
+        for (base, stored) in fresh.iter().zip(stored.chunks_exact(self.layout.bytes())) {
+            let Some(words) = self.cache.words_at(*base) else { continue };
+            for (word, bytes) in words.iter_mut().zip(stored.as_chunks::<8>().0) {
+                *word = u64::from_le_bytes(*bytes);
+            }
+            if words.first() == Some(&0) {
+                self.layout.begin(words);
+                self.new.push(*base);
+            } else {
+                known.push(*base);
+            }
+        }
+        if !self.layout.sketches.is_empty() && !known.is_empty() {
+            let addresses = self.addresses(&known);
+            for (base, bytes) in known.iter().zip(host.read_bytes(&addresses.keys, &addresses.starts)) {
+                let read = sketches::read(&self.layout, &bytes).map_err(|_| Refusal::damaged())?;
+                if let Some(cell) = self.cache.sketches_at(*base) {
+                    *cell = read;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all cells of this batch. Where the host has no room for new ones they are dropped and returned, sorted, with the reason.
+    pub fn store(&mut self, host: &mut impl Host) -> Result<Option<(Vec<u32>, Refusal)>, Failure> {
+        let touched = std::mem::take(&mut self.cache.touched);
+        let mut refused = None;
+        if let Err(refusal) = self.write(&touched, host) {
+            if self.new.is_empty() {
+                return Err(refusal.into());
+            }
+            let mut new = std::mem::take(&mut self.new);
+            new.sort_unstable();
+            let old: Vec<u32> =
+                touched.iter().copied().filter(|base| new.binary_search(base).is_err()).collect();
+            self.write(&old, host)?;
+            for entry in new.iter().filter_map(|base| self.cache.entry(*base)).collect::<Vec<_>>() {
+                self.cache.remove(entry.key, entry.start);
+            }
+            refused = Some((new, refusal));
+        }
+        self.cache.touched = touched;
+        Ok(refused)
+    }
+
+    fn write(&mut self, bases: &[u32], host: &mut impl Host) -> Result<(), Refusal> {
+        if bases.is_empty() {
+            return Ok(());
+        }
+        let addresses = self.addresses(bases);
+        let mut values = Vec::with_capacity(bases.len() * self.layout.bytes());
+        for base in bases {
+            let base = *base as usize;
+            for word in self.cache.words.get(base..base + self.layout.words).unwrap_or_default() {
+                values.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+        host.write(&addresses.keys, &addresses.starts, &values)?;
+        if self.layout.sketches.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = vec![Vec::new(); bases.len()];
+        for (base, out) in bases.iter().zip(&mut bytes) {
+            sketches::put(self.cache.sketches_at(*base).map_or(&[][..], |cell| cell), out);
+            self.cache.note_sketches(*base, out.len());
+        }
+        host.write_bytes(&addresses.keys, &addresses.starts, &bytes)
+    }
+
+    fn addresses(&self, bases: &[u32]) -> Addresses {
+        let mut addresses = Addresses::default();
+        for entry in bases.iter().filter_map(|base| self.cache.entry(*base)) {
+            addresses.push(entry.key, entry.start);
+        }
+        addresses
+    }
+
+    /// The key's cell is gone.
+    pub fn remove(&mut self, key: u32, host: &mut impl Host) {
+        let mut addresses = Addresses::default();
+        addresses.push(key, START);
+        host.remove(&addresses.keys, &addresses.starts);
+        if !self.layout.sketches.is_empty() {
+            host.remove_bytes(&addresses.keys, &addresses.starts);
+        }
+        self.cache.remove(key, START);
+    }
+
+    /// Words and sketches of cells, one after the other, as [`Layout::read_out`] wants them.
+    pub fn collect(&mut self, bases: &[u32]) -> (Vec<u64>, Vec<Vec<sketches::Sketch>>) {
+        let (mut words, mut cells) = (Vec::new(), Vec::new());
+        for base in bases {
+            words.extend_from_slice(self.cache.words_at(*base).map_or(&[][..], |words| words));
+            cells.push(self.cache.sketches_at(*base).cloned().unwrap_or_default());
+        }
+        (words, cells)
+    }
+}

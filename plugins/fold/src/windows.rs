@@ -1,0 +1,383 @@
+//! Tumbling and sliding event-time windows per key: rows in, one row per (key, window) out when the watermark says that it is complete.
+//!
+//! In: batches as columns of little-endian bytes, key numbers made by the host, and timers that are due. Out: indexes of late rows, and of the windows
+//! that close their keys, starts and results. A row is folded into one pane, [k * slide, (k + 1) * slide) in ns since 1970; a window is one pane (tumbling) or
+//! several that are merged when it closes (sliding). It closes when the watermark reaches its end plus the lateness; a row is late, and not folded, when
+//! the first window with its pane has closed. All state is in the host (see [`Host`]): the accumulators here are
+//! written through at the end of each batch and read back where a new instance does not have them. Rows are folded in their order, so that rows
+//! that are not late give the same bits however they are cut into batches. Early results depend on what has come until then, and so on the cut.
+//! Limits: where the host's state is full, rows that would open new windows are given back as refused. At most [`PANES_AT_ONCE`] panes are merged and
+//! [`SKETCHES_AT_ONCE`] sketched cells read in one call; timers beyond that are set again and come with the next. No error leaves but [`Refusal`].
+
+use crate::cache::{BIN, Cache};
+use crate::host::{Addresses, Closed, Due, Folded, Host, Refusal, Rows, Wakes};
+use crate::layout::Layout;
+use crate::{sketches, words};
+
+/// The host gives the watermark in steps of this many ns, rounded down.
+const WATERMARK_STEP_NS: i64 = 1_024;
+/// Of one call, so that it stays within its deadline: about 5 ms.
+const PANES_AT_ONCE: usize = 65_536;
+const SKETCHES_AT_ONCE: usize = 1_024;
+/// Added to a window's start to make the slot of its early timer: starts are multiples of a millisecond.
+const EARLY: i64 = 1;
+
+/// Lengths in ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub window_ns: i64,
+    /// Divides the window; the window itself where windows do not overlap.
+    pub slide_ns: i64,
+    pub lateness_ns: i64,
+    /// Pace of early results, 0: none. Of tumbling windows only.
+    pub early_ns: i64,
+}
+
+pub struct Windows {
+    layout: Layout,
+    shape: Shape,
+    cache: Cache,
+    /// For each row of the batch the base of its pane; kept for its memory.
+    bases: Vec<u32>,
+    /// Panes of this batch that were not cached.
+    fresh: Vec<u32>,
+    watermark_ns: i64,
+    folded: Folded,
+}
+
+impl Windows {
+    pub fn new(layout: Layout, shape: Shape) -> Self {
+        let cache = Cache::new(layout.words);
+        Self {
+            layout,
+            shape,
+            cache,
+            bases: Vec::new(),
+            fresh: Vec::new(),
+            watermark_ns: i64::MIN,
+            folded: Folded::default(),
+        }
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Folds a batch. `watermark_ns` is the one before the batch, `forgotten` n x u32.
+    pub fn fold(
+        &mut self,
+        watermark_ns: i64,
+        forgotten: &[u8],
+        rows: &Rows<'_>,
+        host: &mut impl Host,
+    ) -> Result<Folded, Refusal> {
+        self.watermark_ns = watermark_ns;
+        self.cache.begin_call(forgotten);
+        self.fresh.clear();
+        self.find_panes(rows);
+        let new = self.load(host)?;
+        let (layout, bases) = (&self.layout, &self.bases);
+        self.folded.not_finite +=
+            words::fold(layout, 0, bases, rows.time, rows.columns, &mut self.cache.words);
+        sketches::fold(layout, 0, bases, rows.columns, &mut self.cache.sketches);
+        self.store(new, host)?;
+        Ok(std::mem::take(&mut self.folded))
+    }
+
+    /// Fills `bases` and counts the rows of each pane. The one loop over all rows.
+    fn find_panes(&mut self, rows: &Rows<'_>) {
+        let times = rows.time.as_chunks::<8>().0;
+        match rows.keys.as_chunks::<4>().0 {
+            [] => self.find_each(times, std::iter::repeat(&[0; 4])),
+            keys => self.find_each(times, keys.iter()),
+        }
+    }
+
+    #[inline(always)]
+    fn find_each<'a>(&mut self, times: &[[u8; 8]], keys: impl Iterator<Item = &'a [u8; 4]>) {
+        let mut bases = std::mem::take(&mut self.bases);
+        bases.clear();
+        bases.resize(times.len(), BIN);
+        // Panes that start at or before this may be closed: the slow path looks closely.
+        let open_after = self
+            .watermark_ns
+            .saturating_add(WATERMARK_STEP_NS - 1)
+            .saturating_sub(self.shape.lateness_ns)
+            .saturating_sub(self.shape.slide_ns);
+        let slide = self.shape.slide_ns.cast_unsigned();
+        for (row, ((time, key), place)) in times.iter().zip(keys).zip(&mut bases).enumerate() {
+            let (time, key) = (i64::from_le_bytes(*time), u32::from_le_bytes(*key));
+            let latest = self.cache.latest(key);
+            let inside = time.wrapping_sub(latest.start).cast_unsigned() < slide;
+            let base = if inside && latest.start > open_after {
+                if latest.call != self.cache.call {
+                    self.cache.touch_latest(key);
+                }
+                latest.base
+            } else {
+                self.find_pane(row as u32, time, key)
+            };
+            *place = base;
+            words::increment(&mut self.cache.words, base as usize);
+        }
+        self.bases = bases;
+    }
+
+    #[inline(never)]
+    fn find_pane(&mut self, row: u32, time: i64, key: u32) -> u32 {
+        let Some((start, closes)) = self.pane_of(time) else {
+            self.folded.out_of_range.extend(row.to_le_bytes());
+            return BIN;
+        };
+        if self.is_closed(time, closes) {
+            self.folded.late.extend(row.to_le_bytes());
+            return BIN;
+        }
+        let touched = self.cache.touch(key, start);
+        if touched.fresh {
+            self.fresh.push(touched.base);
+        }
+        touched.base
+    }
+
+    /// Start of the pane around a time, and when the first window with it closes. All windows with it lie within 64 bits.
+    fn pane_of(&self, time: i64) -> Option<(i64, i64)> {
+        let start = time.checked_sub(time.rem_euclid(self.shape.slide_ns))?;
+        start.checked_sub(self.shape.window_ns)?;
+        // The greatest time means "never" to the host.
+        start
+            .checked_add(self.shape.window_ns)?
+            .checked_add(self.shape.lateness_ns)?
+            .checked_add(EARLY)
+            .filter(|last| *last < i64::MAX)?;
+        Some((start, start + self.shape.slide_ns + self.shape.lateness_ns))
+    }
+
+    /// The true watermark lies up to 1,023 ns over the one that is given, and the host's timers go by the true one. For a window that closes in that
+    /// stretch, rows before the given watermark are late (they are, by the stream's own measure) and rows after it are not. So a window is not
+    /// opened a second time, and rows in order are never late, for times of whole microseconds.
+    fn is_closed(&self, time: i64, closes: i64) -> bool {
+        closes <= self.watermark_ns
+            || (closes <= self.watermark_ns.saturating_add(WATERMARK_STEP_NS - 1) && time < self.watermark_ns)
+    }
+
+    /// Adds to panes that were not cached what the state holds of them. Gives those that the state does not hold: the new ones.
+    fn load(&mut self, host: &mut impl Host) -> Result<Vec<u32>, Refusal> {
+        let mut new = Vec::new();
+        if self.fresh.is_empty() {
+            return Ok(new);
+        }
+        let addresses = self.addresses(&self.fresh);
+        let stored = host.read(&addresses.keys, &addresses.starts);
+        let mut known = Vec::new();
+        for (base, stored) in self.fresh.iter().zip(stored.chunks_exact(self.layout.bytes())) {
+            let Some(words) = self.cache.words_at(*base) else { continue };
+            // Rows of this batch are counted already.
+            let rows = words.first().copied().unwrap_or(0);
+            for (word, bytes) in words.iter_mut().zip(stored.as_chunks::<8>().0) {
+                *word = u64::from_le_bytes(*bytes);
+            }
+            let Some(count) = words.first_mut() else { continue };
+            let is_new = *count == 0;
+            *count += rows;
+            if is_new {
+                self.layout.begin(words);
+                new.push(*base);
+            } else {
+                known.push(*base);
+            }
+        }
+        if !self.layout.sketches.is_empty() && !known.is_empty() {
+            let addresses = self.addresses(&known);
+            let stored = host.read_bytes(&addresses.keys, &addresses.starts);
+            for (base, bytes) in known.into_iter().zip(stored) {
+                let read = sketches::read(&self.layout, &bytes).map_err(|_| Refusal::damaged())?;
+                if let Some(cell) = self.cache.sketches_at(base) {
+                    *cell = read;
+                }
+            }
+        }
+        Ok(new)
+    }
+
+    /// Writes all touched panes through and sets timers for the new ones. Where the host refuses, the rows of new panes are given back and the
+    /// rest is written: that needs no more room.
+    fn store(&mut self, new: Vec<u32>, host: &mut impl Host) -> Result<(), Refusal> {
+        let touched = std::mem::take(&mut self.cache.touched);
+        if touched.is_empty() {
+            return Ok(());
+        }
+        match self.write(&touched, host) {
+            Ok(()) => self.wake(&new, host),
+            Err(refusal) if new.is_empty() => return Err(refusal),
+            Err(refusal) => {
+                let mut refused = new;
+                refused.sort_unstable();
+                let known = |base: &u32| refused.binary_search(base).is_err();
+                let old: Vec<u32> = touched.iter().copied().filter(known).collect();
+                if !old.is_empty() {
+                    self.write(&old, host)?;
+                }
+                let rows = self.bases.iter().zip(0u32..).filter(|(base, _)| !known(base));
+                let rows = rows.flat_map(|(_, row)| row.to_le_bytes()).collect();
+                for entry in refused.iter().filter_map(|base| self.cache.entry(*base)).collect::<Vec<_>>() {
+                    self.cache.remove(entry.key, entry.start);
+                }
+                self.folded.refused = Some((rows, refusal));
+            }
+        }
+        self.cache.touched = touched;
+        Ok(())
+    }
+
+    /// The words first: they say whether there is room for more panes.
+    fn write(&mut self, bases: &[u32], host: &mut impl Host) -> Result<(), Refusal> {
+        let addresses = self.addresses(bases);
+        let mut values = Vec::with_capacity(bases.len() * self.layout.bytes());
+        for base in bases {
+            let base = *base as usize;
+            for word in self.cache.words.get(base..base + self.layout.words).unwrap_or_default() {
+                values.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+        host.write(&addresses.keys, &addresses.starts, &values)?;
+        if self.layout.sketches.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = vec![Vec::new(); bases.len()];
+        for (base, out) in bases.iter().zip(&mut bytes) {
+            sketches::put(self.cache.sketches_at(*base).map_or(&[][..], |cell| cell), out);
+            self.cache.note_sketches(*base, out.len());
+        }
+        host.write_bytes(&addresses.keys, &addresses.starts, &bytes)
+    }
+
+    /// For each new pane all windows with it: their timers are due in the order of time, so that a pane's last window is the last to need it.
+    fn wake(&self, new: &[u32], host: &mut impl Host) {
+        let Shape { window_ns, slide_ns, lateness_ns, early_ns } = self.shape;
+        let mut wakes = Wakes::default();
+        for entry in new.iter().filter_map(|base| self.cache.entry(*base)) {
+            let mut start = entry.start + slide_ns - window_ns;
+            while start <= entry.start {
+                wakes.push(entry.key, start, start + window_ns + lateness_ns);
+                start += slide_ns;
+            }
+            if early_ns > 0 && early_ns < window_ns + lateness_ns {
+                wakes.push(entry.key, entry.start + EARLY, entry.start + early_ns);
+            }
+        }
+        wakes.set(host);
+    }
+
+    fn addresses(&self, bases: &[u32]) -> Addresses {
+        let mut addresses = Addresses::default();
+        for entry in bases.iter().filter_map(|base| self.cache.entry(*base)) {
+            addresses.push(entry.key, entry.start);
+        }
+        addresses
+    }
+
+    /// Closes the windows whose timers are due, and gives them in that order, with the early ones. `watermark_ns`: of the call.
+    pub fn close(
+        &mut self,
+        watermark_ns: i64,
+        forgotten: &[u8],
+        due: Due<'_>,
+        host: &mut impl Host,
+    ) -> Result<Closed, Refusal> {
+        self.cache.begin_call(forgotten);
+        let Shape { window_ns, slide_ns, lateness_ns, early_ns } = self.shape;
+        let (mut closing, mut wakes) = (Vec::new(), Wakes::default());
+        let panes = (window_ns / slide_ns).max(1) as usize;
+        let at_once = if self.layout.sketches.is_empty() { PANES_AT_ONCE } else { SKETCHES_AT_ONCE } / panes;
+        for (key, slot, time) in due.iter() {
+            let is_early = slot.rem_euclid(slide_ns) == EARLY;
+            let start = slot - if is_early { EARLY } else { 0 };
+            let closes = start + window_ns + lateness_ns;
+            if is_early && closes <= watermark_ns {
+                // Its final result comes with this record.
+                continue;
+            }
+            if closing.len() >= at_once.max(1) {
+                wakes.push(key, slot, time);
+                continue;
+            }
+            closing.push((key, start, is_early));
+            if is_early {
+                // The next one that is not due yet.
+                let behind = watermark_ns.saturating_sub(time).max(0) / early_ns.max(1);
+                let next = time + (behind + 1) * early_ns;
+                if next < closes {
+                    wakes.push(key, slot, next);
+                }
+            } else if early_ns > 0 {
+                wakes.push(key, start + EARLY, i64::MAX);
+            }
+        }
+        let closed = self.read_out(&closing, panes, host);
+        wakes.set(host);
+        closed
+    }
+
+    fn read_out(
+        &mut self,
+        closing: &[(u32, i64, bool)],
+        panes: usize,
+        host: &mut impl Host,
+    ) -> Result<Closed, Refusal> {
+        let (mut wanted, mut gone) = (Addresses::default(), Addresses::default());
+        for (key, start, is_early) in closing {
+            for pane in 0..panes as i64 {
+                wanted.push(*key, start + pane * self.shape.slide_ns);
+            }
+            if !is_early {
+                gone.push(*key, *start);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(Closed::default());
+        }
+        let stored = host.read(&wanted.keys, &wanted.starts);
+        let has_sketches = !self.layout.sketches.is_empty();
+        let bytes = if has_sketches { host.read_bytes(&wanted.keys, &wanted.starts) } else { Vec::new() };
+        let (mut closed, mut all_words, mut all_cells) = (Closed::default(), Vec::new(), Vec::new());
+        let size = self.layout.bytes() * panes;
+        let mut bytes = bytes.chunks(panes);
+        for ((key, start, is_early), stored) in closing.iter().zip(stored.chunks_exact(size)) {
+            let (mut cell, mut sketched) = (vec![0; self.layout.words], Vec::new());
+            let mut bytes = bytes.next().unwrap_or_default().iter();
+            for words in stored.chunks_exact(self.layout.bytes()) {
+                let words: Vec<u64> =
+                    words.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+                words::merge(&self.layout, &mut cell, &words);
+                let read = bytes.next().map_or(Ok(Vec::new()), |bytes| sketches::read(&self.layout, bytes));
+                sketches::merge(&mut sketched, &read.map_err(|_| Refusal::damaged())?);
+            }
+            if !is_early {
+                self.cache.remove(*key, *start);
+            }
+            if cell.first() == Some(&0) {
+                continue;
+            }
+            all_words.extend(cell);
+            all_cells.push(sketched);
+            closed.keys.extend_from_slice(&key.to_le_bytes());
+            closed.starts.extend_from_slice(&start.to_le_bytes());
+            closed.provisional.push(u8::from(*is_early));
+        }
+        if !gone.is_empty() {
+            host.remove(&gone.keys, &gone.starts);
+            if has_sketches {
+                host.remove_bytes(&gone.keys, &gone.starts);
+            }
+        }
+        closed.columns = self.layout.read_out(&all_words, &all_cells);
+        closed.cells = all_cells;
+        Ok(closed)
+    }
+
+    /// How many panes are cached.
+    pub fn cached(&self) -> usize {
+        self.cache.count()
+    }
+}
