@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::triplet::{Selector, Triplet};
 
 mod check;
+mod derived;
 pub mod measure;
 mod near;
 mod order;
@@ -24,6 +25,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use derived::{DerivedName, TYPES_MAX};
 pub use near::hint;
 pub use order::flows;
 
@@ -302,7 +304,7 @@ pub struct SeriesSpec {
 /// A port into a derived stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DerivedSpec {
-    pub triplet: Triplet,
+    pub name: DerivedName,
     pub from: Vec<PortRef>,
     pub place: Place,
 }

@@ -113,6 +113,31 @@ impl Selector {
             None => &**pattern == name,
         })
     }
+
+    /// Whether there could be a triplet that both match.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.parts.iter().zip(&other.parts).all(|(one, other)| {
+            match (one.strip_suffix('*'), other.strip_suffix('*')) {
+                (Some(one), Some(other)) => one.starts_with(other) || other.starts_with(one),
+                (Some(prefix), None) => other.starts_with(prefix),
+                (None, Some(prefix)) => one.starts_with(prefix),
+                (None, None) => one == other,
+            }
+        })
+    }
+
+    /// Whether it names one application and one environment, and leaves the end of the type open.
+    pub fn leaves_type_open(&self) -> bool {
+        let [application, environment, event_type] = &self.parts;
+        !application.ends_with('*') && !environment.ends_with('*') && event_type.ends_with('*')
+    }
+
+    /// The triplet with `end` in the place of the type's `*`.
+    pub fn with_type_end(&self, end: &str) -> Result<Triplet, TripletError> {
+        let [application, environment, event_type] = &self.parts;
+        let prefix = event_type.strip_suffix('*').unwrap_or(event_type);
+        Triplet::new(application, environment, &format!("{prefix}{end}"))
+    }
 }
 
 impl FromStr for Selector {
@@ -158,6 +183,31 @@ mod tests {
         assert!(matches("shop/*/req*", "shop/prod/request"));
         assert!(!matches("shop/prod/req", "shop/prod/request"));
         assert!(!matches("other/*/*", "shop/prod/request"));
+    }
+
+    #[test]
+    fn selectors_overlap_where_one_triplet_could_match_both() {
+        let overlap = |one: &str, other: &str| {
+            let (one, other): (Selector, Selector) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.overlaps(&other), other.overlaps(&one));
+            one.overlaps(&other)
+        };
+        assert!(overlap("a/b/c*", "a/*/cd"));
+        assert!(overlap("a/b/c*", "a/b/*"));
+        assert!(overlap("a/b/c", "a/b/c"));
+        assert!(!overlap("a/b/c*", "a/b/d*"));
+        assert!(!overlap("a/b/c*", "a/b/b"));
+        assert!(!overlap("a/b/c", "a/b/d"));
+    }
+
+    #[test]
+    fn an_open_type_is_filled_in() {
+        let open: Selector = "a/b/request-*".parse().unwrap();
+        assert!(open.leaves_type_open());
+        assert_eq!(open.with_type_end("get").unwrap().as_str(), "a/b/request-get");
+        assert!(open.with_type_end("x/y").is_err());
+        assert!(!"a/*/c*".parse::<Selector>().unwrap().leaves_type_open());
+        assert!(!"a/b/c".parse::<Selector>().unwrap().leaves_type_open());
     }
 
     #[test]

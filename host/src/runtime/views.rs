@@ -357,7 +357,7 @@ fn targets(pipeline: &PipelinePlan, node: &NodePlan) -> Vec<String> {
             pipeline.spec.series.get(*index).map(|series| format!("series {}", series.metric))
         }
         Target::Stream(index) => {
-            pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.triplet))
+            pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.name))
         }
     };
     ports.iter().flatten().filter_map(name).collect()
