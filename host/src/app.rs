@@ -48,7 +48,7 @@ pub struct Findings {
 pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let text = read(options.config.as_deref())?;
     let name = name(options.config.as_deref());
-    let components = components(Some(&options.data))?;
+    let components = components(Some(&options.data))?.with_tables(folder(options.config.as_deref()));
     let mut checked = Checked::new(&text, &components).map_err(|problems| refused(&name, &problems))?;
     let runtime = Runtime::start(components).context("start the workers")?;
     if let Some(listen) = options.listen {
@@ -110,7 +110,7 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
 /// Checks a configuration with the components at hand, without starting anything.
 pub fn check(config: Option<&Path>) -> anyhow::Result<Findings> {
     let text = read(config)?;
-    let components = components(None)?;
+    let components = components(None)?.with_tables(folder(config));
     Ok(match Checked::new(&text, &components) {
         Ok(checked) => Findings { problems: Vec::new(), warnings: checked.warnings, text },
         Err(problems) => {
@@ -140,6 +140,12 @@ fn private_folder(data: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(data)
         .with_context(|| format!("make the data folder {}; name another with --data", data.display()))
+}
+
+/// Where the files lie that a configuration names: beside it.
+fn folder(config: Option<&Path>) -> PathBuf {
+    let parent = config.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 fn read(config: Option<&Path>) -> anyhow::Result<String> {

@@ -8,12 +8,21 @@ use std::path::Path;
 use serde_json::{Value, json};
 use weir_tests::host::{Point, TestHost};
 
+/// Files that configurations of cases name.
+const TABLES: [&str; 2] = ["hosts.csv", "teams.ndjson"];
+
 fn check(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(name);
     let read = |file: &str| {
         std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name}/{file}: {error}"))
     };
-    let host = TestHost::start(&read("weir.toml")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    for table in TABLES {
+        if folder.join(table).is_file() {
+            std::fs::copy(folder.join(table), home.path().join(table)).unwrap();
+        }
+    }
+    let host = TestHost::start_in(&read("weir.toml"), home).unwrap();
     host.send(&read("in.ndjson")).unwrap();
     let expected: BTreeMap<String, Value> = serde_json::from_str(&read("out.json")).unwrap();
     let mut seen = BTreeMap::new();
@@ -88,4 +97,14 @@ fn percentiles_sliding_windows_and_sessions() {
 #[test]
 fn running_results_rankings_and_differences() {
     check("aggregate-topk-delta");
+}
+
+#[test]
+fn rows_choose_the_type_of_the_stream_that_they_go_to() {
+    check("rebroadcast");
+}
+
+#[test]
+fn a_file_is_a_table() {
+    check("enrich");
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::triplet::{Selector, Triplet};
 
 mod check;
+mod derived;
 mod json;
 mod locate;
 pub mod measure;
@@ -27,6 +28,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use derived::{DerivedName, TYPES_MAX};
 pub use json::json;
 pub use locate::{Spot, locate};
 pub use near::hint;
@@ -266,7 +268,7 @@ pub struct SeriesSpec {
 /// A port into a derived stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DerivedSpec {
-    pub triplet: Triplet,
+    pub name: DerivedName,
     pub from: Vec<PortRef>,
     pub place: Place,
 }

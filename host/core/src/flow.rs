@@ -10,6 +10,7 @@ pub mod circuit;
 pub mod counters;
 pub mod effects;
 pub mod node;
+pub mod types;
 pub mod watermarks;
 
 use std::sync::Arc;
@@ -21,13 +22,14 @@ use hashbrown::HashMap;
 
 use crate::apply::Applied;
 use crate::batch::{Batch, Origin, Position, RowIds};
-use crate::config::{CircuitPolicy, PipelineSpec};
+use crate::config::{CircuitPolicy, DerivedName, PipelineSpec};
 use crate::keys;
 use crate::projection::pick;
 use crate::record::{Command, Payload, Record, Run};
 use crate::triplet::Triplet;
-use effects::{Effects, Said};
+use effects::{DeadLetter, Effects, Said};
 use node::{Moment, Node, lock};
+use types::Types;
 use watermarks::Watermarks;
 
 pub const PIECES_PER_BATCH: usize = 1;
@@ -54,6 +56,8 @@ pub struct Pipeline {
     pub routes: Vec<Vec<Vec<Target>>>,
     pub run: Run,
     pub watermarks: Watermarks,
+    /// For each derived stream the types that its rows chose; of one with a name none.
+    types: Vec<Types>,
     matches: HashMap<Triplet, bool, FixedState>,
 }
 
@@ -66,7 +70,8 @@ impl Pipeline {
         routes: Vec<Vec<Vec<Target>>>,
     ) -> Self {
         let (run, watermarks, matches) = (Run::Running, Watermarks::default(), HashMap::default());
-        Self { spec, nodes, units, inputs, routes, run, watermarks, matches }
+        let types = spec.streams.iter().map(|_| Types::default()).collect();
+        Self { spec, nodes, units, inputs, routes, run, watermarks, types, matches }
     }
 
     pub fn matches(&mut self, triplet: &Triplet) -> bool {
@@ -164,6 +169,7 @@ impl Flow {
         }
         for pipeline in &mut self.pipelines {
             pipeline.watermarks.settle();
+            pipeline.types.iter_mut().for_each(Types::settle);
             pipeline.nodes.iter_mut().for_each(Node::commit);
         }
         self.cursor = Some(record.position);
@@ -172,7 +178,10 @@ impl Flow {
 
     /// The record at work did not happen: for a record that was not finished.
     pub fn take_back(&mut self) {
-        self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes).for_each(Node::take_back);
+        for pipeline in &mut self.pipelines {
+            pipeline.types.iter_mut().for_each(Types::take_back);
+            pipeline.nodes.iter_mut().for_each(Node::take_back);
+        }
     }
 
     /// Start, pause or stop; of commands for others nothing happens.
@@ -259,8 +268,13 @@ impl Pipeline {
         let mut marks = Vec::new();
         for (index, stream) in self.spec.streams.iter().enumerate() {
             let hold = self.hold_of(Target::Stream(index)) + self.spec.lateness_ns;
+            let names = match &stream.name {
+                DerivedName::One(triplet) => std::slice::from_ref(triplet),
+                DerivedName::ByColumn { .. } => self.types.get(index).map_or(&[][..], Types::known),
+            };
             for (triplet, mark) in self.watermarks.all() {
-                marks.push((stream.triplet.clone(), triplet.clone(), mark.saturating_sub(hold)));
+                let mark = mark.saturating_sub(hold);
+                marks.extend(names.iter().map(|name| (name.clone(), triplet.clone(), mark)));
             }
         }
         marks
@@ -484,7 +498,27 @@ impl PipelineRun<'_> {
             self.effects.hops_exceeded += batch.rows() as u64;
             return;
         }
-        self.derived.push(Batch { triplet: spec.triplet.clone(), hops: batch.hops + 1, ..batch.clone() });
+        let next = Batch { hops: batch.hops + 1, ..batch.clone() };
+        let (pattern, column, types_max) = match &spec.name {
+            DerivedName::One(triplet) => {
+                self.derived.push(Batch { triplet: triplet.clone(), ..next });
+                return;
+            }
+            DerivedName::ByColumn { pattern, column, types_max } => (pattern, column, *types_max),
+        };
+        let Some(types) = self.pipeline.types.get_mut(stream) else { return };
+        let parted = types.part(&next, pattern, column, types_max);
+        self.derived.extend(parted.batches);
+        for (batch, code, message) in parted.refused {
+            self.effects.dead.push(DeadLetter {
+                at_unix_ns: batch.accepted_at_unix_ns,
+                unit: format!("{}/{pattern}", self.pipeline.spec.name).into(),
+                digest: "".into(),
+                code: code.to_owned(),
+                message,
+                batch,
+            });
+        }
     }
 
     fn say(&mut self, index: usize, signals: Vec<crate::unit::Signal>) {

@@ -125,6 +125,19 @@ impl Selector {
             }
         })
     }
+
+    /// Whether it names one application and one environment, and leaves the end of the type open.
+    pub fn leaves_type_open(&self) -> bool {
+        let [application, environment, event_type] = &self.parts;
+        !application.ends_with('*') && !environment.ends_with('*') && event_type.ends_with('*')
+    }
+
+    /// The triplet with `end` in the place of the type's `*`.
+    pub fn with_type_end(&self, end: &str) -> Result<Triplet, TripletError> {
+        let [application, environment, event_type] = &self.parts;
+        let prefix = event_type.strip_suffix('*').unwrap_or(event_type);
+        Triplet::new(application, environment, &format!("{prefix}{end}"))
+    }
 }
 
 impl From<&Triplet> for Selector {
@@ -196,6 +209,16 @@ mod tests {
         }
         let triplet: Triplet = "a/b/c".parse().unwrap();
         assert_eq!(Selector::from(&triplet), "a/b/c".parse().unwrap());
+    }
+
+    #[test]
+    fn an_open_type_is_filled_in() {
+        let open: Selector = "a/b/request-*".parse().unwrap();
+        assert!(open.leaves_type_open());
+        assert_eq!(open.with_type_end("get").unwrap().as_str(), "a/b/request-get");
+        assert!(open.with_type_end("x/y").is_err());
+        assert!(!"a/*/c*".parse::<Selector>().unwrap().leaves_type_open());
+        assert!(!"a/b/c".parse::<Selector>().unwrap().leaves_type_open());
     }
 
     #[test]

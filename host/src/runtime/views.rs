@@ -394,7 +394,7 @@ pub fn target_word(pipeline: &PipelinePlan, target: &Target) -> Option<String> {
             pipeline.spec.series.get(*index).map(|series| format!("series {}", series.metric))
         }
         Target::Stream(index) => {
-            pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.triplet))
+            pipeline.spec.streams.get(*index).map(|stream| format!("stream {}", stream.name))
         }
     }
 }

@@ -16,8 +16,12 @@ use weir_core::manifest::{parse_manifest, parse_plan};
 use weir_core::plan::{Manifest, Plan};
 use weir_engine::{Component, Engine, World};
 
+use super::tables;
+
 /// Plans that are kept; over it the cache starts anew.
 const PLANS_MAX: usize = 4_096;
+/// A longer configuration is known by its digest.
+const KEY_BYTES_MAX: usize = 4_096;
 
 /// A component with what it says of itself.
 #[derive(Clone)]
@@ -33,13 +37,20 @@ pub struct Components {
     engine: Engine,
     /// `components/` of the data folder, where there is one.
     folder: Option<PathBuf>,
+    /// Files that configurations name lie below it.
+    tables: Option<PathBuf>,
     loaded: Mutex<HashMap<String, Loaded>>,
     plans: Mutex<HashMap<PlanKey, Arc<Plan>>>,
 }
 
 impl Components {
     pub fn new(engine: Engine, folder: Option<PathBuf>) -> Self {
-        Self { engine, folder, loaded: Mutex::default(), plans: Mutex::default() }
+        Self { engine, folder, tables: None, loaded: Mutex::default(), plans: Mutex::default() }
+    }
+
+    /// With a folder for the files that configurations name.
+    pub fn with_tables(self, folder: PathBuf) -> Self {
+        Self { tables: Some(folder), ..self }
     }
 
     pub fn engine(&self) -> &Engine {
@@ -66,7 +77,7 @@ impl Components {
         Ok(loaded)
     }
 
-    /// The configuration with the schema's defaults filled in, or what is wrong with it.
+    /// The configuration with the schema's defaults and the texts of its files filled in, or what is wrong with it.
     pub fn complete(&self, loaded: &Loaded, config: &Value) -> Result<Value, Vec<(String, String)>> {
         let mut config = config.clone();
         fill(&loaded.manifest.config_schema, &mut config);
@@ -76,18 +87,25 @@ impl Components {
             .take(32)
             .map(|error| (error.instance_path().to_string(), error.to_string()))
             .collect();
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        tables::fill(&loaded.manifest.config_schema, &mut config, self.tables.as_deref())?;
+        Ok(config)
     }
 
     /// The plan for a completed configuration.
     pub fn plan_of(&self, loaded: &Loaded, config: &Value) -> Result<Arc<Plan>, Vec<(String, String)>> {
         let at_root = |message: String| vec![(String::new(), message)];
         let text = config.to_string();
-        let key = (Arc::clone(loaded.component.digest()), text);
+        // A table may be long: its digest stands for it.
+        let name =
+            if text.len() > KEY_BYTES_MAX { weir_engine::digest(text.as_bytes()) } else { text.clone() };
+        let key = (Arc::clone(loaded.component.digest()), name);
         if let Some(plan) = self.plans.lock().get(&key) {
             return Ok(Arc::clone(plan));
         }
-        let answer = loaded.component.plan(&key.1).map_err(|fault| at_root(fault.to_string()))?;
+        let answer = loaded.component.plan(&text).map_err(|fault| at_root(fault.to_string()))?;
         let answer = answer.map_err(|complaints| {
             complaints
                 .into_iter()

@@ -26,7 +26,10 @@ pub fn build(root: &Path) -> Result<Vec<PathBuf>> {
     let modules = core_modules(&root.join("plugins"))?;
     let folder = root.join("plugins/target/components");
     let hostile = folder.join("faults");
-    fs::create_dir_all(&hostile).with_context(|| format!("create {}", hostile.display()))?;
+    let of_examples = folder.join("examples");
+    for folder in [&hostile, &of_examples] {
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
     let inputs_at = newest(&[&root.join("wit"), &root.join("plugins/adapter")])?;
     let mut adapter = None;
     let mut components = Vec::new();
@@ -34,7 +37,13 @@ pub fn build(root: &Path) -> Result<Vec<PathBuf>> {
         let name = module.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
         // Those that misbehave on purpose are for tests; the program embeds what lies directly in the folder.
         let for_tests = name == "faults" || name.starts_with("describe-");
-        let component = if for_tests { &hostile } else { &folder }.join(format!("{name}.wasm"));
+        let place = match &*name {
+            _ if for_tests => &hostile,
+            // Those of examples are used by their path.
+            "factorial" => &of_examples,
+            _ => &folder,
+        };
+        let component = place.join(format!("{name}.wasm"));
         if modified(&component).is_none_or(|at| Some(at) < modified(&module).max(inputs_at)) {
             let adapter = match &adapter {
                 Some(adapter) => adapter,

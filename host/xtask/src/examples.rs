@@ -77,6 +77,26 @@ fn send_and_count(root: &Path, host: &Scratch) -> Result<()> {
     same(root, host, ("slowest_10s", "max"), f64::max, &slowest)
 }
 
+/// Sums of the factorials of even and odd numbers, by sender; the numbers are of a computation outside.
+pub fn factorials(root: &Path) -> Result<()> {
+    let host = Scratch::start(root, "examples/factorials/weir.toml")?;
+    let tested = send_and_sum(root, &host);
+    let ended = host.end();
+    tested.and(ended)
+}
+
+fn send_and_sum(root: &Path, host: &Scratch) -> Result<()> {
+    let folder = root.join("examples/factorials");
+    let tcp = host.tcp.to_string();
+    run(command(&folder, "python3", &["numbers.py", "127.0.0.1", &tcp]))?;
+    let sum = |one: f64, other: f64| one + other;
+    let both = |number: f64| BTreeMap::from(["ann", "wild"].map(|sender| (sender.to_owned(), number)));
+    same(root, host, ("even", "numbers"), sum, &both(9.0))?;
+    same(root, host, ("even", "sum"), sum, &both(6423384156578666.0))?;
+    same(root, host, ("odd", "numbers"), sum, &both(9.0))?;
+    same(root, host, ("odd", "sum"), sum, &both(357001369769647.0))
+}
+
 /// Folds a number of each request by one of its members.
 fn by(
     requests: &[Value],

@@ -1,4 +1,4 @@
-//! Whole rows as bytes, for units that keep rows in their state and let them go later (buffer, sample).
+//! Whole rows as bytes, for units that keep rows in their state and let them go later (buffer, sample); and texts to typed columns ([`Spread`]: parse, enrich).
 //!
 //! In: rows of a [`Batch`], with all columns that it has. [`encode`] makes one value of them (a chunk), [`Gather`] makes emitted batches of chunks again: rows in the order
 //! in which they were given, columns by name. A row without a column that another has lacks the value there; where one name stands for two kinds the rows go
@@ -9,6 +9,7 @@
 
 mod gather;
 mod reader;
+mod spread;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use weir_sdk::column::{Number, PackedExt, U32s};
 use weir_sdk::{Batch, BatchExt, Column, ColumnExt, Values};
 
 pub use gather::Gather;
+pub use spread::Spread;
 
 /// Bytes that are no chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

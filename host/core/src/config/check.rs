@@ -242,11 +242,9 @@ fn derived_cycles(check: &Check<'_>, pipelines: &[PipelineSpec]) {
     let Some(first) = members.first() else { return };
     let mut path = format!("`{}`", first.name);
     for (from, to) in members.iter().zip(members.iter().cycle().skip(1)) {
-        let stream = from
-            .streams
-            .iter()
-            .find(|stream| to.from.iter().any(|selector| selector.matches(&stream.triplet)));
-        let stream = stream.map_or_else(String::new, |stream| stream.triplet.to_string());
+        let stream =
+            from.streams.iter().find(|stream| to.from.iter().any(|selector| stream.name.feeds(selector)));
+        let stream = stream.map_or_else(String::new, |stream| stream.name.to_string());
         path = format!("{path} -> {stream} -> `{}`", to.name);
     }
     let message = format!(

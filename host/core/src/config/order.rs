@@ -61,7 +61,7 @@ fn cycle(edges: &[Vec<usize>], feeders: &[usize]) -> Vec<usize> {
 /// Which pipelines feed which by a derived stream.
 pub fn derivations(pipelines: &[PipelineSpec]) -> Vec<Vec<usize>> {
     let feeds = |from: &PipelineSpec, to: &PipelineSpec| {
-        from.streams.iter().any(|stream| to.from.iter().any(|selector| selector.matches(&stream.triplet)))
+        from.streams.iter().any(|stream| to.from.iter().any(|selector| stream.name.feeds(selector)))
     };
     pipelines
         .iter()
@@ -86,7 +86,7 @@ pub fn flows(pipelines: &[PipelineSpec]) -> Vec<Vec<usize>> {
     let joined = |a: usize, b: usize| {
         let feeds = |from: usize, to: usize| edges.get(from).is_some_and(|targets| targets.contains(&to));
         let same = match (pipelines.get(a), pipelines.get(b)) {
-            (Some(a), Some(b)) => a.streams.iter().any(|x| b.streams.iter().any(|y| x.triplet == y.triplet)),
+            (Some(a), Some(b)) => a.streams.iter().any(|x| b.streams.iter().any(|y| x.name.meets(&y.name))),
             _ => false,
         };
         feeds(a, b) || feeds(b, a) || same

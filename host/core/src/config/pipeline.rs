@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::check::Check;
+use super::derived;
 use super::near::hint;
 use super::order::topological;
 use super::raw::{self, At};
@@ -55,8 +56,8 @@ pub fn pipeline(check: &mut Check<'_>, raw: &raw::Pipeline) -> PipelineSpec {
     };
     let series = raw.series.iter().map(|raw| series(check, raw, ports(&raw.place, &raw.from))).collect();
     let streams = raw.streams.iter().filter_map(|raw| {
-        let triplet = check.triplet(&raw.place, "triplet", &raw.triplet)?;
-        Some(DerivedSpec { triplet, from: ports(&raw.place, &raw.from), place: raw.place.clone() })
+        let name = derived::name(check, raw)?;
+        Some(DerivedSpec { name, from: ports(&raw.place, &raw.from), place: raw.place.clone() })
     });
     PipelineSpec {
         streams: streams.collect(),

@@ -87,6 +87,8 @@ pub struct Series {
 pub struct Stream {
     pub place: Place,
     pub triplet: Text,
+    pub type_by: Option<Text>,
+    pub types: Option<At<i64>>,
     pub from: Option<Vec<Text>>,
 }
 
@@ -244,8 +246,10 @@ fn series(mut section: Section<'_>, prefix: &str) -> Series {
 fn stream(mut section: Section<'_>, prefix: &str) -> Stream {
     let triplet = section.required("triplet", "\"shop/prod/slow\"");
     call(&mut section, prefix, "stream", &triplet);
+    let type_by = section.text("type_by");
+    let types = section.integer("types");
     let from = section.texts("from", FROM_MAX);
-    Stream { triplet, from, place: section.finish() }
+    Stream { triplet, type_by, types, from, place: section.finish() }
 }
 
 fn rule(mut section: Section<'_>) -> Rule {

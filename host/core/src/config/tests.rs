@@ -227,6 +227,35 @@ fn units_in_a_circle_are_refused_with_the_path() {
 }
 
 #[test]
+fn a_derived_stream_may_leave_its_type_to_a_column() {
+    let text = |stream: &str| {
+        format!("[[pipeline]]\nname = \"a\"\nfrom = [\"x/y/z\"]\n[[pipeline.stream]]\n{stream}\n")
+    };
+    let topology = parsed(&text("triplet = \"d/e/by-*\"\ntype_by = \"kind\""));
+    let name = &topology.pipelines[0].streams[0].name;
+    assert!(matches!(name, DerivedName::ByColumn { types_max: 64, .. }), "{name:?}");
+    let place = |pattern: &str, member: &str| format!("pipeline \"a\", stream \"{pattern}\", {member}");
+    let wrong = |stream: &str, place: &str, message: &str| check(&text(stream), &[(place, message)]);
+    wrong(
+        "triplet = \"d/*/by-*\"\ntype_by = \"k\"",
+        &place("d/*/by-*", "triplet"),
+        "must leave the end of the type",
+    );
+    wrong(
+        "triplet = \"d/e/f\"\ntype_by = \"k\"",
+        &place("d/e/f", "triplet"),
+        "must leave the end of the type",
+    );
+    wrong("triplet = \"d/e/*\"\ntype_by = \"k\"\ntypes = 0", &place("d/e/*", "types"), "must be 1 to 1024");
+    wrong("triplet = \"d/e/f\"\ntypes = 3", &place("d/e/f", "types"), "add it");
+    wrong(
+        "triplet = \"x/y/*\"\ntype_by = \"k\"",
+        "pipeline \"a\", stream",
+        "feeds itself: `a` -> x/y/* -> `a`",
+    );
+}
+
+#[test]
 fn pipelines_in_a_circle_are_refused_with_the_streams() {
     let one = |name: &str, from: &str, to: &str| {
         format!(
