@@ -2,10 +2,11 @@
 //!
 //! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
-//! `queue`, `actor`, `handoff`, `workers`, `build` (configuration to flows), `shelf` (faults, dead letters, signals), `commit` (effects of a record),
-//! `configure`, `rates`, `views`, `own` (counters as events).
+//! `queue`, `actor`, `handoff`, `workers`, `build` (configuration to flows), `shelf` (faults, dead letters), `alerting` (words of rules to alerts and channels),
+//! `commit` (effects of a record), `configure`, `rates`, `views`, `own` (counters as events).
 
 mod actor;
+mod alerting;
 mod build;
 mod commit;
 mod configure;
@@ -39,6 +40,8 @@ use workers::{FindHandoff, Workers};
 
 pub use build::FlowPlan;
 pub use configure::Checked;
+pub use views::alerts::Which;
+pub use views::rfc3339;
 
 /// Ticks move idle streams on and wake timers.
 const TICK: Duration = Duration::from_millis(100);
@@ -80,6 +83,7 @@ pub struct Runtime {
     log: Mutex<Log>,
     series: Mutex<SeriesStore>,
     shelf: Mutex<Shelf>,
+    alerting: alerting::Alerting,
     configured: Mutex<Configured>,
     /// Held while a configuration is made ready, so that two changes do not cross.
     configuring: Mutex<()>,
@@ -105,6 +109,7 @@ impl Runtime {
             log: Mutex::new(Log::new(Sequencer::new(0, 1, 1))),
             series: Mutex::default(),
             shelf: Mutex::default(),
+            alerting: alerting::Alerting::default(),
             configured: Mutex::default(),
             configuring: Mutex::default(),
             handoffs: Mutex::default(),
@@ -224,6 +229,7 @@ impl Runtime {
         self.stopping.store(true, Ordering::Release);
         self.workers.stop();
         flows.iter().for_each(|actor| actor.close());
+        self.alerting.channels.end();
         empty
     }
 

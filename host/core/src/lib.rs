@@ -19,5 +19,4 @@ pub mod recent;
 pub mod record;
 pub mod selector;
 pub mod sequencer;
-pub mod signals;
 pub mod state;

@@ -110,8 +110,9 @@ impl Runtime {
         let ids: std::collections::HashSet<Arc<str>> =
             running.map(|node| Arc::clone(&node.made.id)).collect();
         counters.retain(|id, _| ids.contains(id));
+        self.alerting.expect(&topology, old_topology.as_deref());
         let position = self.switch(&plans, revision, &text);
-        self.shelf.lock().signals.retain(|rule| ids.contains(rule));
+        self.alerting.settle(&topology, position.offset);
         let mut configured = self.configured.lock();
         configured.revision = revision;
         configured.topology = Some(Arc::new(topology));

@@ -11,7 +11,7 @@ use super::raw::{self, At};
 use super::reader::Reader;
 use super::{
     ChartSpec, NAME_BYTES_MAX, PipelineSpec, Place, PortRef, Problem, RuleSpec, ServerSpec, Topology,
-    measure, order, pipeline, source,
+    alerting, measure, order, pipeline, source,
 };
 use crate::flow::HOPS_MAX;
 use crate::triplet::{Selector, Triplet};
@@ -33,12 +33,14 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
         raw.pipelines.iter().map(|raw| pipeline::pipeline(&mut check, raw)).collect();
     metrics_distinct(&check, &raw.pipelines);
     derived_cycles(&check, &pipelines);
-    let rules = rules(&check, &raw.rules, &pipelines);
+    let channels = alerting::channels(&check, &raw.channels);
+    let rules = rules(&check, &raw, &pipelines);
     let charts = charts(&check, &raw.charts, &pipelines);
     unread(&mut check, &pipelines, &rules);
     let warnings = check.warnings;
     if reader.is_clean() {
-        Ok(Topology { server, sources, pipelines, rules, charts, text: text.to_owned(), warnings })
+        let text = text.to_owned();
+        Ok(Topology { server, sources, pipelines, rules, charts, channels, text, warnings })
     } else {
         Err(reader.into_problems())
     }
@@ -231,7 +233,8 @@ fn derived_hops(check: &Check<'_>, pipelines: &[PipelineSpec], edges: &[Vec<usiz
     }
 }
 
-fn rules(check: &Check<'_>, raw: &[raw::Rule], pipelines: &[PipelineSpec]) -> Vec<RuleSpec> {
+fn rules(check: &Check<'_>, all: &raw::Configuration, pipelines: &[PipelineSpec]) -> Vec<RuleSpec> {
+    let raw = &all.rules;
     let names: Vec<(&At<String>, &Place)> = raw.iter().map(|rule| (&rule.name, &rule.place)).collect();
     check.distinct("rule", &names);
     let rules = raw.iter().map(|raw| {
@@ -245,6 +248,7 @@ fn rules(check: &Check<'_>, raw: &[raw::Rule], pipelines: &[PipelineSpec]) -> Ve
             pipeline,
             on,
             config: raw.config.clone(),
+            alerts: alerting::alerts(check, raw, &all.channels),
             place: raw.place.clone(),
         }
     });
