@@ -6,6 +6,7 @@
 //! Nothing that a caller sends ends the server: it gets an error of the form of [`ApiError`].
 
 mod accept;
+mod alerts;
 mod components;
 mod configuration;
 mod edits;
@@ -131,7 +132,10 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/components", get(components::list))
         .route("/api/faults", get(faults::list))
         .route("/api/dead-letters", get(faults::dead_letters))
-        .route("/api/alerts", get(faults::alerts))
+        .route("/api/alerts", get(alerts::list))
+        .route("/api/alerts/{id}", get(alerts::one))
+        .route("/api/episodes", get(alerts::episodes))
+        .route("/api/channels", get(alerts::channels))
         .route("/api/sources", get(streams::sources))
         .route("/api/rejected", get(rejected::list))
         .route("/api/live", get(live_socket))

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod app;
+pub mod channels;
 pub mod charts;
 pub mod embedded;
 pub mod intake;

@@ -3,10 +3,11 @@
 //! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
 //! `queue`, `actor`, `overs` (who makes sources wait), `switch` (the moment of a change), `handoff`, `backfill` (new metrics over the recent rings), `workers`,
-//! `build` (configuration to flows), `shelf` (faults, dead letters, signals), `commit` (effects of a record), `configure`, `edits` (changes that are asked for),
-//! `revisions`, `rates`, `views`, `own` (counters as events).
+//! `build` (configuration to flows), `shelf` (faults, dead letters), `alerting` (words of rules to alerts and channels), `commit` (effects of a record),
+//! `configure`, `edits` (changes that are asked for), `revisions`, `rates`, `views`, `own` (counters as events).
 
 mod actor;
+mod alerting;
 mod backfill;
 mod build;
 mod commit;
@@ -50,6 +51,7 @@ use workers::{FindHandoff, Workers};
 pub use build::FlowPlan;
 pub use configure::Checked;
 pub use edits::{By, Changed, Refused};
+pub use views::alerts::Which;
 pub use views::rfc3339;
 
 /// Ticks move idle streams on and wake timers.
@@ -93,6 +95,7 @@ pub struct Runtime {
     log: Mutex<Log>,
     series: Mutex<SeriesStore>,
     shelf: Mutex<Shelf>,
+    alerting: alerting::Alerting,
     configured: Mutex<Configured>,
     /// Held while a configuration is made ready, so that two changes do not cross.
     configuring: Mutex<()>,
@@ -119,6 +122,7 @@ impl Runtime {
             log: Mutex::new(Log::new(Sequencer::new(0, 1, 1))),
             series: Mutex::default(),
             shelf: Mutex::default(),
+            alerting: alerting::Alerting::default(),
             configured: Mutex::default(),
             configuring: Mutex::default(),
             handoffs: Mutex::default(),
@@ -257,6 +261,7 @@ impl Runtime {
         self.stopping.store(true, Ordering::Release);
         self.workers.stop();
         flows.iter().for_each(|actor| actor.close());
+        self.alerting.channels.end();
         empty
     }
 

@@ -149,14 +149,87 @@ pub struct DeadLetterView {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct AlertView {
+    pub id: String,
+    pub rule: String,
+    pub triplet: String,
+    /// Of the key.
+    pub labels: Map<String, Value>,
+    /// Of the configuration, as annotations.
+    pub extra_labels: Map<String, Value>,
+    pub annotations: Map<String, Value>,
+    pub level: &'static str,
+    /// None where it is no number.
+    pub value: Option<f64>,
+    pub since_unix_ns: i64,
+    pub summary: String,
+    /// ok, pending, firing, recovering
+    pub state: &'static str,
+    /// fresh, stale, absent, failing
+    pub beside: &'static str,
+    pub flapping: bool,
+    pub word_unix_ns: i64,
+    pub word_position: u64,
+    /// That which goes on.
+    pub episode: Option<EpisodeView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct EpisodeView {
+    pub id: String,
+    pub alert: String,
     pub rule: String,
     pub triplet: String,
     pub labels: Map<String, Value>,
-    pub level: String,
-    pub value: f64,
-    pub since_unix_ns: i64,
-    pub summary: String,
-    pub state: String,
+    pub start_position: u64,
+    pub pending_unix_ns: i64,
+    pub started_unix_ns: i64,
+    pub end_position: Option<u64>,
+    pub ended_unix_ns: Option<i64>,
+    /// resolved, forgotten, rule-removed
+    pub end: Option<&'static str>,
+    pub worst_level: &'static str,
+    pub worst_value: Option<f64>,
+    pub worst_unix_ns: i64,
+    pub worst_summary: String,
+    pub flapped: bool,
+}
+
+/// How a rule stands as a whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleView {
+    pub id: String,
+    pub failing: bool,
+    pub words_total: u64,
+    pub alerts: u64,
+}
+
+/// How many alerts are in which state, and what was lost.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct AlertCounts {
+    pub ok: u64,
+    pub pending: u64,
+    pub firing: u64,
+    pub recovering: u64,
+    pub stale: u64,
+    pub absent: u64,
+    pub failing: u64,
+    pub flapping: u64,
+    pub episodes_total: u64,
+    pub episodes_kept: u64,
+    pub episodes_dropped_total: u64,
+    pub left_out_total: u64,
+    pub quiet_left_out_total: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ChannelView {
+    pub name: String,
+    pub url: String,
+    pub queued: u64,
+    pub sent_total: u64,
+    pub attempts_failed_total: u64,
+    pub refused_total: u64,
+    pub dropped_total: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -1,12 +1,13 @@
 //! Whole-system tests: a real `weir`, real sockets, one binary.
 //!
-//! `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected answer. `faults`: every way of a
-//! component to misbehave. `attack`: hostile senders. `end`: drains and signals. `edits`: changes of running pipelines. `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket.
-//! `laws`: cuts and replays give equal results. `metrics`: metrics as configuration. `pages`: the documentation of the standard components. `prove`: the
-//! proofs in small. `ways`: other sources, and the terminal.
+//! `alerts`: rules, alerts, webhook. `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected
+//! answer. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals. `edits`: changes of running pipelines.
+//! `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket. `laws`: cuts and replays give equal results. `metrics`:
+//! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `ways`: other sources, and the terminal.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
+mod alerts;
 mod attack;
 mod cases;
 mod edits;

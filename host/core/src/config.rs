@@ -10,8 +10,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::alerts::Policy;
 use crate::triplet::{Selector, Triplet};
+use crate::unit::Level;
 
+mod alerting;
 mod check;
 mod derived;
 mod json;
@@ -54,6 +57,9 @@ pub const COLUMNS_MAX: usize = 64;
 pub const LANES_MAX: u32 = 64;
 pub const RULES_MAX: usize = 256;
 pub const CHARTS_MAX: usize = 256;
+pub const CHANNELS_MAX: usize = 16;
+/// Labels or annotations of one rule.
+pub const LABELS_MAX: usize = 32;
 pub const KEEP_POINTS_MAX: usize = 1_000_000;
 pub const METRICS_MAX: usize = 2_000;
 /// Rollups of one metric.
@@ -132,6 +138,7 @@ pub struct Topology {
     pub charts: Vec<ChartSpec>,
     /// Which of the units, series and charts come from a `[[metric]]`.
     pub metrics: Vec<MetricSpec>,
+    pub channels: Vec<ChannelSpec>,
     /// The TOML as it was given.
     pub text: String,
     /// What is allowed but probably not meant.
@@ -284,7 +291,52 @@ pub struct RuleSpec {
     /// What it looks at, inside that pipeline.
     pub on: PortRef,
     pub config: serde_json::Value,
+    pub alerts: AlertSpec,
     pub place: Place,
+}
+
+/// What the host makes of the levels of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertSpec {
+    pub policy: Policy,
+    /// Beside those of the key; no part of an alert's identity.
+    pub labels: Vec<(Arc<str>, String)>,
+    pub annotations: Vec<(Arc<str>, String)>,
+    /// None: all.
+    pub channels: Option<Vec<Arc<str>>>,
+}
+
+/// Where alerts are sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelSpec {
+    pub name: Arc<str>,
+    pub kind: ChannelKind,
+    /// Alerts of lower levels are not sent.
+    pub level: Level,
+    /// Whether the end of an alert is sent too.
+    pub resolved: bool,
+    /// Of one attempt.
+    pub timeout_ns: i64,
+    /// What could not be delivered for so long is dropped, counted.
+    pub give_up_after_ns: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// POST of JSON.
+    Webhook { url: HttpUrl },
+}
+
+/// A plain http address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpUrl {
+    /// A name or an address without brackets.
+    pub host: String,
+    pub port: u16,
+    /// With the query; begins with a slash.
+    pub path: String,
+    /// As written, for the `Host` header.
+    pub authority: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -21,5 +21,4 @@ pub mod recent;
 pub mod record;
 pub mod selector;
 pub mod sequencer;
-pub mod signals;
 pub mod state;

@@ -96,6 +96,19 @@ pub enum Level {
     Critical,
 }
 
+impl Level {
+    /// As in the contract.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// A rule's word on one key. Stands until the next one for that key.
 #[derive(Clone, Debug)]
 pub struct Signal {

@@ -1,4 +1,4 @@
-//! What went wrong: `GET /api/faults`, `/api/dead-letters`, `/api/alerts`. Bounded by what the host keeps; newest first.
+//! What went wrong: `GET /api/faults`, `/api/dead-letters`. Bounded by what the host keeps; newest first.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,8 +13,4 @@ pub async fn list(State(api): State<Api>) -> Json<Value> {
 pub async fn dead_letters(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
     let (total, letters) = off_thread(move || api.runtime.dead_letters()).await?;
     Ok(Json(json!({ "total": total, "kept": letters.len(), "dead_letters": letters })))
-}
-
-pub async fn alerts(State(api): State<Api>) -> Json<Value> {
-    Json(json!({ "alerts": api.runtime.alerts() }))
 }

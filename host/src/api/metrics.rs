@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use super::{Api, ApiError, off_thread};
 use crate::live::Live;
 use crate::runtime::Runtime;
-use crate::view::{FileView, PipelineView, SourceView, StreamView, UnitView};
+use crate::view::{ChannelView, FileView, PipelineView, SourceView, StreamView, UnitView};
 
 const SAMPLES_MAX: usize = 50_000;
 
@@ -182,7 +182,7 @@ fn rest(out: &mut Exposition, runtime: &Runtime) {
     out.one("weir_series_late_total", "counter", "points older than a full ring", late as f64);
     let (dead_letters, _) = runtime.dead_letters();
     out.one("weir_dead_letters_total", "counter", "rows that went to the dead letters", dead_letters as f64);
-    out.one("weir_alerts_open", "gauge", "alerts that fire", runtime.alerts().len() as f64);
+    alerts(out, runtime);
     let (_, charts) = runtime.charts();
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
     out.family("weir_chart_draws_total", "counter", "calls of the formatter");
@@ -195,6 +195,64 @@ fn rest(out: &mut Exposition, runtime: &Runtime) {
     charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], count(&it.counters.faults_total)));
     out.family("weir_chart_watchers", "gauge", "live clients that look at the chart");
     charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], it.watchers() as f64));
+}
+
+fn alerts(out: &mut Exposition, runtime: &Runtime) {
+    let counts = runtime.alert_counts();
+    let states = [
+        ("ok", counts.ok),
+        ("pending", counts.pending),
+        ("firing", counts.firing),
+        ("recovering", counts.recovering),
+    ];
+    out.family("weir_alerts", "gauge", "alerts by state");
+    states.iter().for_each(|(state, count)| out.sample(&[("state", state)], *count as f64));
+    let beside = [("stale", counts.stale), ("absent", counts.absent), ("failing", counts.failing)];
+    out.family("weir_alerts_beside", "gauge", "alerts whose level is not known now, by reason");
+    beside.iter().for_each(|(beside, count)| out.sample(&[("beside", beside)], *count as f64));
+    out.one("weir_alerts_open", "gauge", "alerts that fire", (counts.firing + counts.recovering) as f64);
+    out.one(
+        "weir_alerts_flapping",
+        "gauge",
+        "alerts that are held because they flap",
+        counts.flapping as f64,
+    );
+    let totals = [
+        (
+            "weir_alerts_left_out_total",
+            "words on keys that were not ok and did not fit",
+            counts.left_out_total,
+        ),
+        (
+            "weir_alerts_quiet_left_out_total",
+            "words on keys that were ok and did not fit",
+            counts.quiet_left_out_total,
+        ),
+        ("weir_episodes_total", "alerts that fired", counts.episodes_total),
+        (
+            "weir_episodes_dropped_total",
+            "ended episodes dropped for newer ones",
+            counts.episodes_dropped_total,
+        ),
+    ];
+    totals.into_iter().for_each(|(name, help, count)| out.one(name, "counter", help, count as f64));
+    let columns: [Column<ChannelView>; 5] = [
+        ("weir_channel_queued", "gauge", "notices that wait", |it| it.queued as f64),
+        ("weir_channel_sent_total", "counter", "notices delivered", |it| it.sent_total as f64),
+        (
+            "weir_channel_attempts_failed_total",
+            "counter",
+            "requests that failed and were tried again",
+            |it| it.attempts_failed_total as f64,
+        ),
+        ("weir_channel_refused_total", "counter", "notices that the receiver refused", |it| {
+            it.refused_total as f64
+        }),
+        ("weir_channel_dropped_total", "counter", "notices given up or pushed out", |it| {
+            it.dropped_total as f64
+        }),
+    ];
+    out.table(&columns, &runtime.channels(), |it| vec![("channel", &it.name)]);
 }
 
 fn live(out: &mut Exposition, live: &Live) {

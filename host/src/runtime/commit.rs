@@ -1,4 +1,4 @@
-//! The effects of a finished record: points to the series, derived batches to their rings, the rest to the shelf.
+//! The effects of a finished record: points to the series, derived batches to their rings, words of rules to the alerts, the rest to the shelf.
 
 use std::sync::{Arc, Weak};
 
@@ -17,11 +17,12 @@ use super::actor::Commit;
 pub struct ToRuntime(pub Weak<Runtime>);
 
 impl Commit for ToRuntime {
-    fn commit(&self, flow: &Flow, _record: &Record, mut effects: Effects) {
+    fn commit(&self, flow: &Flow, record: &Record, mut effects: Effects) {
+        let Some(runtime) = self.0.upgrade() else { return };
+        runtime.alerting.commit(flow, record, std::mem::take(&mut effects.signals));
         if effects.is_empty() {
             return;
         }
-        let Some(runtime) = self.0.upgrade() else { return };
         if !effects.series.is_empty() {
             let mut store = runtime.series.lock();
             for ((pipeline, series), batch) in std::mem::take(&mut effects.series) {

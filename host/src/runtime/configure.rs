@@ -121,10 +121,10 @@ impl Runtime {
         let ids: HashSet<Arc<str>> = running.map(|node| Arc::clone(&node.made.id)).collect();
         counters.retain(|id, _| ids.contains(id));
         let backfills = backfill::wanted(&topology, &plans, &known);
-        let position = self
-            .switch(&plans, backfills, revision, &text, summary)
-            .map_err(|message| problem("configuration", message))?;
-        self.shelf.lock().signals.retain(|rule| ids.contains(rule));
+        self.alerting.expect(&topology, old_topology.as_deref());
+        let switched = self.switch(&plans, backfills, revision, &text, summary);
+        let position = switched.map_err(|message| problem("configuration", message))?;
+        self.alerting.settle(&topology, position.offset);
         let mut configured = self.configured.lock();
         configured.revision = revision;
         configured.topology = Some(Arc::new(topology));

@@ -52,7 +52,7 @@ fn outline(revision: u64, flow: &str, topology: &Topology, pipeline: &PipelinePl
     let streams = spec
         .streams
         .iter()
-        .map(|stream| json!({ "triplet": stream.triplet.to_string(), "from": froms(spec, &stream.from) }));
+        .map(|stream| json!({ "triplet": stream.name.to_string(), "from": froms(spec, &stream.from) }));
     let beyond = match spec.lag.beyond {
         Beyond::BackPressure => "back-pressure",
         Beyond::Skip => "skip",

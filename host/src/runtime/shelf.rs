@@ -1,9 +1,8 @@
-//! What is kept to be looked at: faults, dead letters, standing signals. Bounded rings, newest last.
+//! What is kept to be looked at: faults, dead letters. Bounded rings, newest last.
 
 use std::collections::VecDeque;
 
 use weir_core::flow::effects::{DeadLetter, Effects};
-use weir_core::signals::Signals;
 use weir_core::unit::Fault;
 
 const FAULTS_MAX: usize = 1_000;
@@ -20,7 +19,6 @@ pub struct Shelf {
     pub dead_total: u64,
     dead_rows: usize,
     dead_bytes: usize,
-    pub signals: Signals,
     pub hops_exceeded_total: u64,
     pub panics_total: u64,
 }
@@ -36,9 +34,6 @@ impl Shelf {
         }
         for letter in effects.dead {
             self.bury(letter);
-        }
-        for said in effects.signals {
-            self.signals.take(said);
         }
         self.hops_exceeded_total += effects.hops_exceeded;
     }

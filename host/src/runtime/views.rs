@@ -1,9 +1,10 @@
 //! Copies for the API, taken under short locks.
 
+pub mod alerts;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use serde_json::{Map, Value};
 use weir_core::batch::Batch;
 use weir_core::config::MetricSpec;
 use weir_core::flow::Target;
@@ -12,11 +13,10 @@ use weir_core::flow::node::kind_word;
 use weir_core::recent::{self, RecentEvent};
 use weir_core::sequencer::WATERMARK_START;
 use weir_core::triplet::Triplet;
-use weir_core::unit::Level;
 
+use super::Runtime;
 use super::build::{FlowPlan, NodePlan, PipelinePlan};
 use super::log::Stream;
-use super::{Runtime, clock_unix_ns};
 use crate::charts::Chart;
 use crate::view;
 
@@ -257,34 +257,6 @@ impl Runtime {
         self.shelf.lock().dead_rows()
     }
 
-    /// What rules say that is not well, worst first.
-    pub fn alerts(&self) -> Vec<view::AlertView> {
-        let now = clock_unix_ns();
-        let shelf = self.shelf.lock();
-        let mut alerts: Vec<(Level, view::AlertView)> = shelf
-            .signals
-            .all(now)
-            .filter(|(_, _, _, standing)| standing.level != Level::Ok)
-            .map(|(rule, triplet, labels, standing)| {
-                let label =
-                    |(name, value): &(Arc<str>, String)| (name.to_string(), Value::from(value.as_str()));
-                let view = view::AlertView {
-                    rule: rule.to_owned(),
-                    triplet: triplet.to_string(),
-                    labels: labels.iter().map(label).collect::<Map<String, Value>>(),
-                    level: level_word(standing.level).to_owned(),
-                    value: standing.value,
-                    since_unix_ns: standing.since_unix_ns,
-                    summary: standing.summary,
-                    state: if standing.level == Level::Unknown { "stale" } else { "firing" }.to_owned(),
-                };
-                (standing.level, view)
-            })
-            .collect();
-        alerts.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.rule.cmp(&right.1.rule)));
-        alerts.into_iter().map(|(_, view)| view).collect()
-    }
-
     pub fn sources(&self) -> Vec<view::SourceView> {
         let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let sources = self.sources.lock();
@@ -353,16 +325,6 @@ fn type_word(data_type: &arrow_schema::DataType) -> &'static str {
         DataType::Utf8 => "text",
         DataType::Dictionary(_, _) => "category",
         _ => "bytes",
-    }
-}
-
-fn level_word(level: Level) -> &'static str {
-    match level {
-        Level::Unknown => "unknown",
-        Level::Ok => "ok",
-        Level::Info => "info",
-        Level::Warning => "warning",
-        Level::Critical => "critical",
     }
 }
 

@@ -112,8 +112,8 @@ export function pipelines(held = new Map()) {
 }
 
 export const alerts = (now_ms) => [
-  { rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-2" }, level: "critical", value: 512.4, since_unix_ns: (now_ms - 94_000) * 1e6, summary: "mean latency 512 ms, over 500 ms", state: "firing" },
-  { rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-3" }, level: "warning", value: 231.9, since_unix_ns: (now_ms - 610_000) * 1e6, summary: "mean latency 232 ms, over 200 ms", state: "firing" },
+  { rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-2" }, level: "critical", value: 512.4, since_unix_ns: (now_ms - 94_000) * 1e6, summary: "mean latency 512 ms, over 500 ms", state: "firing", beside: "fresh", flapping: false },
+  { rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-3" }, level: "warning", value: 231.9, since_unix_ns: (now_ms - 610_000) * 1e6, summary: "mean latency 232 ms, over 200 ms", state: "firing", beside: "stale", flapping: false },
 ];
 
 export const faults = (now_ms) => [

@@ -44,6 +44,28 @@ test("a colour column splits a mark into series", () => {
   expect(model.series.map((one) => [one.label, [...(one.x as number[])]])).toEqual([["a", [1, 3, 5]], ["b", [2, 4]]]);
 });
 
+test("a box has its quartiles, and its points stand at the place of their box", () => {
+  const names: Column = { type: "text", values: ["a", "b"], valid: null };
+  const roles = [["x", "series"], ["low", "low"], ["q1", "q1"], ["y", "median"], ["q3", "q3"], ["high", "high"]];
+  const box = mark("box", "ms", "median", { table: "boxes", bindings: roles.map(([role, column]) => ({ role: role!, column: column!, axis: role === "x" ? "x" : "y" })) });
+  const beyond = mark("point", "beyond", "value", { table: "outliers", bindings: [{ role: "x", column: "place", axis: "x" }, { role: "y", column: "value", axis: "y" }] });
+  const boxes = { series: names, low: numbers([1, 2]), q1: numbers([2, 3]), median: numbers([3, 4]), q3: numbers([4, 5]), high: numbers([6, null]) };
+  const all: Tables = new Map([
+    ["boxes", { rows: 2, columns: new Map(Object.entries(boxes)) }],
+    ["outliers", { rows: 1, columns: new Map(Object.entries({ place: numbers([1]), value: numbers([9]) })) }],
+  ]);
+  const model = buildModel(describe([box, beyond]), all);
+  expect([model.undrawn, model.categories]).toEqual([[], ["a", "b"]]);
+  expect(model.series[0]!.box).toEqual({ low: [1, 2], q1: [2, 3], q3: [4, 5], high: [6, null] });
+  expect([...(model.series[1]!.x as number[])]).toEqual([1]);
+  expect(yRange(model.series)[1]).toBeGreaterThan(9);
+});
+
+test("a mark of rows draws nothing and is no mistake", () => {
+  const model = buildModel(describe([mark("table", "rows", "v")]), tables({ time, v: numbers([1, 2, 3, 4, 5]) }));
+  expect([model.rows, model.series, model.undrawn]).toEqual([true, [], []]);
+});
+
 test("what cannot be drawn is named", () => {
   const model = buildModel(describe([mark("heat", "h", "v"), mark("line", "l", "nowhere")]), tables({ time, v: numbers([1, 2, 3, 4, 5]) }));
   expect(model.undrawn.map(({ mark: one }) => one.label)).toEqual(["h", "l"]);

@@ -10,6 +10,7 @@ pub const SCHEMA: &str = r#"{
   "type": "object",
   "title": "Absent",
   "description": "Notices when a key went silent: a host that reports no more, a job that did not run. What was never seen is not missed.",
+  "examples": [{ "warning": "30s", "critical": "5m", "keys": ["host"] }],
   "additionalProperties": false,
   "anyOf": [{ "required": ["warning"] }, { "required": ["critical"] }],
   "properties": {

@@ -9,6 +9,7 @@ pub const SCHEMA: &str = r#"{
   "type": "object",
   "title": "Change",
   "description": "Notices when a key's values move to another level than they had in its own past, without a limit to be chosen: a cumulative sum (CUSUM) over the values in units of their usual deviation.",
+  "examples": [{ "column": "mean_ms", "keys": ["host"], "critical": 20 }],
   "additionalProperties": false,
   "required": ["column"],
   "properties": {

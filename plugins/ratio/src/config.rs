@@ -11,6 +11,7 @@ pub const SCHEMA: &str = r#"{
   "type": "object",
   "title": "Ratio",
   "description": "A level by the ratio of two sums over a sliding window: errors to requests, hits to lookups. Below a least sum there is nothing to judge by.",
+  "examples": [{ "of": "status >= 500", "window": "1m", "least": 100, "warning": 0.01, "critical": 0.05, "keys": ["host"] }, { "of": "errors", "to": "requests", "warning": 0.01, "across": true }],
   "additionalProperties": false,
   "required": ["of"],
   "anyOf": [{ "required": ["warning"] }, { "required": ["critical"] }],

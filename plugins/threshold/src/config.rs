@@ -10,6 +10,7 @@ pub const SCHEMA: &str = r#"{
   "type": "object",
   "title": "Threshold",
   "description": "Gives each key the level that its newest value has. With a separate bound for the way back (hysteresis) a value that swings around a limit does not switch the level to and fro.",
+  "examples": [{ "column": "mean_ms", "warning": 200, "warning_clear": 180, "critical": 500, "keys": ["host"] }],
   "additionalProperties": false,
   "required": ["column"],
   "anyOf": [{ "required": ["warning"] }, { "required": ["critical"] }],

@@ -11,7 +11,7 @@ use super::raw::{self, At};
 use super::reader::Reader;
 use super::{
     ChartSpec, NAME_BYTES_MAX, PipelineSpec, Place, PortRef, Problem, RuleSpec, ServerSpec, Topology,
-    measure, metric, order, pipeline, source,
+    alerting, measure, metric, order, pipeline, source,
 };
 use crate::flow::HOPS_MAX;
 use crate::triplet::{Selector, Triplet};
@@ -36,7 +36,8 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
     ids_distinct(&check, &pipelines, &expansion);
     pipelines.extend(expansion.pipelines);
     derived_cycles(&check, &pipelines);
-    let rules = rules(&check, &raw.rules, &pipelines);
+    let channels = alerting::channels(&check, &raw.channels);
+    let rules = rules(&check, &raw, &pipelines);
     let mut charts = charts(&check, &raw.charts, &pipelines);
     charts_distinct(&check, &charts, &expansion.charts);
     charts.extend(expansion.charts);
@@ -44,7 +45,8 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
     unread(&mut check, &pipelines, &rules);
     let warnings = check.warnings;
     if reader.is_clean() {
-        Ok(Topology { server, sources, pipelines, rules, charts, metrics, text: text.to_owned(), warnings })
+        let text = text.to_owned();
+        Ok(Topology { server, sources, pipelines, rules, charts, channels, metrics, text, warnings })
     } else {
         Err(reader.into_problems())
     }
@@ -271,7 +273,8 @@ fn derived_hops(check: &Check<'_>, pipelines: &[PipelineSpec], edges: &[Vec<usiz
     }
 }
 
-fn rules(check: &Check<'_>, raw: &[raw::Rule], pipelines: &[PipelineSpec]) -> Vec<RuleSpec> {
+fn rules(check: &Check<'_>, all: &raw::Configuration, pipelines: &[PipelineSpec]) -> Vec<RuleSpec> {
+    let raw = &all.rules;
     let names: Vec<(&At<String>, &Place)> = raw.iter().map(|rule| (&rule.name, &rule.place)).collect();
     check.distinct("rule", &names);
     let rules = raw.iter().map(|raw| {
@@ -285,6 +288,7 @@ fn rules(check: &Check<'_>, raw: &[raw::Rule], pipelines: &[PipelineSpec]) -> Ve
             pipeline,
             on,
             config: raw.config.clone(),
+            alerts: alerting::alerts(check, raw, &all.channels),
             place: raw.place.clone(),
         }
     });

@@ -10,7 +10,7 @@ pub use self::source::{Fields, Source, Tls};
 pub use super::reader::At;
 use super::reader::{Reader, Section};
 use super::{
-    CHARTS_MAX, COLUMNS_MAX, FROM_MAX, METRIC_ROLLUPS_MAX, METRICS_MAX, PIPELINES_MAX, Place, RULES_MAX,
+    CHANNELS_MAX, CHARTS_MAX, COLUMNS_MAX, FROM_MAX, METRIC_ROLLUPS_MAX, METRICS_MAX, PIPELINES_MAX, Place, RULES_MAX,
     SELECTORS_MAX, SERIES_MAX, SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
 };
 
@@ -26,6 +26,7 @@ pub struct Configuration {
     pub rules: Vec<Rule>,
     pub charts: Vec<Chart>,
     pub metrics: Vec<Metric>,
+    pub channels: Vec<Channel>,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +100,33 @@ pub struct Rule {
     pub uses: Text,
     pub on: Text,
     pub config: Value,
+    /// `for`
+    pub for_: Option<Text>,
+    pub keep_firing: Option<Text>,
+    pub forget: Option<Text>,
+    pub flap: Flap,
+    pub labels: Value,
+    pub annotations: Value,
+    pub channels: Option<Vec<Text>>,
+}
+
+#[derive(Debug, Default)]
+pub struct Flap {
+    pub place: Place,
+    pub changes: Option<At<i64>>,
+    pub within: Option<Text>,
+}
+
+#[derive(Debug)]
+pub struct Channel {
+    pub place: Place,
+    pub name: Text,
+    pub kind: Text,
+    pub url: Text,
+    pub level: Option<Text>,
+    pub resolved: Option<At<bool>>,
+    pub timeout: Option<Text>,
+    pub give_up_after: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -166,6 +194,7 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
         rules: top.tables("rule", RULES_MAX).into_iter().map(rule).collect(),
         charts: top.tables("chart", CHARTS_MAX).into_iter().map(chart).collect(),
         metrics: top.tables("metric", METRICS_MAX).into_iter().map(metric).collect(),
+        channels: top.tables("channel", CHANNELS_MAX).into_iter().map(channel).collect(),
     };
     top.finish();
     configuration
@@ -257,8 +286,36 @@ fn rule(mut section: Section<'_>) -> Rule {
     call(&mut section, "", "rule", &name);
     let uses = section.required("use", "\"threshold\"");
     let on = section.required("on", "\"pipeline/unit\"");
+    let for_ = section.text("for");
+    let keep_firing = section.text("keep_firing");
+    let forget = section.text("forget");
+    let flap = section.table("flap").map(flap).unwrap_or_default();
+    let labels = section.json("labels");
+    let annotations = section.json("annotations");
+    let channels = section.texts("channels", CHANNELS_MAX);
+    // The lines that the place keeps are those of the configuration.
+    section.place.config_lines.clear();
     let config = section.json("config");
-    Rule { name, uses, on, config, place: section.finish() }
+    let place = section.finish();
+    Rule { name, uses, on, config, for_, keep_firing, forget, flap, labels, annotations, channels, place }
+}
+
+fn flap(mut section: Section<'_>) -> Flap {
+    let changes = section.integer("changes");
+    let within = section.text("within");
+    Flap { changes, within, place: section.finish() }
+}
+
+fn channel(mut section: Section<'_>) -> Channel {
+    let name = section.required("name", "\"on-call\"");
+    call(&mut section, "", "channel", &name);
+    let kind = section.required("kind", "\"webhook\"");
+    let url = section.required("url", "\"http://127.0.0.1:9094/alerts\"");
+    let level = section.text("level");
+    let resolved = section.flag("resolved");
+    let timeout = section.text("timeout");
+    let give_up_after = section.text("give_up_after");
+    Channel { name, kind, url, level, resolved, timeout, give_up_after, place: section.finish() }
 }
 
 fn chart(mut section: Section<'_>) -> Chart {

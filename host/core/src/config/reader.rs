@@ -142,6 +142,17 @@ impl<'a> Section<'a> {
         }
     }
 
+    pub fn flag(&mut self, name: &'static str) -> Option<At<bool>> {
+        let (line, value) = self.take(name)?;
+        match value.as_bool() {
+            Some(value) => Some(At { value, line }),
+            None => {
+                self.wrong(line, name, value, "true or false");
+                None
+            }
+        }
+    }
+
     /// A number with or without fraction.
     pub fn number(&mut self, name: &'static str) -> Option<At<f64>> {
         let (line, value) = self.take(name)?;

@@ -36,7 +36,7 @@ fn written(topology: &Topology) -> Vec<Selector> {
         _ => source.may_write.clone(),
     });
     let derived = topology.pipelines.iter().flat_map(|pipeline| &pipeline.streams);
-    sources.chain(derived.flat_map(|stream| own(stream.triplet.as_str()))).collect()
+    sources.chain(derived.flat_map(|stream| own(&stream.name.to_string()))).collect()
 }
 
 fn selectors(spec: &PipelineSpec, written: &[Selector], warnings: &mut Vec<Problem>) {

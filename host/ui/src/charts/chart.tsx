@@ -38,8 +38,10 @@ interface Shown {
 function notesOf(extras: Record<string, string | number> | undefined): string {
   const texts: string[] = [];
   const downsampled = extras?.["weir.downsampled"];
+  const method = extras?.["weir.whiskers"] ?? extras?.["weir.bins"];
   const gap_after = extras?.["weir.gap_after"];
   const left_out = extras?.["weir.left_out"] ?? extras?.["weir.series_left_out"];
+  if (method !== undefined) texts.push(String(method));
   if (downsampled !== undefined) texts.push(String(downsampled));
   if (gap_after !== undefined) texts.push(`a gap is over ${gap_after}`);
   if (left_out !== undefined) texts.push(`not shown: ${left_out}${typeof left_out === "number" ? " series" : ""}`);
@@ -77,7 +79,7 @@ export function Chart({ entry, store, socket, theme }: { entry: ChartEntry; stor
       const inks = model.series.map((_, index) => canvas.ink(index));
       const dotted = model.series.map((_, index) => canvas.repeated(index));
       const notes = notesOf(picture.description.extras);
-      const next = JSON.stringify([inks, dotted, notes, model.series.map((one) => [one.label, one.estimated]), model.xAxis, model.yAxes, canvas.direct, picture.description.title, model.undrawn.length, model.series.every((one) => one.x.length === 0)]);
+      const next = JSON.stringify([inks, dotted, notes, model.series.map((one) => [one.label, one.estimated]), model.xAxis, model.yAxes, canvas.direct, picture.description.title, model.undrawn.length, model.rows, model.series.every((one) => one.x.length === 0)]);
       if (next !== signature) {
         signature = next;
         setShown({ model, picture, direct: canvas.direct, inks, dotted, notes });
@@ -104,14 +106,17 @@ export function Chart({ entry, store, socket, theme }: { entry: ChartEntry; stor
   }, [entry.id, store, socket, theme]);
 
   const picture = store.pictures.get(entry.id);
+  /** Where there is nothing but rows, they are what is shown first. */
+  const onlyRows = shown !== null && shown.model.rows && shown.model.series.length === 0;
+  const rows = asTable || onlyRows;
   const empty = shown !== null && shown.model.series.every((one) => one.x.length === 0);
   const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
   return (
     <article class="chart" aria-labelledby={`title-${entry.id}`}>
       <header>
         <h3 id={`title-${entry.id}`}>{picture?.description.title || entry.title}</h3>
-        {shown && <span class="y-name">{shown.model.yAxes.map(axisName).join(" · right: ")}</span>}
-        {shown && (
+        {shown && !onlyRows && <span class="y-name">{shown.model.yAxes.map(axisName).join(" · right: ")}</span>}
+        {shown && !onlyRows && (
           <button type="button" class="quiet" aria-pressed={asTable} aria-label={`${asTable ? "chart" : "table"} of ${entry.title}`} onClick={() => setAsTable(!asTable)}>
             {asTable ? "chart" : "table"}
           </button>
@@ -121,7 +126,7 @@ export function Chart({ entry, store, socket, theme }: { entry: ChartEntry; stor
       {shown === null && failure === null && <Skeleton label={`waiting for ${entry.title}`} tall />}
       <div
         ref={host}
-        class={shown && !asTable ? "canvas" : "canvas unseen"}
+        class={shown && !rows ? "canvas" : "canvas unseen"}
         tabIndex={shown ? 0 : -1}
         role="img"
         aria-label={spoken(picture, entry)}
@@ -137,18 +142,19 @@ export function Chart({ entry, store, socket, theme }: { entry: ChartEntry; stor
         {empty && <p class="over-canvas">no points yet</p>}
         {reading && <Tooltip reading={reading} width={host.current?.clientWidth ?? 0} />}
       </div>
-      {asTable && picture && <DataTable tables={picture.tables} />}
-      {shown && !asTable && (
+      {rows && picture && <DataTable tables={picture.tables} newestFirst={!onlyRows} />}
+      {shown && onlyRows && shown.notes !== "" && <footer><span>{shown.notes}</span></footer>}
+      {shown && !rows && (
         <footer>
           {shown.direct || <Legend shown={shown} />}
           {shown.notes !== "" && <span>{shown.notes}</span>}
           <span class="x-name">{timeUnit(shown.model.xAxis)}</span>
         </footer>
       )}
-      {shown && !asTable && shown.model.undrawn.length > 0 && picture && (
+      {shown && !rows && shown.model.undrawn.length > 0 && picture && (
         <>
           <p class="note">{shown.model.undrawn.map(({ mark, why }) => `"${mark.label}" is not drawn: ${why}.`).join(" ")}</p>
-          <DataTable tables={picture.tables} />
+          <DataTable tables={picture.tables} newestFirst />
         </>
       )}
     </article>

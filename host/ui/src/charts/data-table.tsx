@@ -14,7 +14,7 @@ function cell(table: Table, name: string, row: number): string {
   return String(value);
 }
 
-export function DataTable({ tables }: { tables: Tables }) {
+export function DataTable({ tables, newestFirst }: { tables: Tables; newestFirst: boolean }) {
   return (
     <>
       {[...tables].map(([name, table]) => {
@@ -23,12 +23,12 @@ export function DataTable({ tables }: { tables: Tables }) {
         return (
           <div class="scroll data-table" tabIndex={0} role="region" aria-label={`rows of ${name}`} key={name}>
             <table>
-              <caption>{`${name}, newest ${shown} of ${table.rows.toLocaleString("en-US")} rows`}</caption>
+              <caption>{`${name}, ${newestFirst ? "newest" : "first"} ${shown} of ${table.rows.toLocaleString("en-US")} rows`}</caption>
               <thead>
                 <tr>{columns.map((column) => <th scope="col" key={column}>{column}</th>)}</tr>
               </thead>
               <tbody>
-                {Array.from({ length: shown }, (_, index) => table.rows - 1 - index).map((row) => (
+                {Array.from({ length: shown }, (_, index) => (newestFirst ? table.rows - 1 - index : index)).map((row) => (
                   <tr key={row}>{columns.map((column) => <td class="number" key={column}>{cell(table, column, row)}</td>)}</tr>
                 ))}
               </tbody>

@@ -6,7 +6,7 @@ import type { Column } from "../wire/frame";
 import type { Axis, Description, Gap, Mark } from "../wire/messages";
 import type { Table, Tables } from "../wire/table";
 
-export type Shape = "line" | "area" | "bar" | "point" | "band";
+export type Shape = "line" | "area" | "bar" | "point" | "band" | "box";
 type Value = number | null;
 
 export interface ChartSeries {
@@ -25,6 +25,8 @@ export interface ChartSeries {
   base: ArrayLike<Value> | null;
   /** Name of what it adds up with; "" and "group": nothing. */
   stack: string;
+  /** Of boxes: the ends of the whiskers and the quartiles; y is the median. */
+  box: { low: ArrayLike<Value>; q1: ArrayLike<Value>; q3: ArrayLike<Value>; high: ArrayLike<Value> } | null;
   /** Of bars that stand side by side. */
   group: { index: number; count: number };
 }
@@ -39,9 +41,11 @@ export interface Model {
   /** Where the y axis begins, when the formatter says so. */
   yMin: number | null;
   undrawn: { mark: Mark; why: string }[];
+  /** There is nothing to draw: the rows are what is shown. */
+  rows: boolean;
 }
 
-const SHAPES: Record<string, Shape> = { line: "line", area: "area", bar: "bar", point: "point", band: "band" };
+const SHAPES: Record<string, Shape> = { line: "line", area: "area", bar: "bar", point: "point", band: "band", box: "box" };
 const X_UNNAMED: Axis = { name: "x", label: "time", measure: "", scale: "time" };
 const Y_UNNAMED: Axis = { name: "y", label: "value", measure: "1", scale: "linear" };
 /** More lines than this cannot be told apart: the rest is named in `undrawn`. */
@@ -49,7 +53,7 @@ const SERIES_MAX = 40;
 
 export function buildModel(description: Description, tables: Tables): Model {
   const axes = new Map(description.axes.map((axis) => [axis.name, axis]));
-  const model: Model = { xAxis: X_UNNAMED, yAxes: [], series: [], gaps: description.gaps ?? [], categories: null, yMin: null, undrawn: [] };
+  const model: Model = { xAxis: X_UNNAMED, yAxes: [], series: [], gaps: description.gaps ?? [], categories: null, yMin: null, undrawn: [], rows: false };
   const used = new Set<string>();
   for (const mark of description.marks) {
     const why = addMark(model, mark, tables.get(mark.table), axes, used);
@@ -64,6 +68,10 @@ export function buildModel(description: Description, tables: Tables): Model {
 
 /** Null: drawn; else why not. */
 function addMark(model: Model, mark: Mark, table: Table | undefined, axes: Map<string, Axis>, used: Set<string>): string | null {
+  if (mark.shape === "table") {
+    model.rows = true;
+    return null;
+  }
   const shape = SHAPES[mark.shape];
   if (shape === undefined) return `this page does not draw "${mark.shape}"`;
   if (table === undefined) return `its table "${mark.table}" did not come`;
@@ -80,6 +88,10 @@ function addMark(model: Model, mark: Mark, table: Table | undefined, axes: Map<s
   if (xColumn.type === "text") model.categories = xColumn.values;
   const lowBinding = bound("low") ?? bound("y2");
   const lowColumn = lowBinding && table.columns.get(lowBinding.column);
+  const numbers = (role: string, rows: number[] | null): ArrayLike<Value> => {
+    const column = table.columns.get(bound(role)?.column ?? "");
+    return column === undefined || column.type === "text" ? [] : valuesOf(column, rows);
+  };
   const colourBinding = bound("color");
   const colourColumn = colourBinding && table.columns.get(colourBinding.column);
   for (const part of partsOf(mark, colourColumn, table.rows)) {
@@ -89,6 +101,7 @@ function addMark(model: Model, mark: Mark, table: Table | undefined, axes: Map<s
       label: part.label, shape, table: mark.table, axis: axis.name, estimated: mark.estimated,
       x: xColumn.type === "text" ? part.rows ?? indexes(table.rows) : numbersOf(xColumn, part.rows),
       y, top: y, stack: mark.stack, base: lowColumn && lowColumn.type !== "text" ? valuesOf(lowColumn, part.rows) : null, group: { index: 0, count: 1 },
+      box: shape === "box" ? { low: numbers("low", part.rows), q1: numbers("q1", part.rows), q3: numbers("q3", part.rows), high: numbers("high", part.rows) } : null,
     });
   }
   return null;
@@ -136,7 +149,7 @@ function stack(series: ChartSeries[]): void {
   grouped.forEach((one, index) => (one.group = { index, count: grouped.length }));
   const sums = new Map<string, Map<number, number>>();
   for (const one of series) {
-    if (one.stack === "" || one.stack === "group" || one.shape === "band") continue;
+    if (one.stack === "" || one.stack === "group" || one.shape === "band" || one.shape === "box") continue;
     const key = `${one.stack}\n${one.axis}\n${one.shape}`;
     const sum = sums.get(key) ?? new Map<number, number>();
     sums.set(key, sum);

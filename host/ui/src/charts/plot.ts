@@ -7,6 +7,7 @@ import type { Axis, Gap } from "../wire/messages";
 import { short, withMeasure } from "../format";
 import { areaPaths } from "./area";
 import { barPaths, stepOf } from "./bar";
+import { boxPaths } from "./box";
 import { colour, slotsOf } from "./colours";
 import { DIRECT_MAX, directWidth, drawDirectLabels, seriesName } from "./direct";
 import { nameGaps, shadeGaps, trailingGap, type Inks } from "./gaps";
@@ -212,8 +213,8 @@ export class Plot {
 
   private series(one: ChartSeries, index: number): uPlot.Series {
     const ink = this.ink(index);
-    const filled = one.shape === "area" || one.shape === "band" || one.shape === "bar";
-    const opacity = one.shape === "bar" ? "d9" : one.shape === "band" ? "40" : one.base === null ? "33" : "80";
+    const filled = one.shape === "area" || one.shape === "band" || one.shape === "bar" || one.shape === "box";
+    const opacity = one.shape === "bar" ? "d9" : one.shape === "band" || one.shape === "box" ? "40" : one.base === null ? "33" : "80";
     return {
       label: one.label,
       scale: one.axis,
@@ -225,6 +226,7 @@ export class Plot {
       paths: (plot) => {
         const now = this.model?.series[index] ?? one;
         if (now.shape === "bar") return barPaths(plot, now);
+        if (now.shape === "box") return boxPaths(plot, now);
         if (now.shape === "area" || now.shape === "band") return areaPaths(plot, now, this.gaps());
         return now.shape === "point" ? null : linePaths(plot, now, this.gaps());
       },
@@ -234,7 +236,7 @@ export class Plot {
   private drawOver(plot: uPlot): void {
     const series = this.model?.series ?? [];
     series.forEach((one, index) => {
-      if (one.shape !== "bar" && one.shape !== "band") drawMarkers(plot, one, this.gaps(), this.ink(index), this.inks.surface);
+      if (one.shape !== "bar" && one.shape !== "band" && one.shape !== "box") drawMarkers(plot, one, this.gaps(), this.ink(index), this.inks.surface);
     });
     nameGaps(plot, this.gaps(), this.tables(), this.inks);
     if (this.direct) drawDirectLabels(plot, series, (index) => this.ink(index), this.inks);
@@ -289,6 +291,12 @@ function lowerBound(sorted: ArrayLike<number>, x: number): number {
   return low;
 }
 
+/** What must be within the y axis. */
+function extentOf(one: ChartSeries): ArrayLike<number | null>[] {
+  if (one.box !== null) return [one.box.low, one.box.q1, one.box.q3, one.box.high];
+  return one.shape === "band" && one.base !== null ? [one.top, one.base] : [one.top];
+}
+
 /** Areas and bars start at zero (V6). Lines do where that does not press them flat; else they zoom, and the axis shows a break. */
 export function yRange(series: readonly ChartSeries[], yMin: number | null = null): [number, number] {
   let low = Infinity;
@@ -296,7 +304,7 @@ export function yRange(series: readonly ChartSeries[], yMin: number | null = nul
   let zero = false;
   for (const one of series) {
     if (one.shape === "area" || one.shape === "bar") zero = true;
-    for (const values of one.shape === "band" && one.base !== null ? [one.top, one.base] : [one.top]) {
+    for (const values of extentOf(one)) {
       for (let index = 0; index < values.length; index++) {
         const value = values[index];
         if (value === null || value === undefined) continue;

@@ -35,7 +35,8 @@ function worst(pipeline: PipelineView): string {
   return ["faulted", "open-circuit", "stopped", "paused"].find((state) => states.includes(state)) ?? pipeline.state;
 }
 
-function Strip({ pipelines, alerts }: { pipelines: Polled<PipelineView[]>; alerts: AlertView[] | null }) {
+function Strip({ pipelines, alerts: all }: { pipelines: Polled<PipelineView[]>; alerts: AlertView[] | null }) {
+  const alerts = all === null ? null : all.filter(fires);
   const { value } = pipelines;
   if (value === null) {
     return pipelines.failure === null
@@ -96,10 +97,13 @@ function Charts({ store, socket, theme }: { store: Store; socket: LiveSocket; th
 }
 
 const labelsText = (labels: Record<string, unknown>): string => Object.entries(labels).map(([name, value]) => `${name} ${String(value)}`).join(", ");
+const fires = (alert: AlertView): boolean => alert.state === "firing" || alert.state === "recovering";
+/** What is to be said of an alert beside its level: "pending", "firing, stale", "firing, flapping". */
+const wordsOf = (alert: AlertView): string => [alert.state, alert.beside === "fresh" ? "" : alert.beside, alert.flapping ? "flapping" : ""].filter(Boolean).join(", ");
 const severity = (alert: AlertView): number => (alert.level === "critical" ? 0 : alert.level === "warning" ? 1 : 2);
 
 function Alerts({ alerts }: { alerts: Polled<AlertView[]> }) {
-  const list = [...(alerts.value ?? [])].sort((a, b) => severity(a) - severity(b) || b.since_unix_ns - a.since_unix_ns);
+  const list = [...(alerts.value ?? [])].sort((a, b) => Number(fires(b)) - Number(fires(a)) || severity(a) - severity(b) || b.since_unix_ns - a.since_unix_ns);
   return (
     <section aria-labelledby="alerts-title">
       <h2 id="alerts-title">Open alerts</h2>
@@ -109,9 +113,9 @@ function Alerts({ alerts }: { alerts: Polled<AlertView[]> }) {
       <ul class="items">
         {list.map((alert) => (
           <li class={toneOf(alert.level)} key={`${alert.rule} ${alert.triplet} ${labelsText(alert.labels)}`}>
-            <div><StateMark state={alert.level} /> <time title={exact(alert.since_unix_ns / 1e6, "ms since 1970")}>{`for ${duration((Date.now() - alert.since_unix_ns / 1e6) / 1_000)}`}</time></div>
+            <div><StateMark state={alert.level} /> {wordsOf(alert)} <time title={exact(alert.since_unix_ns / 1e6, "ms since 1970")}>{`for ${duration((Date.now() - alert.since_unix_ns / 1e6) / 1_000)}`}</time></div>
             <strong>{alert.rule}</strong>
-            <span title={exact(alert.value)}>{alert.summary || `value ${short(alert.value)}`}</span>
+            <span title={alert.value === null ? "" : exact(alert.value)}>{alert.summary || (alert.value === null ? "" : `value ${short(alert.value)}`)}</span>
             <small>{[alert.triplet, labelsText(alert.labels)].filter(Boolean).join(", ")}</small>
           </li>
         ))}

@@ -149,10 +149,15 @@ export interface AlertView {
   triplet: string;
   labels: Record<string, unknown>;
   level: string;
-  value: number;
+  /** Null where it is no number. */
+  value: number | null;
   since_unix_ns: number;
   summary: string;
+  /** ok, pending, firing, recovering */
   state: string;
+  /** fresh, stale, absent, failing: whether the level is known now. */
+  beside: string;
+  flapping: boolean;
 }
 
 export interface FaultView {
