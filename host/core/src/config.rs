@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::alerts::Policy;
-use crate::triplet::{Selector, Triplet};
+use crate::triplet::Selector;
 use crate::unit::Level;
 
 mod alerting;
