@@ -34,7 +34,9 @@ pub fn listen() -> anyhow::Result<Signals> {
             tokio::select! {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
-                _ = hangup.recv() => drop(hung_up.try_send(())),
+                _ = hangup.recv() => if hung_up.try_send(()).is_err() {
+                    tracing::debug!("a load is asked for already");
+                },
             }
         }
         tracing::info!("draining; Ctrl-C ends at once");

@@ -77,6 +77,16 @@ fn send_and_count(root: &Path, host: &Scratch) -> Result<()> {
     same(root, host, ("slowest_10s", "max"), f64::max, &slowest)
 }
 
+/// Edits and goes back; the script itself looks whether the configuration is as it was.
+pub fn live_editing(root: &Path) -> Result<()> {
+    let host = Scratch::start(root, "examples/web-requests/weir.toml")?;
+    let url = format!("http://127.0.0.1:{}", host.http);
+    let weir = host.weir.to_string_lossy().into_owned();
+    let edited = run(command(&root.join("examples/live-editing"), "sh", &["edit.sh", &weir, &url]));
+    let ended = host.end();
+    edited.and(ended)
+}
+
 /// Sums of the factorials of even and odd numbers, by sender; the numbers are of a computation outside.
 pub fn factorials(root: &Path) -> Result<()> {
     let host = Scratch::start(root, "examples/factorials/weir.toml")?;

@@ -37,6 +37,7 @@ pub fn test(root: &Path) -> ExitCode {
     stages.run("tests", &["build"], || run(cargo(root, &["test", "--release", "--workspace"])));
     stages.run("examples: clients", &["build", "tools"], || examples::clients(root));
     stages.run("examples: web", &["build", "tools"], || examples::web_requests(root));
+    stages.run("examples: editing", &["build", "tools"], || examples::live_editing(root));
     stages.run("examples: factorials", &["build", "tools"], || examples::factorials(root));
     stages.run("a graph moves", &["build", "tools"], || browser::graph_moves(root));
     print!("{}", stages.table());

@@ -23,7 +23,7 @@ const LATE: u32 = 1;
 pub struct Rollup;
 
 enum Machine {
-    Windows(Windows),
+    Windows(Box<Windows>),
     Sessions(Sessions),
 }
 
@@ -60,7 +60,7 @@ impl lifecycle::Guest for Rollup {
             Failure::fail("bad-config", texts.join("; "))
         })?;
         let machine = match config.shape {
-            Windowing::Windows(shape) => Machine::Windows(Windows::new(config.layout(), shape)),
+            Windowing::Windows(shape) => Machine::Windows(Box::new(Windows::new(config.layout(), shape))),
             Windowing::Sessions { gap_ns, lateness_ns } => {
                 Machine::Sessions(Sessions::new(config.layout(), gap_ns, lateness_ns))
             }

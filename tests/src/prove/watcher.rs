@@ -38,17 +38,10 @@ fn look(port: u16, after: &mut Option<(u64, u64, u64)>, seen: &mut Seen) -> Resu
     }
     let answer = answer.json()?;
     let events = answer["events"].as_array().context("no events")?;
-    // Newest first. A derived batch has the position of its record: within a position rows count on, and n tells batches of one record apart.
+    // Newest first.
     let mut fresh: Vec<&Value> = events.iter().collect();
     fresh.reverse();
-    let place = |event: &Value| {
-        let number = |member: &Value| member.as_u64().unwrap_or(0);
-        (number(&event["position"]), number(&event["row"]), number(&event["fields"]["n"]))
-    };
-    let old = match *after {
-        Some(after) => fresh.iter().rposition(|event| place(event) == after),
-        None => None,
-    };
+    let old = after.and_then(|after| fresh.iter().copied().rposition(|event| place(event) == after));
     if after.is_some() && old.is_none() && !fresh.is_empty() {
         seen.unseen += 1;
     }
@@ -57,8 +50,14 @@ fn look(port: u16, after: &mut Option<(u64, u64, u64)>, seen: &mut Seen) -> Resu
         let number = event["fields"]["n"].as_u64().with_context(|| format!("no number: {event}"))?;
         seen.canaries.entry(key).or_default().push(number);
     }
-    *after = fresh.last().map(|event| place(event)).or(*after);
+    *after = fresh.last().copied().map(place).or(*after);
     Ok(())
+}
+
+/// A derived batch has the position of its record: within one, rows count on, and the number tells batches of one record apart.
+fn place(event: &Value) -> (u64, u64, u64) {
+    let number = |member: &Value| member.as_u64().unwrap_or(0);
+    (number(&event["position"]), number(&event["row"]), number(&event["fields"]["n"]))
 }
 
 /// The windows of a key that have closed.
