@@ -79,7 +79,7 @@ fn send_and_count(root: &Path, host: &Scratch) -> Result<()> {
 
 /// Edits and goes back; the script itself looks whether the configuration is as it was.
 pub fn live_editing(root: &Path) -> Result<()> {
-    let host = Scratch::start(root, "examples/web-requests/weir.toml")?;
+    let host = Scratch::start(root, "examples/live-editing/weir.toml")?;
     let url = format!("http://127.0.0.1:{}", host.http);
     let weir = host.weir.to_string_lossy().into_owned();
     let edited = run(command(&root.join("examples/live-editing"), "sh", &["edit.sh", &weir, &url]));

@@ -24,7 +24,7 @@ pub struct Rollup;
 
 enum Machine {
     Windows(Box<Windows>),
-    Sessions(Sessions),
+    Sessions(Box<Sessions>),
 }
 
 struct Opened {
@@ -62,7 +62,7 @@ impl lifecycle::Guest for Rollup {
         let machine = match config.shape {
             Windowing::Windows(shape) => Machine::Windows(Box::new(Windows::new(config.layout(), shape))),
             Windowing::Sessions { gap_ns, lateness_ns } => {
-                Machine::Sessions(Sessions::new(config.layout(), gap_ns, lateness_ns))
+                Machine::Sessions(Box::new(Sessions::new(config.layout(), gap_ns, lateness_ns)))
             }
         };
         OPENED.set(Some(Opened { machine, has_keys: !config.keys.is_empty(), is_early: config.is_early() }));

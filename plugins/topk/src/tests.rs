@@ -66,7 +66,7 @@ fn a_weight_is_summed_and_what_has_none_does_not_count() {
 fn rankings_of_many_items_do_not_depend_on_the_cut_or_the_instance() {
     let config = r#"{"of": "path", "window": "1s", "k": 5}"#;
     let noise = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
-    let item = |n: u64| if n % 3 == 0 { n % 4 } else { 10 + n % 2_000 };
+    let item = |n: u64| if n.is_multiple_of(3) { n % 4 } else { 10 + n % 2_000 };
     let rows: Vec<_> = (0..6_000).map(|n| (n as i64 / 2, 0, format!("p{}", item(noise(n))), 1.0)).collect();
     let run = |cut: usize, replace: bool| {
         let mut bench = Bench::<Topk>::open(config).unwrap();

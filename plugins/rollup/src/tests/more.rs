@@ -21,15 +21,15 @@ fn columns_of(rows: &[Row], layout: &Layout) -> weir_sdk::Batch {
 }
 
 enum Machine {
-    Windows(Windows),
-    Sessions(Sessions),
+    Windows(Box<Windows>),
+    Sessions(Box<Sessions>),
 }
 
 fn machine(config: &Config) -> Machine {
     match config.shape {
-        Windowing::Windows(shape) => Machine::Windows(Windows::new(config.layout(), shape)),
+        Windowing::Windows(shape) => Machine::Windows(Box::new(Windows::new(config.layout(), shape))),
         Windowing::Sessions { gap_ns, lateness_ns } => {
-            Machine::Sessions(Sessions::new(config.layout(), gap_ns, lateness_ns))
+            Machine::Sessions(Box::new(Sessions::new(config.layout(), gap_ns, lateness_ns)))
         }
     }
 }
