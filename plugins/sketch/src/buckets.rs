@@ -48,8 +48,8 @@ fn value_of(log: f64) -> f64 {
 pub fn middle_of(bucket: i32) -> f64 {
     let low = value_of(f64::from(bucket) / PER_OCTAVE);
     let high = value_of(f64::from(bucket + 1) / PER_OCTAVE);
-    // 2 * low * high / (low + high), which must not overflow.
-    low * (2.0 * (high / (low + high)))
+    // 2 * low * high / (low + high), written so that nothing overflows.
+    low * (2.0 / (1.0 + low / high))
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
