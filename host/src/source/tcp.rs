@@ -254,10 +254,15 @@ fn log_panic(ended: &Result<(), tokio::task::JoinError>) {
 async fn serve_one(arrival: Arrival, tls: Option<TlsAcceptor>, shared: Rc<Shared>) {
     let Arrival { stream, peer, seat } = arrival;
     let mut outlet = shared.decoder.borrow().outlet().clone();
+    let opening = Transport::open(stream, tls);
+    tokio::pin!(opening);
+    // What was accepted before the stop is still read, so its handshake gets the time of a drain.
     let opened = tokio::select! {
-        opened = Transport::open(stream, tls) => opened,
-        () = super::stopped(&mut outlet.stop) => return,
+        biased;
+        opened = &mut opening => Ok(opened),
+        () = super::stopped(&mut outlet.stop) => tokio::time::timeout(DRAIN_MAX, opening).await,
     };
+    let Ok(opened) = opened else { return };
     let transport = match opened {
         Ok(transport) => transport,
         Err(error) => {

@@ -13,9 +13,10 @@ pub struct Spot {
 
 pub fn locate(text: &str, problem: &Problem) -> Option<Spot> {
     let (words, line) = problem.place.rsplit_once(" (line ")?;
-    let (line, column) = match line.strip_suffix(')')?.split_once(", column ") {
+    let numbers = line.strip_suffix(')')?;
+    let (line, column) = match numbers.split_once(", column ") {
         Some((line, column)) => (line.parse().ok()?, Some(column.parse().ok()?)),
-        None => (line.parse::<u32>().ok()?, None),
+        None => (numbers.parse::<u32>().ok()?, None),
     };
     let mut lines = text.lines().skip(usize::try_from(line).ok()?.checked_sub(1)?);
     let there = lines.next().unwrap_or_default();

@@ -301,8 +301,8 @@ fn sources_must_not_collide() {
     check(
         host,
         &[
-            ("source \"b\", listen", "only a source of kind \"tcp\" or \"udp\""),
             ("source \"b\", kind", "source \"a\" is of this kind"),
+            ("source \"b\", listen", "only a source of kind \"tcp\" or \"udp\""),
         ],
     );
     let text = "[[source]]\nname = \"a\"\nkind = \"http\"\ntriplet = \"a/b/c\"\nmay_write = [\"x/*/*\"]\n";

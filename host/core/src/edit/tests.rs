@@ -1,3 +1,5 @@
+//! Edits of a text: what it says afterwards, what stays as it was, and what is refused.
+
 use serde_json::json;
 
 use super::*;
