@@ -139,7 +139,7 @@ impl Fields {
             Some(entry) => entry.next,
             None => self.objects.get(object as usize)?.first,
         };
-        Some((expected, self.entries.get(expected as usize)?))
+        Some((expected, self.entries.get(expected as usize).filter(|entry| entry.object == object)?))
     }
 
     /// The field of that name after `previous` (or [`NONE`]) in an object, where it is known.
@@ -293,7 +293,7 @@ impl Fields {
         }
         self.entries.truncate(keep);
         self.seen.truncate(keep);
-        // Numbers of forgotten fields that others still expect next are harmless: `find` looks at the name.
+        // Numbers of forgotten fields that others still expect next are harmless: `find` looks at the object and the name.
         let gone = |object: &ObjectEntry| object.parent != NONE && object.parent as usize >= keep;
         let made = self.objects.get(self.objects_settled..).unwrap_or_default();
         if made.iter().all(gone) {

@@ -76,4 +76,8 @@ impl Subject for Direct {
         ensure!(self.tables.lost_total() == 0, "arrow refused a batch");
         Ok(output)
     }
+
+    fn left_out(&mut self) -> u64 {
+        self.tables.drain_counters().iter().map(|(_, _, counters)| counters.columns_over_limit).sum()
+    }
 }

@@ -100,6 +100,11 @@ impl Columns {
         self.kinds.values().map(BTreeMap::len).max().unwrap_or(0)
     }
 
+    /// Columns of all streams.
+    pub fn all(&self) -> usize {
+        self.kinds.values().map(BTreeMap::len).sum()
+    }
+
     pub fn streams(&self) -> usize {
         self.kinds.len()
     }

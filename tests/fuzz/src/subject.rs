@@ -58,6 +58,9 @@ pub trait Subject {
 
     /// What came of the input since the last call.
     fn take(&mut self) -> Result<Output>;
+
+    /// Values that were left out since the last call, because there are too many columns or fields.
+    fn left_out(&mut self) -> u64;
 }
 
 /// Makes a subject that has learned nothing.
@@ -119,6 +122,10 @@ impl Subject for Codec {
         }
         ensure!(self.gather.lost_total() == 0, "arrow refused a batch");
         Ok(output)
+    }
+
+    fn left_out(&mut self) -> u64 {
+        self.gather.drain_counters().iter().map(|(_, counters)| counters.columns_over_limit).sum()
     }
 }
 

@@ -170,3 +170,15 @@ fn an_endless_event_is_passed_over_in_constant_memory() {
     }
     assert_eq!((rejected.len(), rejected[0].code, tables.rows_total()), (1, "event_too_long", 1));
 }
+
+#[test]
+fn a_field_that_was_forgotten_is_not_taken_for_another_of_its_name() {
+    // `b` is expected behind `a` and then forgotten; its number becomes that of another `b`, inside `o`.
+    let events = [
+        &b"\x82\xa1o\x01\xa1a\x01"[..],
+        b"\x83\xa1a\x01\xa1b\x01\xa4time\xc3",
+        b"\x81\xa1o\x81\xa1b\x02",
+        b"\x82\xa1a\x03\xa1b\x04",
+    ];
+    check(&events.concat(), &["7 o=1 a=1", "7 o.b=2", "7 a=3 b=4"], &[(7, "bad_time")]);
+}

@@ -159,6 +159,9 @@ impl Reading<'_> {
         let rest = self.input.get(at..).unwrap_or_default();
         let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<&RawValue>();
         match stream.next() {
+            Some(Ok(raw)) if raw.get().len() == rest.len() && !raw.get().ends_with(['"', '}', ']']) => {
+                Err("whether a number or a word at the end of the input is whole")
+            }
             Some(Ok(raw)) if serde_json::from_str::<serde_json::Value>(raw.get()).is_ok() => {
                 Ok(After::Behind(at + stream.byte_offset()))
             }
@@ -180,7 +183,7 @@ impl Reading<'_> {
                 self.after_event();
                 return Ok(end);
             }
-            After::Either(end) if !self.alone(end) => return Err("how it goes on after a bad event"),
+            After::Either(end) if !self.alone(at, end) => return Err("how it goes on after a bad event"),
             After::Either(_) | After::Line => {}
         }
         if self.place != Place::Top {
@@ -191,14 +194,15 @@ impl Reading<'_> {
         Ok(at)
     }
 
-    /// Whether the event that ends there is the last of its line, outside of arrays, and nothing follows that could be taken for its rest.
-    fn alone(&self, end: usize) -> bool {
+    /// Whether the event stands on one line, as the last of it, outside of arrays, and nothing follows that could be taken for its rest.
+    fn alone(&self, at: usize, end: usize) -> bool {
+        let one_line = !self.input.get(at..end).is_some_and(|event| event.contains(&b'\n'));
         let line_ends = self.find(end, |byte| !is_space(byte)).is_none_or(|next| {
             let between = self.input.get(end..next).unwrap_or_default();
             let may_be_rest = self.input.get(next).is_some_and(|byte| matches!(byte, b'"' | b'}'));
             between.contains(&b'\n') && !may_be_rest
         });
-        self.place == Place::Top && line_ends
+        self.place == Place::Top && one_line && line_ends
     }
 
     fn after_event(&mut self) {

@@ -55,14 +55,16 @@ fn event(offset: usize, line: &str) -> Event {
                 (!rest.starts_with('"')).then(|| (plain(key, value), rest))
             }
         };
-        let Some((cell, behind)) =
-            taken.filter(|(_, behind)| behind.is_empty() || behind.starts_with(is_space))
-        else {
+        let Some((cell, behind)) = taken else {
             fields.problems.push("syntax");
             return fields.event(offset);
         };
         if let Some(cell) = cell {
             fields.put(key, cell);
+        }
+        if !behind.is_empty() && !behind.starts_with(is_space) {
+            fields.problems.push("syntax");
+            return fields.event(offset);
         }
         rest = behind.trim_start_matches(is_space);
     }
