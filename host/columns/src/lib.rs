@@ -10,6 +10,7 @@
 //!
 //! Everything is bounded by [`Limits`]. Nothing here reads a clock, a file or a socket, and nothing panics on any input.
 
+mod bytes;
 mod column;
 mod dictionary;
 pub mod json;

@@ -43,7 +43,7 @@ pub struct Tables {
     pub(crate) learned: Learned,
     tables: Vec<Table>,
     by_name: HashMap<Arc<str>, u32, RandomState>,
-    routes: Routes,
+    pub(crate) routes: Routes,
     /// In the order of their first rows; entries of batches that were finished early are skipped.
     waiting: VecDeque<Waiting>,
     full: Vec<Finished>,
