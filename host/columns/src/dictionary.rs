@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::bytes::same;
+use crate::same::same;
 
 /// Values after which the share of names says something.
 const JUDGED_FROM_VALUES: u64 = 256;

@@ -10,7 +10,6 @@
 //!
 //! Everything is bounded by [`Limits`]. Nothing here reads a clock, a file or a socket, and nothing panics on any input.
 
-mod bytes;
 mod column;
 mod dictionary;
 pub mod json;
@@ -19,6 +18,7 @@ mod limits;
 mod reject;
 mod routes;
 mod row;
+mod same;
 mod schema;
 mod settings;
 mod stage;

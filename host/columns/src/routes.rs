@@ -9,8 +9,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::bytes::same;
 use crate::reject::{Refusal, shown};
+use crate::same::same;
 use crate::settings::ROUTE_FIELDS_MAX;
 
 /// Combinations for each table before they are forgotten: a table may be named with and without its defaults.
