@@ -31,9 +31,18 @@ struct Shape {
     hosts: u64,
     shuffled: bool,
     messy: bool,
+    /// Names that were never seen: behind the fields that choose the table, or before them.
+    new_names: Option<Behind>,
 }
 
-const PLAIN: Shape = Shape { name: "plain", streams: 1, hosts: 100, shuffled: false, messy: false };
+#[derive(Clone, Copy, PartialEq)]
+enum Behind {
+    Route,
+    Nothing,
+}
+
+const PLAIN: Shape =
+    Shape { name: "plain", streams: 1, hosts: 100, shuffled: false, messy: false, new_names: None };
 
 fn main() {
     let wanted = std::env::args().nth(1);
@@ -44,6 +53,8 @@ fn main() {
         Shape { name: "streams", streams: 10, ..PLAIN },
         Shape { name: "messy", messy: true, ..PLAIN },
         Shape { name: "shuffled", shuffled: true, ..PLAIN },
+        Shape { name: "names", new_names: Some(Behind::Route), ..PLAIN },
+        Shape { name: "names 1st", new_names: Some(Behind::Nothing), ..PLAIN },
     ];
     for shape in shapes.iter().filter(|shape| wanted.as_deref().is_none_or(|wanted| wanted == shape.name)) {
         let text = events(*shape);
@@ -104,6 +115,14 @@ fn events(shape: Shape) -> Vec<u8> {
         ];
         if shape.messy {
             mess(&mut pairs, random);
+        }
+        if let Some(behind) = shape.new_names {
+            for (place, pair) in pairs.iter_mut().enumerate().skip(3).filter(|(place, _)| *place != 8) {
+                *pair = pair.replacen('"', &format!("\"{:03x}", (random >> (place * 4)) & 0xfff_ffff), 1);
+            }
+            if behind == Behind::Nothing {
+                pairs.reverse();
+            }
         }
         if shape.shuffled {
             for last in (1..pairs.len()).rev() {

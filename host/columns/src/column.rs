@@ -57,6 +57,27 @@ struct Pieces {
     bytes: Vec<u8>,
 }
 
+/// Zeros that all columns share which a whole batch lacked, so that a wide table of which each event has a few fields costs little.
+#[derive(Debug)]
+pub(crate) struct Blank {
+    zeros: Buffer,
+}
+
+impl Blank {
+    pub fn new() -> Self {
+        Self { zeros: Buffer::from_vec(Vec::<u64>::new()) }
+    }
+
+    /// Zeros for `rows` values of any type, and the nulls.
+    fn of(&mut self, rows: usize) -> (Buffer, NullBuffer) {
+        // Offsets are one more than rows.
+        if self.zeros.len() < (rows + 1) * 8 {
+            self.zeros = Buffer::from_vec(vec![0u64; rows + 1]);
+        }
+        (self.zeros.clone(), NullBuffer::new(BooleanBuffer::new(self.zeros.clone(), 0, rows)))
+    }
+}
+
 /// What happened to the dictionary at the end of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DictionaryEnd {
@@ -234,10 +255,36 @@ impl Column {
         }
     }
 
+    /// The array of a batch in which no row has the column.
+    fn blank(&mut self, rows: usize, blank: &mut Blank) -> Result<ArrayRef, ArrowError> {
+        let (zeros, nulls) = blank.of(rows);
+        let nulls = Some(nulls);
+        let offsets = || OffsetBuffer::new(ScalarBuffer::new(zeros.clone(), 0, rows + 1));
+        let none = Buffer::from_vec(Vec::<u8>::new());
+        Ok(match &mut self.values {
+            Values::None | Values::Text(_) => Arc::new(StringArray::try_new(offsets(), none, nulls)?),
+            Values::Bytes(_) => Arc::new(BinaryArray::try_new(offsets(), none, nulls)?),
+            Values::Int(_) => Arc::new(Int64Array::try_new(ScalarBuffer::new(zeros, 0, rows), nulls)?),
+            Values::UInt(_) => Arc::new(UInt64Array::try_new(ScalarBuffer::new(zeros, 0, rows), nulls)?),
+            Values::Float(_) => Arc::new(Float64Array::try_new(ScalarBuffer::new(zeros, 0, rows), nulls)?),
+            Values::Time(_) => {
+                Arc::new(TimestampNanosecondArray::try_new(ScalarBuffer::new(zeros, 0, rows), nulls)?)
+            }
+            Values::Bool(_) => Arc::new(BooleanArray::new(BooleanBuffer::new(zeros, 0, rows), nulls)),
+            Values::Coded(dictionary, _) => {
+                let codes = UInt32Array::try_new(ScalarBuffer::new(zeros, 0, rows), nulls)?;
+                Arc::new(DictionaryArray::<UInt32Type>::try_new(codes, dictionary.array()?)?)
+            }
+        })
+    }
+
     /// The array of `rows` rows; the column is empty afterwards, its type and dictionary stay.
-    pub fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
-        // A column that the whole batch lacked stays small, one that it had will be as long again.
-        let capacity = if self.len == 0 { 0 } else { rows };
+    pub fn finish(&mut self, rows: usize, blank: &mut Blank) -> Result<ArrayRef, ArrowError> {
+        if self.len == 0 {
+            return self.blank(rows, blank);
+        }
+        // It will be as long again.
+        let capacity = rows;
         if self.len < rows {
             self.pad(rows);
         }

@@ -13,6 +13,8 @@ use arrow_schema::ArrowError;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::same::same;
+
 /// Values after which the share of names says something.
 const JUDGED_FROM_VALUES: u64 = 256;
 
@@ -65,7 +67,7 @@ impl Dictionary {
     pub fn code(&mut self, text: &[u8]) -> u32 {
         let hash = hash(&self.state, text);
         let Self { offsets, bytes, codes, .. } = self;
-        if let Some(code) = codes.find(hash, |code| name(offsets, bytes, *code) == text) {
+        if let Some(code) = codes.find(hash, |code| same(name(offsets, bytes, *code), text)) {
             return *code;
         }
         self.append(hash, text)

@@ -21,6 +21,7 @@ pub mod msgpack;
 mod reject;
 mod routes;
 mod row;
+mod same;
 mod schema;
 mod settings;
 mod stage;

@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::reject::{Refusal, shown};
+use crate::same::same;
 use crate::settings::ROUTE_FIELDS_MAX;
 
 /// Combinations for each table before they are forgotten: a table may be named with and without its defaults.
@@ -44,9 +45,7 @@ impl Router for OneTable {
 #[derive(Debug)]
 struct Combination {
     named: u8,
-    /// The parts' ends in `text`.
-    ends: [u32; ROUTE_FIELDS_MAX],
-    text: Box<[u8]>,
+    parts: [Box<[u8]>; ROUTE_FIELDS_MAX],
     table: u32,
 }
 
@@ -63,6 +62,19 @@ impl Routes {
         self.known.clear();
         self.index.clear();
         self.last = 0;
+    }
+
+    /// The table that was found last, where `route` is one of its parts and reads the same: asked part by part, this needs no list of them.
+    #[inline(always)]
+    pub fn is_last(&self, route: u8, part: &[u8]) -> bool {
+        let last = self.known.get(self.last).and_then(|last| last.parts.get(route as usize));
+        last.is_some_and(|last| same(last, part))
+    }
+
+    /// The last table, if its combination names just these parts.
+    #[inline(always)]
+    pub fn last_table(&self, named: u8) -> Option<u32> {
+        self.known.get(self.last).filter(|last| last.named == named).map(|last| last.table)
     }
 
     /// The table of the parts; those that are not named are empty.
@@ -84,35 +96,22 @@ impl Routes {
         if self.known.len() >= (tables + 1) * COMBINATIONS_PER_TABLE {
             self.forget();
         }
-        let mut ends = [0; ROUTE_FIELDS_MAX];
-        let mut end = 0;
-        for (slot, part) in ends.iter_mut().zip(parts) {
-            end += part.len() as u32;
-            *slot = end;
-        }
         self.last = self.known.len();
-        self.known.push(Combination { named, ends, text: parts.concat().into(), table });
+        self.known.push(Combination { named, parts: parts.map(Box::from), table });
         let Self { known, index, state, last } = self;
-        let hash_of =
-            |number: &u32| known.get(*number as usize).map_or(0, |one| hash(state, one.named, &one.parts()));
+        let hash_of = |number: &u32| {
+            known
+                .get(*number as usize)
+                .map_or(0, |one| hash(state, one.named, &one.parts.each_ref().map(|part| &**part)))
+        };
         index.insert_unique(hash(state, named, parts), *last as u32, hash_of);
     }
 }
 
 impl Combination {
-    fn parts(&self) -> [&[u8]; ROUTE_FIELDS_MAX] {
-        let mut parts = [&[][..]; ROUTE_FIELDS_MAX];
-        let mut start = 0;
-        for (part, end) in parts.iter_mut().zip(self.ends) {
-            *part = self.text.get(start..end as usize).unwrap_or_default();
-            start = end as usize;
-        }
-        parts
-    }
-
     #[inline]
     fn is(&self, named: u8, parts: &[&[u8]; ROUTE_FIELDS_MAX]) -> bool {
-        self.named == named && self.parts() == *parts
+        self.named == named && self.parts.iter().zip(parts).all(|(mine, part)| same(mine, part))
     }
 }
 

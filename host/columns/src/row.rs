@@ -271,8 +271,12 @@ impl Tables {
         let Some(slot) = self.stage.route.get_mut(route as usize) else { return };
         *slot = span;
         self.stage.named |= 1 << route;
+        self.stage.as_last |= u8::from(self.routes.is_last(route, self.stage.text(chunk, span))) << route;
         if self.stage.named == self.all_routes {
-            self.stage.table = self.known_table(chunk);
+            self.stage.table = match self.routes.last_table(self.all_routes) {
+                Some(table) if self.stage.as_last == self.all_routes => Some(table),
+                _ => self.known_table(chunk),
+            };
         }
     }
 

@@ -57,6 +57,8 @@ pub(crate) struct Stage {
     pub route: [Span; ROUTE_FIELDS_MAX],
     /// Bits of the route fields that the row has.
     pub named: u8,
+    /// Bits of those that read as in the row before.
+    pub as_last: u8,
     /// Where all of them are there and say a table that is known.
     pub table: Option<u32>,
     pub time_unix_ns: Option<i64>,
@@ -72,6 +74,7 @@ impl Stage {
             dropped: 0,
             route: [Span::EMPTY; ROUTE_FIELDS_MAX],
             named: 0,
+            as_last: 0,
             table: None,
             time_unix_ns: None,
         }
@@ -85,6 +88,7 @@ impl Stage {
         self.keys = 0;
         self.dropped = 0;
         self.named = 0;
+        self.as_last = 0;
         self.table = None;
         self.time_unix_ns = None;
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 
-use crate::column::{Adapted, Column, DictionaryEnd};
+use crate::column::{Adapted, Blank, Column, DictionaryEnd};
 use crate::schema::{ChangeKind, NONE, SchemaChange};
 use crate::settings::Settings;
 use crate::value::Raw;
@@ -175,7 +175,12 @@ impl Table {
     }
 
     /// All rows as a batch.
-    pub fn finish(&mut self, number: u32, settings: &Settings) -> Result<Finished, ArrowError> {
+    pub fn finish(
+        &mut self,
+        number: u32,
+        settings: &Settings,
+        blank: &mut Blank,
+    ) -> Result<Finished, ArrowError> {
         let rows = self.time.len();
         let time = std::mem::replace(&mut self.time, Vec::with_capacity(rows));
         self.bytes = 0;
@@ -199,7 +204,7 @@ impl Table {
         let arrays = self
             .columns
             .iter_mut()
-            .map(|column| column.finish(rows))
+            .map(|column| column.finish(rows, blank))
             .collect::<Result<Vec<ArrayRef>, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let columns = RecordBatch::try_new_with_options(schema, arrays, &options)?;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use crate::column::Blank;
 use crate::json::Learned;
 use crate::limits::Limits;
 use crate::reject::Refusal;
@@ -41,9 +42,10 @@ pub struct Tables {
     pub(crate) time: TimeReader,
     /// What the JSON scanner learned; here, so that all connections of a thread share it.
     pub(crate) learned: Learned,
+    blank: Blank,
     tables: Vec<Table>,
     by_name: HashMap<Arc<str>, u32, RandomState>,
-    routes: Routes,
+    pub(crate) routes: Routes,
     /// In the order of their first rows; entries of batches that were finished early are skipped.
     waiting: VecDeque<Waiting>,
     full: Vec<Finished>,
@@ -61,6 +63,7 @@ impl Tables {
             stage: Stage::new(),
             time: TimeReader::default(),
             learned: Learned::default(),
+            blank: Blank::new(),
             tables: Vec::new(),
             by_name: HashMap::default(),
             routes: Routes::default(),
@@ -294,7 +297,7 @@ impl Tables {
     fn finish(&mut self, number: u32) {
         let Some(table) = self.tables.get_mut(number as usize) else { return };
         let rows = table.time.len() as u64;
-        match table.finish(number, &self.settings) {
+        match table.finish(number, &self.settings, &mut self.blank) {
             Ok(finished) => self.full.push(finished),
             Err(_) => self.lost_total += rows,
         }

@@ -171,3 +171,26 @@ fn objects_of_forgotten_fields_go_and_those_of_kept_ones_stay() {
         ["kept", "kept.y"]
     );
 }
+
+#[test]
+fn columns_that_a_whole_batch_lacks_are_null_and_of_their_type() {
+    let mut tables = tables(Limits::default());
+    let all = [
+        ("i", Value::Int(1)),
+        ("u", Value::UInt(u64::MAX)),
+        ("f", Value::Float(1.5)),
+        ("o", Value::Bool(true)),
+        ("s", Value::Text("x")),
+        ("b", Value::Bytes(b"x")),
+        ("t", Value::Time(1)),
+    ];
+    take(&mut tables, &all).unwrap();
+    let first = tables.take_all().remove(0).columns;
+    take(&mut tables, &[]).unwrap();
+    take(&mut tables, &[]).unwrap();
+    let second = tables.take_all().remove(0).columns;
+    assert_eq!(first.schema(), second.schema());
+    assert!(second.columns().iter().all(|array| array.len() == 2 && array.null_count() == 2));
+    take(&mut tables, &all).unwrap();
+    assert_eq!(tables.take_all().remove(0).columns, first);
+}

@@ -30,6 +30,14 @@ impl TimeReader {
             self.minute_unix_s = minute_unix_s(prefix)?;
             self.prefix = *prefix;
         }
+        // The most frequent form: milliseconds, UTC.
+        if let [s1, s2, b'.', m1, m2, m3, b'Z'] = rest
+            && let Some(second) = two_digits([*s1, *s2]).filter(|second| *second < 60)
+            && let (Some(high), Some(low)) = (two_digits([b'0', *m1]), two_digits([*m2, *m3]))
+            && let Some(at_unix_ns) = (self.minute_unix_s + second).checked_mul(NS_PER_S)
+        {
+            return at_unix_ns.checked_add((high * 100 + low) * 1_000_000);
+        }
         let (second, rest) = rest.split_first_chunk::<2>()?;
         let second = two_digits(*second)?;
         if second > 60 {
@@ -139,6 +147,7 @@ fn scaled(value: f64, factor: i64) -> Option<i64> {
     (whole as i64).checked_mul(factor)?.checked_add(fraction as i64)
 }
 
+#[inline(always)]
 fn two_digits(pair: [u8; 2]) -> Option<i64> {
     let [a, b] = pair.map(|byte| byte.wrapping_sub(b'0'));
     (a <= 9 && b <= 9).then(|| i64::from(a) * 10 + i64::from(b))

@@ -72,10 +72,12 @@ impl Rows<'_> {
     /// begins that was not taken.
     #[inline(always)]
     pub fn run<L: Lanes>(&mut self) -> Result<usize, Stop> {
+        // In a variable, so that it need not be loaded anew after each store.
+        let chunk = self.chunk;
         self.tables.stage.begin();
         let start = self.row_start;
         let first = self.learned.node_of(NONE, NONE, NONE, Role::Value);
-        let (mut at, mut node) = self.guess::<L>(first, start)?;
+        let (mut at, mut node) = self.guess::<L>(chunk, first, start)?;
         let mut leaf = match self.learned.leaf(node) {
             Some(leaf) => leaf,
             None => match self.step(first, start, start + 1, Before::Row)? {
@@ -89,10 +91,10 @@ impl Rows<'_> {
         loop {
             node = leaf.node;
             let end = match leaf.role {
-                Role::Value => self.value::<L>(at, leaf)?,
-                Role::Time => self.event_time::<L>(at)?,
+                Role::Value => self.value::<L>(chunk, at, leaf)?,
+                Role::Time => self.event_time::<L>(chunk, at)?,
                 Role::Route(route) => {
-                    let end = self.route::<L>(at, leaf, route)?;
+                    let end = self.route::<L>(chunk, at, leaf, route)?;
                     if let Some(table) = self.tables.stage.table {
                         node = self.learned.enter(node, table);
                     }
@@ -102,7 +104,7 @@ impl Rows<'_> {
             let next = if end == OBJECT {
                 self.enter_object(leaf, skip::space(self.chunk, at)? + 1)?
             } else {
-                (at, node) = self.guess::<L>(node, end)?;
+                (at, node) = self.guess::<L>(chunk, node, end)?;
                 if let Some(known) = self.learned.leaf(node) {
                     leaf = known;
                     continue;
@@ -124,7 +126,7 @@ impl Rows<'_> {
             let context = self.learned.node(leaf.node).map_or(NONE, |node| node.context);
             inside = self.learned.node_of(context, leaf.field | INSIDE, leaf.canonical, leaf.role);
         }
-        let (value_at, node) = self.guess::<Portable>(inside, at)?;
+        let (value_at, node) = self.guess::<Portable>(self.chunk, inside, at)?;
         match self.learned.leaf(node) {
             Some(leaf) => Ok(Next::Value { at: value_at, leaf }),
             None => self.step(inside, at, at, Before::Inside(leaf.field)),
@@ -134,13 +136,13 @@ impl Rows<'_> {
     /// Follows a learned successor that fits: where the next value begins, and its node. No node: none fits, and instead of a place comes
     /// the node that was asked.
     #[inline(always)]
-    fn guess<L: Lanes>(&mut self, node: u32, at: usize) -> Result<(usize, u32), Stop> {
+    fn guess<L: Lanes>(&mut self, chunk: &[u8], node: u32, at: usize) -> Result<(usize, u32), Stop> {
         let none = Ok((node as usize, NONE));
         let Some(entry) = self.learned.node(node) else { return none };
         let [first, second] = &entry.successors;
-        let successor = if L::matches(self.chunk, at, &first.literal) && first.node != NONE {
+        let successor = if L::matches(chunk, at, &first.literal) && first.node != NONE {
             first
-        } else if L::matches(self.chunk, at, &second.literal) && second.node != NONE {
+        } else if L::matches(chunk, at, &second.literal) && second.node != NONE {
             second
         } else {
             return none;
@@ -151,7 +153,7 @@ impl Rows<'_> {
                 return none;
             }
             let end = at + row_end.event_end as usize;
-            end_row(self.tables, self.chunk, self.router, self.arrived_unix_ns, self.row_start, end)?;
+            end_row(self.tables, chunk, self.router, self.arrived_unix_ns, self.row_start, end)?;
             self.row_start = at + row_end.next_start as usize;
             self.tables.stage.begin();
         }
@@ -164,20 +166,18 @@ impl Rows<'_> {
 
     /// Stages the value at `at`; what follows it, or [`OBJECT`].
     #[inline(always)]
-    fn value<L: Lanes>(&mut self, at: usize, leaf: Leaf) -> Result<usize, Stop> {
-        match self.chunk.get(at) {
+    fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, leaf: Leaf) -> Result<usize, Stop> {
+        match chunk.get(at) {
             Some(b'"') => {
                 let start = at + 1;
-                let end = L::plain_end(self.chunk, start);
+                let end = L::plain_end(chunk, start);
                 let length = end - start;
-                if self.chunk.get(end) == Some(&b'"')
-                    && length <= self.tables.settings.limits.string_bytes_max
-                {
+                if chunk.get(end) == Some(&b'"') && length <= self.tables.settings.limits.string_bytes_max {
                     self.tables.stage.push_text(leaf.canonical, Span { start, length, copied: false });
                     return Ok(end + 1);
                 }
             }
-            Some(b'0'..=b'9' | b'-') => match L::number(self.chunk, at) {
+            Some(b'0'..=b'9' | b'-') => match L::number(chunk, at) {
                 Some((Number::Int(value), end)) => {
                     self.tables.stage.push(leaf.canonical, Kind::Int, value as u64);
                     return Ok(end);
@@ -247,13 +247,12 @@ impl Rows<'_> {
 
     /// Reads the time at `at`; what follows it.
     #[inline(always)]
-    fn event_time<L: Lanes>(&mut self, at: usize) -> Result<usize, Stop> {
-        if self.chunk.get(at) == Some(&b'"') {
+    fn event_time<L: Lanes>(&mut self, chunk: &[u8], at: usize) -> Result<usize, Stop> {
+        if chunk.get(at) == Some(&b'"') {
             let start = at + 1;
-            let end = L::plain_end(self.chunk, start);
-            if self.chunk.get(end) == Some(&b'"')
-                && let Some(time_unix_ns) =
-                    self.tables.time.read(self.chunk.get(start..end).unwrap_or_default())
+            let end = L::plain_end(chunk, start);
+            if chunk.get(end) == Some(&b'"')
+                && let Some(time_unix_ns) = self.tables.time.read(chunk.get(start..end).unwrap_or_default())
             {
                 self.tables.stage.time_unix_ns = Some(time_unix_ns);
                 return Ok(end + 1);
@@ -298,13 +297,13 @@ impl Rows<'_> {
 
     /// Reads a part of the route at `at`; what follows it.
     #[inline(always)]
-    fn route<L: Lanes>(&mut self, at: usize, leaf: Leaf, route: u8) -> Result<usize, Stop> {
-        if self.chunk.get(at) == Some(&b'"') {
+    fn route<L: Lanes>(&mut self, chunk: &[u8], at: usize, leaf: Leaf, route: u8) -> Result<usize, Stop> {
+        if chunk.get(at) == Some(&b'"') {
             let start = at + 1;
-            let end = L::plain_end(self.chunk, start);
+            let end = L::plain_end(chunk, start);
             let length = end - start;
-            if self.chunk.get(end) == Some(&b'"') && length <= self.tables.settings.limits.string_bytes_max {
-                self.tables.stage_route(self.chunk, route, Span { start, length, copied: false });
+            if chunk.get(end) == Some(&b'"') && length <= self.tables.settings.limits.string_bytes_max {
+                self.tables.stage_route(chunk, route, Span { start, length, copied: false });
                 return Ok(end + 1);
             }
         }
