@@ -81,7 +81,7 @@ fn rejected_events_and_what_columns_went_through_can_be_looked_at() {
     assert_eq!(host.post("/ingest/my/dev/event", body).unwrap().status, 200);
     let seen = host.json("/api/rejected?source=http&stream=my/dev/event").unwrap();
     let row = &seen["rejected"][0];
-    assert_eq!((row["offset_bytes"].as_u64(), row["line"].as_u64()), (Some(41), Some(3)), "{seen:#}");
+    assert_eq!((row["offset_bytes"].as_u64(), row["line"].as_u64()), (Some(38), Some(3)), "{seen:#}");
     assert!(row["first_bytes"].as_str().unwrap().starts_with("{\"key\":\"a\",\"x\":oh}"), "{seen:#}");
     assert_eq!(seen["total"], 1, "{seen:#}");
     assert!(host.json("/api/rejected?source=tcp").unwrap()["rejected"].as_array().unwrap().is_empty());

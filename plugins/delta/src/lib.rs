@@ -40,7 +40,7 @@ impl Unit for Delta {
 
     fn describe() -> Description {
         let summary = "The difference and the per-second rate to the key's value before, for counters with their resets";
-        Description::new("delta", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), summary)
+        Description::new("transform", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), summary)
             .config(SCHEMA)
             .state(1, &[])
     }

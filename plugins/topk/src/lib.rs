@@ -35,7 +35,7 @@ impl Unit for Topk {
 
     fn describe() -> Description {
         let summary = "The heaviest values of a column in each window, with a bounded amount of memory";
-        Description::new("topk", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), summary)
+        Description::new("rollup", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), summary)
             .config(schema())
             .state(1, &[])
     }

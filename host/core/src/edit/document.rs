@@ -155,11 +155,15 @@ impl Document {
     pub fn insert_unit(&mut self, index: usize, section: &str) {
         let units = self.list(List::Units);
         let before = index.checked_sub(1).and_then(|before| units.get(before));
+        // As the text does it: an empty line between sections, or none.
+        let gap = if self.text.contains("\n\n[") { "\n" } else { "" };
         let (at, piece) = match (before, units.first(), self.pipeline()) {
-            (Some(before), ..) => (self.after_comments(self.after(before.end())), format!("\n{section}")),
-            (None, Some(first), _) => (comment_above(&self.text, first.span.start), format!("{section}\n")),
+            (Some(before), ..) => (self.after_comments(self.after(before.end())), format!("{gap}{section}")),
+            (None, Some(first), _) => {
+                (comment_above(&self.text, first.span.start), format!("{section}{gap}"))
+            }
             (None, None, Some(pipeline)) => {
-                (self.after_comments(self.after(pipeline.direct_end())), format!("\n{section}"))
+                (self.after_comments(self.after(pipeline.direct_end())), format!("{gap}{section}"))
             }
             (None, None, None) => return,
         };
@@ -182,7 +186,9 @@ impl Document {
             let below = self.text.get(range.end..).unwrap_or_default();
             let empty = below.len() - below.trim_start_matches('\n').len();
             let joins = above.is_empty() || above.ends_with("\n\n");
-            (range.start..range.end + if joins { empty } else { 0 }, String::new())
+            // At the end of the text the empty line above goes too.
+            let start = range.start - usize::from(below.is_empty() && above.ends_with("\n\n"));
+            (start..range.end + if joins { empty } else { 0 }, String::new())
         };
         let splices = ranges.into_iter().map(with_empty_lines).collect();
         self.splice(splices);
