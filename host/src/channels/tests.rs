@@ -199,9 +199,9 @@ fn a_channel_gets_what_it_asks_for() {
         Arc::new(AlertSpec { channels: Some(vec!["other".into()]), ..(*elsewhere.spec).clone() });
     channels.send(&Arc::new(elsewhere));
     wait(&channels, |counters| &counters.sent_total, 1);
-    let until = std::time::Instant::now() + WAIT_MAX;
+    let until = Instant::now() + WAIT_MAX;
     while channels.states()[0].queued > 0 {
-        assert!(std::time::Instant::now() < until, "what was sent stays in the queue");
+        assert!(Instant::now() < until, "what was sent stays in the queue");
         std::thread::yield_now();
     }
     assert_eq!(bodies.recv_timeout(WAIT_MAX).unwrap()["alerts"][0]["weir"]["what"], "level");
