@@ -13,6 +13,7 @@ pub mod aggregate;
 pub mod bindings;
 pub mod codec;
 pub mod column;
+pub mod drawing;
 pub mod event;
 pub mod failure;
 pub mod formatter;
