@@ -1,35 +1,32 @@
 //! Series in, chart out. The quartiles are compared with those of numpy 2.4 (`numpy.quantile`), written down here.
 
-use weir_sdk::formatter::{Chart, Formatter, Input, Request};
-use weir_sdk::testing::batch;
-use weir_sdk::{Column, ColumnExt, Extra};
+use weir_sdk::column::PackedExt;
+use weir_sdk::drawing::numbers;
+use weir_sdk::formatter::{Chart, Input};
+use weir_sdk::testing::charts::{extra, request, series};
+use weir_sdk::{Failure, Values};
 
 use crate::quartiles::{Box5, Whiskers};
 use crate::{Boxplot, OUTLIERS_MAX};
 
 fn input(host: &str, values: &[f64]) -> Input {
     let times: Vec<i64> = (0..values.len() as i64).collect();
-    Input {
-        name: "latency".into(),
-        measure: "ms".into(),
-        interval: 1,
-        labels: vec![Extra { name: "host".into(), value: host.into() }],
-        batch: batch(&times, &[], vec![Column::of_f64s("mean_ms", values)]),
-    }
+    series(&[("host", host)], &times, &[("mean_ms", values)])
+}
+
+fn try_draw(inputs: Vec<Input>, options: &str) -> Result<Chart, Failure> {
+    weir_sdk::testing::charts::draw::<Boxplot>(request(0..1_000_000, inputs, options))
 }
 
 fn draw(inputs: Vec<Input>, options: &str) -> Chart {
-    let request = Request {
-        start: 0,
-        end: 1_000_000,
-        width: 400,
-        height: 200,
-        zone: "UTC".into(),
-        options: options.into(),
-        inputs,
-        extras: Vec::new(),
-    };
-    Boxplot::render(serde_json::from_str(options).unwrap(), request).unwrap()
+    try_draw(inputs, options).unwrap()
+}
+
+/// The first column of a table: names.
+fn names(chart: &Chart, table: usize) -> Vec<&str> {
+    let table = &chart.tables[table];
+    let Values::Texts(texts) = &table.columns[0].values else { return Vec::new() };
+    (0..table.rows as usize).map(|row| texts.text_at(row)).collect()
 }
 
 fn check(values: &[f64], whiskers: Whiskers, wanted: [f64; 5]) {
@@ -76,7 +73,10 @@ fn a_box_for_each_series_and_a_mark_for_what_is_beyond() {
     let wanted =
         "latency: 2 boxes of 7 values; median from 3 ms (web2) to 5.5 ms (web1); 1 beyond the whiskers.";
     assert_eq!(chart.summary, wanted);
-    assert!(chart.extras[0].value.contains("1.5 heights"));
+    assert!(extra(&chart, "weir.whiskers").contains("1.5 heights"));
+    assert_eq!((names(&chart, 0), names(&chart, 1)), (vec!["web1", "web2"], vec!["web2"]));
+    let roles: Vec<&str> = chart.marks[0].bindings.iter().map(|binding| binding.role.as_str()).collect();
+    assert_eq!(roles, ["x", "n", "low", "q1", "median", "q3", "high"]);
 }
 
 #[test]
@@ -89,17 +89,31 @@ fn nothing_to_draw_is_said() {
 fn too_many_series_are_named_and_an_unknown_field_is_an_error() {
     let many = (0..5).map(|host| input(&host.to_string(), &[1.0])).collect();
     let chart = draw(many, r#"{"series_max": 3}"#);
-    assert_eq!((chart.tables[0].rows, chart.extras[1].value.as_str()), (3, "2 of 5 series"));
-    let request = Request {
-        start: 0,
-        end: 9,
-        width: 1,
-        height: 1,
-        zone: String::new(),
-        options: String::new(),
-        inputs: vec![input("a", &[1.0])],
-        extras: vec![],
-    };
-    let error = Boxplot::render(serde_json::from_str(r#"{"field": "p99"}"#).unwrap(), request).unwrap_err();
-    assert_eq!(error.message, "no series has a field `p99`");
+    assert_eq!((chart.tables[0].rows, extra(&chart, "weir.left_out")), (3, "2 of 5 series"));
+    let error = try_draw(vec![input("a", &[1.0])], r#"{"field": "p99"}"#).unwrap_err();
+    assert_eq!(error.message, "no series has a field `p99`; there are: mean_ms");
+}
+
+fn parts(host: &str, queue: &[f64], work: &[f64]) -> Input {
+    series(&[("host", host)], &[0, 1, 2], &[("queue_ms", queue), ("work_ms", work)])
+}
+
+#[test]
+fn fields_of_one_series_stand_on_each_other_with_their_sum() {
+    let two = vec![parts("b", &[1.0, 2.0, 3.0], &[10.0, 20.0, 30.0]), parts("a", &[f64::NAN; 3], &[4.0; 3])];
+    let chart = draw(two, r#"{"field": ["queue_ms", "work_ms"], "stack": true}"#);
+    let seen: Vec<_> = chart.marks.iter().map(|mark| (mark.shape.as_str(), mark.stack.as_str())).collect();
+    assert_eq!(seen, [("box", "stack"), ("box", "stack"), ("text", "")]);
+    assert_eq!((names(&chart, 0), names(&chart, 1)), (vec!["b"], vec!["a", "b"]));
+    assert_eq!(numbers(&chart.tables[2].columns[1]).unwrap(), [4.0, 22.0]);
+    assert_eq!((chart.axes[1].label.as_str(), chart.axes[1].measure.as_str()), ("latency", "ms"));
+}
+
+#[test]
+fn fields_side_by_side_are_called_after_both() {
+    let two = vec![parts("b", &[1.0, 2.0, 3.0], &[1.0; 3]), parts("a", &[1.0; 3], &[1.0; 3])];
+    let chart = draw(two, r#"{"field": ["queue_ms", "work_ms"]}"#);
+    assert_eq!(names(&chart, 0), ["a queue_ms", "a work_ms", "b queue_ms", "b work_ms"]);
+    let one = draw(vec![parts("b", &[1.0; 3], &[1.0; 3])], r#"{"field": ["queue_ms", "work_ms"]}"#);
+    assert_eq!(names(&one, 0), ["queue_ms", "work_ms"]);
 }

@@ -42,13 +42,16 @@ impl Bins {
     pub fn fill(&self, values: &[f64]) -> Vec<u64> {
         let mut counts = vec![0; self.count];
         for value in values {
-            let at = (((value - self.start) / self.width).floor().max(0.0) as usize)
-                .min(self.count.saturating_sub(1));
-            if let Some(count) = counts.get_mut(at) {
+            if let Some(count) = counts.get_mut(self.at(*value)) {
                 *count += 1;
             }
         }
         counts
+    }
+
+    /// The bin of a value.
+    pub fn at(&self, value: f64) -> usize {
+        (((value - self.start) / self.width).floor().max(0.0) as usize).min(self.count.saturating_sub(1))
     }
 
     pub fn middles(&self) -> Vec<f64> {
@@ -71,15 +74,19 @@ fn chosen_width(sorted: &[f64], span: f64) -> f64 {
     let wanted = 2.0 * spread / (sorted.len() as f64).cbrt();
     // Half of the values may be one and the same: then the span says how wide.
     let wanted = if wanted > 0.0 { wanted } else { span / 20.0 };
-    round_up(wanted.clamp(span / BINS_MAX as f64, span / BINS_MIN as f64))
+    round_up(wanted.max(span / BINS_MAX as f64)).min(round_down(span / BINS_MIN as f64))
 }
 
-/// The next of 1, 2, 5 times a power of ten.
-fn round_up(width: f64) -> f64 {
+/// 1, 2, 5 and 10 times the power of ten at or below a width.
+fn rounds(width: f64) -> [f64; 4] {
     let power = 10f64.powf(width.log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|step| step * power)
-        .find(|round| *round >= width * 0.999_999)
-        .unwrap_or(width)
+    [1.0, 2.0, 5.0, 10.0].map(|step| step * power)
+}
+
+fn round_up(width: f64) -> f64 {
+    rounds(width).into_iter().find(|round| *round >= width * 0.999_999).unwrap_or(width)
+}
+
+fn round_down(width: f64) -> f64 {
+    rounds(width).into_iter().rev().find(|round| *round <= width * 1.000_001).unwrap_or(width)
 }

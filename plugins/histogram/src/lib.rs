@@ -1,47 +1,59 @@
 //! histogram: a formatter that counts how often values fall into bins.
 //!
-//! In: series; the points of one field within the window, of all series together or with a colour for each. Out: a bar for each bin. Bins are equally wide, begin at a
-//! multiple of their width, and hold their lower edge but not their upper one. Without a width it is chosen as 1, 2 or 5 times a power of ten near the rule of Freedman and Diaconis
-//! (2 * interquartile range / cube root of n; Zeitschrift für Wahrscheinlichkeitstheorie 57 (1981)), so that there are between [`BINS_MIN`] and [`BINS_MAX`] bins. Empty bins within the
-//! range are there, with 0. Limits: [`BINS_MAX`] bins (a width that would give more is widened, and the chart says so), `series_max` series.
+//! In: series; the points of one field within the window. Out: a bar for each bin, of all series together or with a colour for each; or, over time, a heat map: a cell for each bin and slice of
+//! time. Bins are equally wide, begin at a multiple of their width, and hold their lower edge but not their upper one. Without a width it is chosen as 1, 2 or 5 times a power of ten near the rule of
+//! Freedman and Diaconis (2 * interquartile range / cube root of n; Zeitschrift für Wahrscheinlichkeitstheorie 57 (1981)), so that there are between [`BINS_MIN`] and [`BINS_MAX`] bins. Empty
+//! bins within the range are there, with 0; empty cells are not. Limits: [`BINS_MAX`] bins (a width that would give more is widened, and the chart says so), `series_max` series, [`SLICES_MAX`] slices.
 
 mod bins;
+mod heat;
 #[cfg(test)]
 mod tests;
 
 use serde::Deserialize;
-use weir_sdk::drawing::{axis, column, extra, fields, mark, measure, name, table, title};
+use weir_sdk::drawing::names::natural;
+use weir_sdk::drawing::{
+    axis, column, cut, extra, fields, mark, measure, name, one_or_more, table, title, wanted_fields,
+};
 use weir_sdk::formatter::{Chart, Formatter, Request};
-use weir_sdk::{Column, ColumnExt, Description, Failure, FailureExt};
+use weir_sdk::{Column, ColumnExt, Description, Extra, Failure};
 use weir_text::{count, measured, number};
 
 use bins::Bins;
 
 pub const BINS_MIN: usize = 5;
 pub const BINS_MAX: usize = 100;
+/// Slices of time of a heat map.
+pub const SLICES_MAX: usize = 120;
+const SERIES_MAX: usize = 12;
 
 const CONFIG: &str = r#"{
   "type": "object",
   "title": "Histogram",
   "description": "How often values fall into bins of equal width.",
-  "examples": [{ "field": "mean_ms", "measure": "ms" }],
+  "examples": [{ "field": "mean_ms", "measure": "ms" }, { "field": "mean_ms", "over_time": true, "measure": "ms" }],
   "additionalProperties": false,
   "properties": {
     "field": { "type": "string", "title": "Field", "minLength": 1, "description": "The field of the series whose points are counted; left out: the first one.", "examples": ["mean_ms"] },
     "width": { "type": "number", "exclusiveMinimum": 0, "title": "Width of a bin", "description": "In the unit of the field; left out: chosen by the spread of the values.", "examples": [10] },
-    "by_series": { "type": "boolean", "default": false, "title": "A colour for each series", "description": "Bars of the series stand on each other; else all series are counted together." },
+    "over_time": { "type": "boolean", "default": false, "title": "Over time", "description": "A heat map: how often values fell into each bin in each slice of time." },
+    "by_series": { "type": "boolean", "default": false, "title": "A colour for each series", "description": "Bars of the series stand on each other; else, and over time, all series are counted together." },
     "label_by": { "type": "string", "default": "", "title": "Named by", "description": "The label that names a series; left out: all of its labels." },
     "label": { "type": "string", "default": "", "title": "Name of the axis", "description": "Left out: the field." },
     "measure": { "type": "string", "default": "", "title": "Unit of measurement", "examples": ["ms"], "description": "Left out: that of the series." },
-    "series_max": { "type": "integer", "minimum": 1, "maximum": 40, "default": 12, "title": "Most series", "description": "With a colour for each series: further ones are named as left out." }
+    "series_max": { "type": "integer", "minimum": 1, "maximum": 40, "default": 12, "title": "Most series", "description": "With a colour for each series: how many further ones are left out is said." }
   }
 }"#;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    field: Option<String>,
+    /// Empty: the first; the schema takes one at most.
+    #[serde(default, deserialize_with = "one_or_more")]
+    field: Vec<String>,
     width: Option<f64>,
+    #[serde(default)]
+    over_time: bool,
     #[serde(default)]
     by_series: bool,
     #[serde(default)]
@@ -53,94 +65,104 @@ pub struct Config {
     series_max: Option<usize>,
 }
 
+/// Times and values that are counted together.
+#[derive(Default)]
+struct Part {
+    /// Empty: all series.
+    name: String,
+    times: Vec<i64>,
+    values: Vec<f64>,
+}
+
 pub struct Histogram;
 
 impl Formatter for Histogram {
     type Config = Config;
 
     fn describe() -> Description {
-        let summary = "How often values fall into bins of equal width";
+        let summary = "How often values fall into bins of equal width, as bars or over time as a heat map";
         Description::new("formatter", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), summary)
             .config(CONFIG)
     }
 
     fn render(options: Config, request: Request) -> Result<Chart, Failure> {
-        let wanted: Vec<String> = options.field.iter().cloned().collect();
-        let mut parts: Vec<(String, Vec<f64>)> = Vec::new();
-        let mut field_name = options.field.clone().unwrap_or_default();
+        let wanted = wanted_fields(&request, &options.field)?;
+        let apart = options.by_series && !options.over_time;
+        let mut parts: Vec<Part> = Vec::new();
         for input in &request.inputs {
-            let Some((field, mut values)) = fields(input, &request, &wanted).into_iter().next() else {
-                continue;
-            };
-            if field_name.is_empty() {
-                field_name = field.to_owned();
+            let Some((_, values)) = fields(input, &request, &wanted).into_iter().next() else { continue };
+            let times = weir_sdk::drawing::times_of(input, &request);
+            if apart || parts.is_empty() {
+                let name = if apart { name(input, &options.label_by) } else { String::new() };
+                parts.push(Part { name, ..Part::default() });
             }
-            values.retain(|value| value.is_finite());
-            match parts.first_mut().filter(|_| !options.by_series) {
-                Some((_, all)) => all.append(&mut values),
-                None if options.by_series => parts.push((name(input, &options.label_by), values)),
-                None => parts.push((String::new(), values)),
+            let Some(part) = parts.last_mut() else { continue };
+            for (time, value) in times.into_iter().zip(values).filter(|(_, value)| value.is_finite()) {
+                part.times.push(time);
+                part.values.push(value);
             }
         }
-        let has_field = request
-            .inputs
-            .iter()
-            .any(|input| input.batch.columns.iter().any(|column| column.name == field_name));
-        if !request.inputs.is_empty() && !has_field {
-            return Err(Failure::fail("no-field", format!("no series has a field `{field_name}`")));
-        }
-        parts.retain(|(_, values)| !values.is_empty());
-        parts.sort_by(|left, right| left.0.cmp(&right.0));
-        let left_out = parts.len().saturating_sub(options.series_max.unwrap_or(12));
-        parts.truncate(parts.len() - left_out);
-        Ok(chart(&options, &request, &field_name, &parts, left_out))
+        parts.retain(|part| !part.values.is_empty());
+        parts.sort_by(|left, right| natural(&left.name, &right.name));
+        let left_out = cut(&mut parts, options.series_max.unwrap_or(SERIES_MAX));
+        let field = wanted.first().map_or("", String::as_str);
+        Ok(chart(&options, &request, field, &parts, left_out))
     }
 }
 
-fn chart(
-    options: &Config,
-    request: &Request,
-    field: &str,
-    parts: &[(String, Vec<f64>)],
-    left_out: usize,
-) -> Chart {
+fn chart(options: &Config, request: &Request, field: &str, parts: &[Part], left_out: Option<Extra>) -> Chart {
     let measure = measure(request, &options.measure);
     let label = if options.label.is_empty() { field } else { &options.label };
-    let values: Vec<f64> = parts.iter().flat_map(|(_, values)| values.iter().copied()).collect();
+    let values: Vec<f64> = parts.iter().flat_map(|part| part.values.iter().copied()).collect();
     let title = title(request);
-    let mut extras = Vec::new();
-    let (mut tables, mut marks) = (Vec::new(), Vec::new());
-    let mut summary = format!("{title}: no values.");
+    let mut chart = Chart {
+        summary: format!("{title}: no values."),
+        title,
+        tables: Vec::new(),
+        axes: vec![axis("x", label, &measure, "linear"), axis("y", "values", "1", "linear")],
+        marks: Vec::new(),
+        gaps: Vec::new(),
+        extras: Vec::new(),
+    };
     if let Some(bins) = Bins::of(&values, options.width) {
-        extras.push(extra("weir.bins", format!("{} bins of {}", bins.count, measured(bins.width, &measure))));
+        chart.summary = bins.summary(&chart.title, &values, &measure);
+        let text = format!("{} bins of {}", bins.count, measured(bins.width, &measure));
+        chart.extras.push(extra("weir.bins", text));
         if options.width.is_some_and(|width| width < bins.width) {
-            extras.push(extra(
-                "weir.downsampled",
-                format!("bins widened to {} so that there are at most {BINS_MAX}", number(bins.width)),
-            ));
+            let width = number(bins.width);
+            let text = format!("bins widened to {width} so that there are at most {BINS_MAX}");
+            chart.extras.push(extra("weir.downsampled", text));
         }
-        for (part, (name, values)) in parts.iter().enumerate() {
-            let counts = bins.fill(values);
-            let table_name = if name.is_empty() { format!("bins {part}") } else { name.clone() };
-            let columns = vec![
-                column("middle", &bins.middles()),
-                column("from", &bins.edges(0)),
-                column("to", &bins.edges(1)),
-                Column::of_u64s("count", &counts),
-            ];
-            tables.push(table(&table_name, bins.count, columns));
-            let shown = if name.is_empty() { field } else { name };
-            let mut bars = mark("bar", &table_name, shown, &[("x", "middle", "x"), ("y", "count", "y")]);
-            bars.stack = if parts.len() > 1 { "stack".to_owned() } else { String::new() };
-            marks.push(bars);
+        if !options.over_time {
+            bars(&mut chart, parts, &bins, field);
+        } else if let Some(part) = parts.first() {
+            heat::cells(&mut chart, part, &bins, request);
         }
-        summary = bins.summary(&title, &values, &measure);
     }
-    if left_out > 0 {
-        extras.push(extra("weir.left_out", format!("{left_out} of {} series", left_out + parts.len())));
+    if options.over_time {
+        chart.axes = heat::axes(request, label, &measure);
     }
-    let axes = vec![axis("x", label, &measure, "linear"), axis("y", "values", "1", "linear")];
-    Chart { title, summary, tables, axes, marks, gaps: Vec::new(), extras }
+    chart.extras.extend(left_out);
+    chart
+}
+
+fn bars(chart: &mut Chart, parts: &[Part], bins: &Bins, field: &str) {
+    for part in parts {
+        let columns = vec![
+            column("middle", &bins.middles()),
+            column("from", &bins.edges(0)),
+            column("to", &bins.edges(1)),
+            Column::of_u64s("count", &bins.fill(&part.values)),
+        ];
+        let name = if part.name.is_empty() { "all series" } else { &part.name };
+        chart.tables.push(table(name, bins.count, columns));
+        let shown = if part.name.is_empty() { field } else { &part.name };
+        let bindings =
+            [("x", "middle", "x"), ("x_low", "from", "x"), ("x_high", "to", "x"), ("y", "count", "y")];
+        let mut bars = mark("bar", name, shown, &bindings);
+        bars.stack = if parts.len() > 1 { "stack".to_owned() } else { String::new() };
+        chart.marks.push(bars);
+    }
 }
 
 impl Bins {

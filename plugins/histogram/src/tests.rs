@@ -1,36 +1,23 @@
 //! Series in, chart out.
 
-use weir_sdk::column::U64s;
-use weir_sdk::formatter::{Chart, Formatter, Input, Request, Table};
-use weir_sdk::testing::batch;
-use weir_sdk::{Column, ColumnExt, Extra, Values};
+use weir_sdk::Values;
+use weir_sdk::column::{S64s, U64s};
+use weir_sdk::drawing::numbers;
+use weir_sdk::formatter::{Chart, Input, Table};
+use weir_sdk::testing::charts::{extra, request, series};
 
 use crate::bins::Bins;
-use crate::{BINS_MAX, BINS_MIN, Histogram};
+use crate::{BINS_MAX, BINS_MIN, Histogram, SLICES_MAX};
+
+const S: i64 = 1_000_000_000;
 
 fn input(host: &str, values: &[f64]) -> Input {
     let times: Vec<i64> = (0..values.len() as i64).collect();
-    Input {
-        name: "latency".into(),
-        measure: "ms".into(),
-        interval: 1,
-        labels: vec![Extra { name: "host".into(), value: host.into() }],
-        batch: batch(&times, &[], vec![Column::of_f64s("mean_ms", values)]),
-    }
+    series(&[("host", host)], &times, &[("mean_ms", values)])
 }
 
 fn draw(inputs: Vec<Input>, options: &str) -> Chart {
-    let request = Request {
-        start: 0,
-        end: 1_000_000,
-        width: 400,
-        height: 200,
-        zone: "UTC".into(),
-        options: options.into(),
-        inputs,
-        extras: Vec::new(),
-    };
-    Histogram::render(serde_json::from_str(options).unwrap(), request).unwrap()
+    weir_sdk::testing::charts::draw::<Histogram>(request(0..1_000_000, inputs, options)).unwrap()
 }
 
 fn counts(table: &Table) -> Vec<u64> {
@@ -80,7 +67,7 @@ fn without_a_width_it_is_round_and_there_are_not_too_many() {
 fn a_width_that_gives_too_many_bins_is_widened_and_it_is_said() {
     let chart = draw(vec![input("a", &[0.0, 1_000.0])], r#"{"width": 1}"#);
     assert_eq!(chart.tables[0].rows, 63);
-    assert!(chart.extras[1].value.contains("widened to 16"), "{}", chart.extras[1].value);
+    assert!(extra(&chart, "weir.downsampled").contains("widened to 16"));
 }
 
 #[test]
@@ -109,4 +96,33 @@ fn series_are_counted_together_or_stand_on_each_other() {
 fn nothing_to_draw_is_said() {
     assert_eq!(draw(vec![], "{}").summary, "no data yet: no values.");
     assert_eq!(draw(vec![input("a", &[f64::NAN])], "{}").summary, "latency: no values.");
+}
+
+#[test]
+fn over_time_each_cell_says_how_many_values_fell_into_it() {
+    let times: Vec<i64> = (0..600).map(|second| second * S).collect();
+    let values: Vec<f64> = (0..600).map(|second| f64::from(second % 2) * 10.0 + 5.0).collect();
+    let inputs = vec![series(&[], &times, &[("mean_ms", &values)])];
+    let options = r#"{"over_time": true, "width": 10}"#;
+    let chart =
+        weir_sdk::testing::charts::draw::<Histogram>(request(5 * S..600 * S, inputs, options)).unwrap();
+    let table = &chart.tables[0];
+    let Values::Timestamps(from) = &table.columns[0].values else { panic!("no times") };
+    // 595 s in at most 50 slices of 8 px: of 15 s, two bins of each; the first slice begins where the window does.
+    assert_eq!((table.rows, S64s::new(from).get(0), S64s::new(from).get(2)), (80, 5 * S, 15 * S));
+    let counts = numbers(&table.columns[4]).unwrap();
+    assert_eq!((counts[0], counts[2], counts.iter().sum::<f64>()), (5.0, 7.0, 595.0));
+    assert_eq!(chart.axes[0].scale, "time");
+    assert_eq!(extra(&chart, "weir.slices"), "slices of 15 s");
+}
+
+#[test]
+fn slices_of_any_window_are_bounded() {
+    for span in [1, 1_000, 7 * S, 86_400 * S, 40 * 86_400 * S, i64::MAX / 2] {
+        let times: Vec<i64> = (0..5_000).map(|at| span / 5_000 * at).collect();
+        let inputs = vec![series(&[], &times, &[("mean_ms", &[1.0; 5_000])])];
+        let chart =
+            weir_sdk::testing::charts::draw::<Histogram>(request(0..span, inputs, r#"{"over_time": true}"#));
+        assert!(chart.unwrap().tables[0].rows as usize <= SLICES_MAX);
+    }
 }

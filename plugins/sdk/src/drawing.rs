@@ -1,10 +1,13 @@
 //! What formatters share: reading the fields of series, naming series, and making the parts of a chart.
 //!
-//! In: [`Input`]s of a request. Out: numbers by field (NaN: no value), cut to the range of the request; names for people, in natural words ("web1", "core 0"); axes, marks, tables.
+//! In: [`Input`]s of a request. Out: numbers by field (NaN: no value), cut to the range of the request; names of series ([`names`]); axes, marks and tables in
+//! the words of a chart's description. Errors: no series has a field that is asked for; the message names those there are.
+
+pub mod names;
 
 use crate::column::{Number, S64s, bytes_of};
 use crate::formatter::{Axis, Binding, Input, Mark, Request, Table};
-use crate::{Column, Extra, Values};
+use crate::{Column, Extra, Failure, FailureExt, Values};
 
 /// Label and measure of an axis must not be empty.
 const PLAIN: &str = "1";
@@ -17,7 +20,13 @@ pub fn range(input: &Input, request: &Request) -> std::ops::Range<usize> {
     start..end
 }
 
-/// Names and numbers of the fields that are wanted (none: all) in the range.
+/// Times of the rows in the range, ns since 1970.
+pub fn times_of(input: &Input, request: &Request) -> Vec<i64> {
+    let times = S64s::new(&input.batch.time).to_vec();
+    times.get(range(input, request)).unwrap_or_default().to_vec()
+}
+
+/// Names and numbers of the fields that are wanted (none: all) in the range, in the order of the series.
 pub fn fields<'a>(input: &'a Input, request: &Request, wanted: &[String]) -> Vec<(&'a str, Vec<f64>)> {
     let range = range(input, request);
     let is_wanted = |column: &&Column| wanted.is_empty() || wanted.contains(&column.name);
@@ -27,6 +36,43 @@ pub fn fields<'a>(input: &'a Input, request: &Request, wanted: &[String]) -> Vec
             Some((column.name.as_str(), numbers(column)?.get(range.clone()).unwrap_or_default().to_vec()))
         })
         .collect()
+}
+
+/// The fields to draw, as configured, else the first that there is; empty where there is no series.
+pub fn wanted_fields(request: &Request, configured: &[String]) -> Result<Vec<String>, Failure> {
+    let is_there = |field: &&String| {
+        let mut columns = request.inputs.iter().flat_map(|input| &input.batch.columns);
+        columns.any(|column| column.name == **field)
+    };
+    let first = request.inputs.iter().flat_map(|input| &input.batch.columns).next();
+    match configured.iter().find(|field| !is_there(field)).filter(|_| !request.inputs.is_empty()) {
+        Some(field) => Err(no_field(request, std::slice::from_ref(field))),
+        None if configured.is_empty() => Ok(first.map(|column| column.name.clone()).into_iter().collect()),
+        None => Ok(configured.to_vec()),
+    }
+}
+
+pub fn no_field(request: &Request, wanted: &[String]) -> Failure {
+    let columns = request.inputs.iter().flat_map(|input| &input.batch.columns);
+    let mut there: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+    there.sort_unstable();
+    there.dedup();
+    let wanted = wanted.join("`, `");
+    Failure::fail("no-field", format!("no series has a field `{wanted}`; there are: {}", there.join(", ")))
+}
+
+/// One field or a list of them, as a configuration gives it.
+pub fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(serde::Deserialize)]
+    #[serde(untagged, expecting = "a field or a list of fields")]
+    enum Fields {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match serde::Deserialize::deserialize(deserializer)? {
+        Fields::One(field) => vec![field],
+        Fields::More(fields) => fields,
+    })
 }
 
 /// None where the column has no numbers.
@@ -51,14 +97,9 @@ pub fn numbers(column: &Column) -> Option<Vec<f64>> {
 
 /// By one label, or by all; the metric where there are none.
 pub fn name(input: &Input, label_by: &str) -> String {
-    let one = |label: &Extra| {
-        let plain = label.value.is_empty() || label.value.parse::<f64>().is_ok();
-        if plain { format!("{} {}", label.name, label.value) } else { label.value.clone() }
-    };
-    match input.labels.iter().find(|label| !label_by.is_empty() && label.name == label_by) {
-        Some(label) => one(label),
-        None if input.labels.is_empty() => input.name.clone(),
-        None => input.labels.iter().map(one).collect::<Vec<_>>().join(", "),
+    match names::for_people(&input.labels, label_by) {
+        name if name.is_empty() => input.name.clone(),
+        name => name,
     }
 }
 
@@ -120,4 +161,15 @@ pub fn column(name: &str, numbers: &[f64]) -> Column {
 
 pub fn extra(name: &str, value: impl Into<String>) -> Extra {
     Extra { name: name.to_owned(), value: value.into() }
+}
+
+/// Cuts a list to its bound; the extra that says how many are left out.
+pub fn cut<T>(list: &mut Vec<T>, max: usize) -> Option<Extra> {
+    let all = list.len();
+    list.truncate(max);
+    (all > max).then(|| extra("weir.left_out", format!("{} of {all} series", all - max)))
+}
+
+pub fn times(name: &str, unix_ns: &[i64]) -> Column {
+    Column { name: name.to_owned(), values: Values::Timestamps(bytes_of(unix_ns)), valid: None }
 }

@@ -3,6 +3,7 @@
 //! [`Bench`] runs a unit like the host does: plan, open, process, and `tick` with what is due. Not here: quotas (see [`refuse_writes`]),
 //! expiry, layers, and undoing a record that failed. Not for production: bad lengths read as 0.
 
+pub mod charts;
 pub mod rules;
 
 use std::cell::RefCell;

@@ -2,38 +2,25 @@
 
 use weir_sdk::column::PackedExt;
 use weir_sdk::drawing::numbers;
-use weir_sdk::formatter::{Chart, Formatter, Input, Request};
-use weir_sdk::testing::batch;
-use weir_sdk::{Column, ColumnExt, Extra, Values};
+use weir_sdk::formatter::{Chart, Input};
+use weir_sdk::testing::charts::{extra, request, series};
+use weir_sdk::{Failure, Values};
 
 use crate::TableOf;
 
 fn input(host: &str, points: &[(i64, f64, f64)]) -> Input {
     let times: Vec<i64> = points.iter().map(|point| point.0).collect();
-    let column = |name, of: fn(&(i64, f64, f64)) -> f64| {
-        Column::of_f64s(name, &points.iter().map(of).collect::<Vec<_>>())
-    };
-    Input {
-        name: "latency".into(),
-        measure: "ms".into(),
-        interval: 1,
-        labels: vec![Extra { name: "host".into(), value: host.into() }],
-        batch: batch(&times, &[], vec![column("n", |point| point.1), column("mean", |point| point.2)]),
-    }
+    let values = |of: fn(&(i64, f64, f64)) -> f64| points.iter().map(of).collect::<Vec<_>>();
+    let (n, mean) = (values(|point| point.1), values(|point| point.2));
+    series(&[("host", host)], &times, &[("n", &n), ("mean", &mean)])
+}
+
+fn try_draw(inputs: Vec<Input>, options: &str) -> Result<Chart, Failure> {
+    weir_sdk::testing::charts::draw::<TableOf>(request(10..100, inputs, options))
 }
 
 fn draw(inputs: Vec<Input>, options: &str) -> Chart {
-    let request = Request {
-        start: 10,
-        end: 100,
-        width: 400,
-        height: 200,
-        zone: "UTC".into(),
-        options: options.into(),
-        inputs,
-        extras: Vec::new(),
-    };
-    TableOf::render(serde_json::from_str(options).unwrap(), request).unwrap()
+    try_draw(inputs, options).unwrap()
 }
 
 fn hosts(chart: &Chart) -> Vec<String> {
@@ -76,9 +63,11 @@ fn rows_are_sorted_and_those_without_a_value_come_last() {
 
 #[test]
 fn fields_are_chosen_and_rows_are_bounded() {
-    let chart = draw(three(), r#"{"fields": ["mean"], "rows_max": 2}"#);
+    let chart = draw(three(), r#"{"field": "mean", "rows_max": 2}"#);
     assert_eq!((chart.tables[0].columns.len(), chart.tables[0].rows), (3, 2));
-    assert_eq!(chart.extras[0].value, "1 of 3 series");
+    assert_eq!(extra(&chart, "weir.left_out"), "1 of 3 series");
+    let error = try_draw(three(), r#"{"field": ["mean", "p99"]}"#).unwrap_err();
+    assert_eq!(error.message, "no series has a field `p99`; there are: mean, n");
 }
 
 #[test]
@@ -86,4 +75,20 @@ fn series_without_a_point_in_the_window_have_no_row() {
     let chart = draw(vec![input("old", &[(5, 1.0, 1.0)])], "{}");
     assert_eq!((chart.tables[0].rows, chart.summary.as_str()), (0, "latency: no values."));
     assert_eq!(draw(vec![], "{}").summary, "no data yet: no values.");
+}
+
+#[test]
+fn each_field_has_its_unit_of_measurement() {
+    let chart = draw(three(), r#"{"measures": {"n": "1"}}"#);
+    let axis_of = |column: &str| {
+        let binding = chart.marks[0].bindings.iter().find(|binding| binding.column == column)?;
+        chart.axes.iter().find(|axis| axis.name == binding.axis).map(|axis| axis.measure.as_str())
+    };
+    assert_eq!((axis_of("n"), axis_of("mean"), axis_of("host")), (Some("1"), Some("ms"), None));
+}
+
+#[test]
+fn labels_stand_in_natural_order() {
+    let made = ["web10", "web9", "web1"].map(|host| input(host, &[(20, 1.0, 1.0)]));
+    assert_eq!(hosts(&draw(made.into(), "{}")), ["web1", "web9", "web10"]);
 }

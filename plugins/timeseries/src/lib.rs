@@ -1,11 +1,13 @@
-//! timeseries: a formatter that makes a chart over time of series: lines, areas, bars or points.
+//! timeseries: a formatter that makes a chart over time of series: lines, areas, bars or points, with bands and lines across.
 
 pub mod chart;
 pub mod component;
 pub mod gaps;
 pub mod m4;
-pub mod names;
 pub mod options;
+pub mod spread;
+pub mod summary;
+pub mod thin;
 
 #[cfg(test)]
 mod tests;

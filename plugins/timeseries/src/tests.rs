@@ -1,10 +1,14 @@
 //! Series in, chart out. Downsampling is compared with all points drawn on a raster.
 
+use weir_sdk::Extra;
+use weir_sdk::formatter::Formatter;
+use weir_sdk::testing::charts;
+
 use crate::chart::{Chart, Request, Series, build};
+use crate::component::Timeseries;
 use crate::gaps::{self, Gap};
 use crate::m4::{self, Scale};
-use crate::names::natural;
-use crate::options::{Options, describe};
+use crate::options::Options;
 
 const S: i64 = 1_000_000_000;
 
@@ -12,18 +16,33 @@ fn series(labels: &[(&str, &str)], points: &[(i64, f64)]) -> Series {
     Series {
         name: "cpu".into(),
         stream: "weir/local/host".into(),
-        measure: "%".into(),
         interval_ns: S,
-        labels: labels.iter().map(|label| (label.0.into(), label.1.into())).collect(),
+        labels: labels.iter().map(|label| Extra { name: label.0.into(), value: label.1.into() }).collect(),
         time: points.iter().map(|point| point.0 * S).collect(),
         fields: vec![("mean".into(), points.iter().map(|point| point.1).collect())],
     }
 }
 
-fn chart(series: Vec<Series>, options: &str) -> Chart {
-    let scale = Scale { start_ns: 0, end_ns: 100 * S, width_px: 800 };
-    let request = Request { title: "cpu by core".into(), scale, zone: String::new(), series };
-    build(&request, &Options::parse(options).unwrap()).unwrap()
+fn options(json: &str) -> Options {
+    serde_json::from_str(json).unwrap()
+}
+
+fn chart_of(series: Vec<Series>, width_px: u32, json: &str) -> Chart {
+    let scale = Scale { start_ns: 0, end_ns: 100 * S, width_px };
+    let request = Request {
+        title: "cpu by core".into(),
+        measure: "%".into(),
+        metric: series.first().map(|series| series.name.clone()).unwrap_or_default(),
+        scale,
+        height_px: 100,
+        zone: "UTC".into(),
+        series,
+    };
+    build(&request, &options(json))
+}
+
+fn chart(series: Vec<Series>, json: &str) -> Chart {
+    chart_of(series, 800, json)
 }
 
 #[test]
@@ -49,10 +68,11 @@ fn equal_labels_are_told_apart_by_their_stream() {
 
 #[test]
 fn points_outside_of_the_range_are_left_out() {
-    let chart =
-        chart(vec![series(&[], &[(-1, 1.0), (0, 2.0), (99, 3.0), (100, 4.0)])], r#"{"gap_after": "5m"}"#);
-    assert_eq!(chart.tables[0].time, [0, 99 * S]);
-    assert_eq!(chart.tables[0].fields[0].1, [2.0, 3.0]);
+    let input = charts::series(&[], &[-1, 0, 99, 100], &[("mean", &[1.0, 2.0, 3.0, 4.0])]);
+    let drawn =
+        charts::draw::<Timeseries>(charts::request(0..100, vec![input], r#"{"gap_after": "5m"}"#)).unwrap();
+    assert_eq!(weir_sdk::drawing::numbers(&drawn.tables[0].columns[1]).unwrap(), [2.0, 3.0]);
+    assert_eq!((drawn.axes[1].measure.as_str(), charts::extra(&drawn, "weir.gap_after")), ("ms", "5 min"));
 }
 
 #[test]
@@ -143,17 +163,9 @@ fn a_thinned_out_chart_says_so() {
     let points: Vec<_> = (0..100).map(|s| (s, s as f64)).collect();
     let plain = chart(vec![series(&[], &points)], "{}");
     assert_eq!(plain.extras, []);
-    let scale = Scale { start_ns: 0, end_ns: 100 * S, width_px: 10 };
-    let request = Request {
-        title: "x".into(),
-        scale,
-        zone: "Europe/Berlin".into(),
-        series: vec![series(&[], &points)],
-    };
-    let thin = build(&request, &Options::parse("{}").unwrap()).unwrap();
+    let thin = chart_of(vec![series(&[], &points)], 10, "{}");
     assert_eq!(thin.extras, [("weir.downsampled".to_owned(), "1 px = 10 s, 100 samples".to_owned())]);
     assert_eq!(thin.tables[0].time.len(), 20);
-    assert_eq!(thin.x.1, "Europe/Berlin");
 }
 
 #[test]
@@ -172,10 +184,7 @@ fn the_summary_says_what_is_seen() {
 fn axes_are_never_without_label_and_measure() {
     let empty = chart(vec![], "{}");
     assert!(![&empty.x.0, &empty.x.1, &empty.y.0, &empty.y.1].iter().any(|text| text.is_empty()));
-    assert_eq!(
-        chart(vec![series(&[], &[])], r#"{"measure": "1/s", "label": "rate"}"#).y,
-        ("rate".into(), "1/s".into())
-    );
+    assert_eq!(chart(vec![series(&[], &[])], r#"{"label": "rate"}"#).y, ("rate".into(), "%".into()));
 }
 
 #[test]
@@ -188,11 +197,11 @@ fn areas_and_bars_begin_at_zero() {
 
 #[test]
 fn a_field_that_no_series_has_is_an_error_that_names_those_there_are() {
-    let scale = Scale { start_ns: 0, end_ns: S, width_px: 8 };
-    let request =
-        Request { title: String::new(), scale, zone: String::new(), series: vec![series(&[], &[(0, 1.0)])] };
-    let error = build(&request, &Options::parse(r#"{"field": "p99"}"#).unwrap()).unwrap_err();
-    assert_eq!(error.message, "no series has a field `p99`; there are: mean");
+    for wrong in [r#"{"field": "p99"}"#, r#"{"field": "mean", "band": ["p99", "mean"]}"#] {
+        let input = charts::series(&[], &[0], &[("mean", &[1.0])]);
+        let error = charts::draw::<Timeseries>(charts::request(0..100, vec![input], wrong)).unwrap_err();
+        assert_eq!(error.message, "no series has a field `p99`; there are: mean");
+    }
 }
 
 #[test]
@@ -205,18 +214,96 @@ fn too_many_series_are_counted() {
 }
 
 #[test]
-fn the_order_is_natural_and_total() {
-    for (left, right) in
-        [("core 2", "core 10"), ("a", "b"), ("", "a"), ("a1b", "a1c"), ("7", "07x"), ("a", "a1")]
-    {
-        assert!(natural(left, right).is_lt() && natural(right, left).is_gt(), "{left} {right}");
+fn options_that_are_wrong_are_named() {
+    for (wrong, message) in [
+        (r#"{"shape": "pie"}"#, "unknown variant `pie`"),
+        (r#"{"gap_after": "soon"}"#, "\"soon\" is no duration"),
+        (r#"{"band": "all"}"#, "neither \"spread\" nor two fields"),
+    ] {
+        let error = serde_json::from_str::<Options>(wrong).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
     }
-    assert!(natural("a01", "a1").is_ne() && natural("x9", "x9").is_eq());
+    let described = Timeseries::describe().to_json();
+    assert!(serde_json::from_str::<serde_json::Value>(&described).is_ok());
+}
+
+fn shapes(chart: &Chart) -> Vec<(&str, Vec<&str>)> {
+    chart.marks.iter().map(|mark| (mark.shape, mark.y.iter().map(|one| one.1.as_str()).collect())).collect()
 }
 
 #[test]
-fn options_that_are_wrong_name_their_place() {
-    assert_eq!(Options::parse(r#"{"shape": "pie"}"#).unwrap_err().path, "/shape");
-    assert_eq!(Options::parse(r#"{"gap_after": "soon"}"#).unwrap_err().path, "/gap_after");
-    assert!(serde_json::from_str::<serde_json::Value>(&describe()).is_ok());
+fn two_fields_make_a_band_behind_the_line_of_the_third() {
+    let mut one = series(&[("core", "0")], &[(1, 5.0)]);
+    one.fields.extend([("min".to_owned(), vec![1.0]), ("max".to_owned(), vec![9.0])]);
+    let chart = chart(vec![one], r#"{"band": ["min", "max"]}"#);
+    assert_eq!(shapes(&chart), [("band", vec!["min", "max"]), ("line", vec!["mean"])]);
+    assert_eq!((chart.y.0.as_str(), chart.marks[1].label.as_str()), ("mean", "core 0"));
+}
+
+#[test]
+fn a_band_of_the_spread_comes_once_points_are_dense() {
+    let points: Vec<_> = (0..100).map(|s| (s, (s % 5) as f64)).collect();
+    let json = r#"{"band": "spread"}"#;
+    assert_eq!(shapes(&chart_of(vec![series(&[], &points)], 400, json)), [("line", vec!["mean"])]);
+    let dense = chart_of(vec![series(&[], &points)], 20, json);
+    assert_eq!(shapes(&dense), [("band", vec!["mean least", "mean greatest"]), ("line", vec!["mean"])]);
+    assert_eq!(dense.extras[0].1, "mean, least and greatest of each 15 s, 100 samples");
+    let fields = &dense.tables[0].fields;
+    assert_eq!(
+        (dense.tables[0].time.len(), fields[0].1[0], fields[1].1[0], fields[2].1[0]),
+        (7, 2.0, 0.0, 4.0)
+    );
+}
+
+#[test]
+fn a_slice_of_the_spread_ends_at_a_gap() {
+    let points: Vec<_> = (0..100).filter(|s| !(20..28).contains(s)).map(|s| (s, 1.0)).collect();
+    let dense = chart_of(vec![series(&[], &points)], 20, r#"{"band": "spread"}"#);
+    let gap = dense.gaps[0].1;
+    assert_eq!(gap, Gap { start_ns: 19 * S, end_ns: 28 * S });
+    assert!(dense.tables[0].time.contains(&(28 * S)));
+    assert!(!dense.tables[0].time.iter().any(|time| *time > gap.start_ns && *time < gap.end_ns));
+}
+
+#[test]
+fn raw_points_are_all_there_or_one_for_each_pixel() {
+    let points: Vec<_> = (0..100).map(|s| (s, (s % 4) as f64)).collect();
+    let all = chart_of(vec![series(&[], &points)], 100, r#"{"shape": "point"}"#);
+    assert_eq!(all.tables[0].time.len(), 100);
+    let thin = chart_of(vec![series(&[], &points)], 10, r#"{"shape": "point"}"#);
+    // Ten columns of pixels with four different values each.
+    assert_eq!((thin.tables[0].time.len(), thin.extras[0].0.as_str()), (40, "weir.downsampled"));
+}
+
+#[test]
+fn series_that_add_up_are_thinned_out_at_the_same_times() {
+    let wave = |shift: i64| -> Vec<_> { (0..100).map(|s| (s, ((s * 7 + shift) % 13) as f64)).collect() };
+    let two = || vec![series(&[("core", "0")], &wave(0)), series(&[("core", "1")], &wave(5))];
+    let thin = chart_of(two(), 10, r#"{"shape": "area", "stack": true}"#);
+    assert_eq!(thin.tables[0].time, thin.tables[1].time);
+    assert!(thin.tables[0].time.len() < 100 && thin.marks.iter().all(|mark| mark.stack));
+    let sums = |chart: &Chart| -> Vec<(i64, f64)> {
+        let rows = chart.tables[0].fields[0].1.iter().zip(&chart.tables[1].fields[0].1);
+        chart.tables[0]
+            .time
+            .iter()
+            .zip(rows)
+            .map(|(time, (low, high))| (time / (10 * S), low + high))
+            .collect()
+    };
+    let all = chart_of(two(), 100, r#"{"shape": "area", "stack": true}"#);
+    for column in 0..10 {
+        let highest = |chart: &Chart| {
+            sums(chart).iter().filter(|sum| sum.0 == column).map(|sum| sum.1).fold(f64::NAN, f64::max)
+        };
+        assert_eq!(highest(&thin), highest(&all), "column {column}");
+    }
+}
+
+#[test]
+fn lines_across_are_marks_of_their_own() {
+    let input = charts::series(&[], &[0], &[("mean", &[1.0])]);
+    let json = r#"{"rules": [{"at": 250, "label": "too slow"}]}"#;
+    let drawn = charts::draw::<Timeseries>(charts::request(0..100, vec![input], json)).unwrap();
+    assert_eq!((drawn.marks[1].shape.as_str(), drawn.tables[1].rows), ("rule", 1));
 }

@@ -1,26 +1,22 @@
 //! Names of series: for people (legend) and stable ones (tables), and the order in which series stand.
 //!
-//! In: the labels of a series. Out: "web1", "core 0", "core 0, web1" for people; "core=0,host=web1" as the table's name, the same whatever the order
+//! In: the labels of a series, name and value each. Out: "web1", "core 0", "core 0, web1" for people; "core=0,host=web1" as the table's name, the same whatever the order
 //! of the labels. The order is natural: "core 2" stands before "core 10".
 
 use std::cmp::Ordering;
 
-/// Name and value of each label, as they came.
-pub type Labels = [(String, String)];
+use crate::Extra;
 
 /// `label_by`: the one label that names the series; where it is empty or not there, all do. Empty where there are no labels.
-pub fn for_people(labels: &Labels, label_by: &str) -> String {
-    match labels.iter().find(|(name, _)| !label_by.is_empty() && name == label_by) {
-        Some((name, value)) => one(name, value),
-        None => {
-            let all: Vec<String> = labels.iter().map(|(name, value)| one(name, value)).collect();
-            all.join(", ")
-        }
+pub fn for_people(labels: &[Extra], label_by: &str) -> String {
+    match labels.iter().find(|label| !label_by.is_empty() && label.name == label_by) {
+        Some(label) => one(label),
+        None => labels.iter().map(one).collect::<Vec<_>>().join(", "),
     }
 }
 
 /// A value that is no number speaks for itself.
-fn one(name: &str, value: &str) -> String {
+fn one(Extra { name, value }: &Extra) -> String {
     if value.is_empty() || value.parse::<f64>().is_ok() {
         format!("{name} {value}")
     } else {
@@ -28,8 +24,9 @@ fn one(name: &str, value: &str) -> String {
     }
 }
 
-pub fn stable(labels: &Labels) -> String {
-    let mut labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+pub fn stable(labels: &[Extra]) -> String {
+    let mut labels: Vec<String> =
+        labels.iter().map(|label| format!("{}={}", label.name, label.value)).collect();
     labels.sort_unstable();
     labels.join(",")
 }
@@ -64,4 +61,34 @@ fn run(text: &str) -> (&str, &str) {
 
 fn digits(run: &str) -> Option<&str> {
     run.starts_with(|first: char| first.is_ascii_digit()).then(|| run.trim_start_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(all: &[(&str, &str)]) -> Vec<Extra> {
+        all.iter().map(|(name, value)| Extra { name: (*name).into(), value: (*value).into() }).collect()
+    }
+
+    #[test]
+    fn numbers_need_their_label_and_names_speak_for_themselves() {
+        let both = labels(&[("core", "0"), ("host", "web1")]);
+        assert_eq!(for_people(&both, ""), "core 0, web1");
+        assert_eq!(
+            (for_people(&both, "host").as_str(), for_people(&both, "no").as_str()),
+            ("web1", "core 0, web1")
+        );
+        assert_eq!(stable(&labels(&[("host", "web1"), ("core", "0")])), "core=0,host=web1");
+    }
+
+    #[test]
+    fn the_order_is_natural_and_total() {
+        for (left, right) in
+            [("core 2", "core 10"), ("a", "b"), ("", "a"), ("a1b", "a1c"), ("7", "07x"), ("a", "a1")]
+        {
+            assert!(natural(left, right).is_lt() && natural(right, left).is_gt(), "{left} {right}");
+        }
+        assert!(natural("a01", "a1").is_ne() && natural("x9", "x9").is_eq());
+    }
 }
