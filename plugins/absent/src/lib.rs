@@ -12,12 +12,12 @@ mod tests;
 
 use weir_sdk::aggregate::State as _;
 use weir_sdk::column::U32s;
+use weir_sdk::failure::bad_config;
 use weir_sdk::per_key::PerKey;
 use weir_sdk::rule::{Severity, Signal};
 use weir_sdk::timers;
 use weir_sdk::{
-    Batch, BatchExt, Complaint, Context, Description, Due, Failure, FailureExt, Opening, Plan, Rule, State,
-    Table,
+    Batch, BatchExt, Complaint, Context, Description, Due, Failure, Opening, Plan, Rule, State, Table,
 };
 use weir_text::duration;
 
@@ -61,11 +61,7 @@ impl Rule for Absent {
     }
 
     fn open(config: Config, _opening: &Opening) -> Result<Self, Failure> {
-        let limits = Limits::check(&config).map_err(|complaints| {
-            let texts: Vec<String> =
-                complaints.into_iter().map(|wrong| format!("{} {}", wrong.path, wrong.message)).collect();
-            Failure::fail("bad-config", texts.join("; "))
-        })?;
+        let limits = Limits::check(&config).map_err(bad_config)?;
         Ok(Self { limits, seen: PerKey::new(SEEN) })
     }
 

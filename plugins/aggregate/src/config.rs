@@ -52,7 +52,7 @@ fn value() -> Value {
                 "type": "array", "items": { "type": "string", "minLength": 1 }, "maxItems": 16, "uniqueItems": true, "default": [], "title": "Key",
                 "description": "Columns whose values make the key; none: one state for all rows of a stream.", "examples": [["user"]]
             },
-            "aggregates": function::schema(&["count", "duration"], " duration: seconds from first to last event."),
+            "aggregates": function::schema(&["count", "duration"], " duration: seconds from first to last event. initial, next: a number that an expression carries on from event to event.", true),
             "emit": {
                 "enum": ["batch", "change", "count", "time"], "default": "batch", "title": "When",
                 "description": "batch: a row for each key of a batch, at the time of the key's last event in it. change: the same, but only where a result changed. \
@@ -79,6 +79,7 @@ fn value() -> Value {
         "examples": [
             { "keys": ["user"], "aggregates": { "n": "count", "spent": { "of": "price", "is": "sum" } }, "forget": "1d" },
             { "keys": ["sensor"], "emit": "count", "every": 10, "aggregates": { "mean": { "of": "value", "is": "mean" }, "p95": { "of": "value", "is": "p95" } } },
+            { "keys": ["host"], "aggregates": { "smooth_ms": { "initial": 0, "next": "state * 0.9 + latency_ms * 0.1" } } },
             { "emit": "time", "interval": "1m", "aggregates": { "paths": { "of": "path", "is": "top", "k": 5 }, "sizes": { "of": "bytes", "is": "histogram", "bounds": [1000, 10000, 100000] } } }
         ]
     })

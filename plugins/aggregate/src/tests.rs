@@ -166,5 +166,38 @@ fn the_examples_of_the_schema_have_plans_and_only_counting_is_cut_invariant() {
         .iter()
         .map(|example| weir_sdk::testing::plan::<Aggregate>(&example.to_string()).unwrap().cut_invariant)
         .collect();
-    assert_eq!(plans, [false, true, false]);
+    assert_eq!(plans, [false, true, false, false]);
+}
+
+/// Of an exponentially weighted mean and a count of great values, which is what a person would write.
+const STEPS: &str = r#"{"keys": ["k"], "aggregates": {"mean": {"initial": 1, "next": "state * 0.5 + v * 0.5"}, "great": {"next": "state + if(v > 5, 1, 0)"}}}"#;
+
+#[test]
+fn an_expression_carries_a_state_on_from_row_to_row_of_a_key() {
+    let rows = stream(500);
+    for cut in [1, 7, 500] {
+        let mut bench = open(STEPS);
+        let mut last: std::collections::BTreeMap<u32, Vec<f64>> = Default::default();
+        for part in rows.chunks(cut) {
+            let outputs = bench.process(input(part)).unwrap();
+            last.extend(emitted(&outputs, &["mean", "great"]).into_iter().map(|row| (row.1, row.2)));
+            bench.reopen(STEPS).unwrap();
+        }
+        for key in 0..3 {
+            let values = || rows.iter().filter(|row| row.1 == key).map(|row| row.2);
+            let mean = values().fold(1.0, |state, value| state * 0.5 + value * 0.5);
+            let great = values().filter(|value| *value > 5.0).count() as f64;
+            assert_eq!(last.get(&key), Some(&vec![mean, great]), "key {key}, cut {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_step_without_a_number_leaves_the_state_as_it_is() {
+    let config = r#"{"keys": ["k"], "emit": "count", "every": 1, "aggregates": {"product": {"initial": 1, "next": "state * v"}}}"#;
+    let mut bench = open(config);
+    let outputs =
+        bench.process(input(&[(1, 0, 3.0), (2, 0, f64::NAN), (3, 0, f64::INFINITY), (4, 0, 2.0)])).unwrap();
+    let products: Vec<f64> = emitted(&outputs, &["product"]).into_iter().map(|row| row.2[0]).collect();
+    assert_eq!(products, [3.0, 3.0, 3.0, 6.0]);
 }

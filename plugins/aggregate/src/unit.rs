@@ -8,12 +8,13 @@ use weir_fold::cache::WindowHasher;
 use weir_fold::cells::Cells;
 use weir_fold::columns::Columns;
 use weir_fold::host::{Imports, Wakes};
-use weir_fold::{sketches, words};
+use weir_fold::{sketches, steps, words};
 use weir_sdk::column::{S64s, U32s};
+use weir_sdk::failure::bad_config;
 use weir_sdk::output::{emit_for_keys, reject};
 use weir_sdk::{
-    Batch, BatchExt, Column, Complaint, Context, Description, Due, Extra, Failure, FailureExt, Opening,
-    Output, Plan, Unit,
+    Batch, BatchExt, Column, Complaint, Context, Description, Due, Extra, Failure, Opening, Output, Plan,
+    Unit,
 };
 
 use crate::config::{Config, Emit, schema};
@@ -59,11 +60,7 @@ impl Unit for Aggregate {
     }
 
     fn open(config: Value, _opening: &Opening) -> Result<Self, Failure> {
-        let config = Config::parse(&config).map_err(|complaints| {
-            let texts: Vec<String> =
-                complaints.into_iter().map(|wrong| format!("{} {}", wrong.path, wrong.message)).collect();
-            Failure::fail("bad-config", texts.join("; "))
-        })?;
+        let config = Config::parse(&config).map_err(bad_config)?;
         Ok(Self { cells: Cells::new(config.layout()), config, boundaries: HashMap::default() })
     }
 
@@ -75,7 +72,7 @@ impl Unit for Aggregate {
         let mut rows = Rows::default();
         let not_finite = match self.config.emit {
             Emit::Every(every) => self.fold_counted(every, &input, &bases, &columns, &mut rows),
-            _ => self.fold(0, &bases, &input.time, &columns),
+            _ => self.fold(0, &bases, &input, &columns),
         };
         let latest = latest_times(&bases, &input);
         if matches!(self.config.emit, Emit::Batch | Emit::Change) {
@@ -136,12 +133,13 @@ impl Unit for Aggregate {
 
 impl Aggregate {
     /// Folds rows from `from` on, one for each base.
-    fn fold(&mut self, from: usize, bases: &[u32], time: &[u8], columns: &Columns<'_>) -> u64 {
+    fn fold(&mut self, from: usize, bases: &[u32], input: &Batch, columns: &Columns<'_>) -> u64 {
         let Cells { layout, cache, .. } = &mut self.cells;
         for base in bases {
             words::increment(&mut cache.words, *base as usize);
         }
-        let not_finite = words::fold(layout, from, bases, time, columns, &mut cache.words);
+        let not_finite = words::fold(layout, from, bases, &input.time, columns, &mut cache.words);
+        steps::fold(layout, from, bases, input, &mut cache.words);
         sketches::fold(layout, from, bases, columns, &mut cache.sketches);
         not_finite
     }
@@ -163,14 +161,13 @@ impl Aggregate {
             *count += 1;
             let folded = self.cells.cache.words.get(*base as usize).copied().unwrap_or(0);
             if (folded + *count).is_multiple_of(every) {
-                not_finite +=
-                    self.fold(from, bases.get(from..=row).unwrap_or_default(), &input.time, columns);
+                not_finite += self.fold(from, bases.get(from..=row).unwrap_or_default(), input, columns);
                 self.take(*base, times.get(row), rows);
                 from = row + 1;
                 waiting.clear();
             }
         }
-        not_finite + self.fold(from, bases.get(from..).unwrap_or_default(), &input.time, columns)
+        not_finite + self.fold(from, bases.get(from..).unwrap_or_default(), input, columns)
     }
 
     /// Which of the cells give other results than before.

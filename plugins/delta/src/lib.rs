@@ -12,10 +12,11 @@ use weir_fold::columns::numbers;
 use weir_fold::host::{Imports, Wakes};
 use weir_fold::layout::{Layout, rise};
 use weir_sdk::column::{F64s, S64s, U32s, bytes_of};
+use weir_sdk::failure::bad_config;
 use weir_sdk::output::reject;
 use weir_sdk::{
-    Batch, BatchExt, Column, Complaint, Context, Description, Due, Failure, FailureExt, Forward, Opening,
-    Output, Plan, Unit, Values,
+    Batch, BatchExt, Column, Complaint, Context, Description, Due, Failure, Forward, Opening, Output, Plan,
+    Unit, Values,
 };
 
 use config::{Config, SCHEMA, WORDS_PER_COLUMN};
@@ -50,11 +51,7 @@ impl Unit for Delta {
     }
 
     fn open(config: config::Raw, _opening: &Opening) -> Result<Self, Failure> {
-        let config = Config::new(config).map_err(|complaints| {
-            let texts: Vec<String> =
-                complaints.into_iter().map(|wrong| format!("{} {}", wrong.path, wrong.message)).collect();
-            Failure::fail("bad-config", texts.join("; "))
-        })?;
+        let config = Config::new(config).map_err(bad_config)?;
         Ok(Self { cells: Cells::new(Layout::of_words(config.words())), config })
     }
 

@@ -54,94 +54,23 @@ impl Cells {
                 touched.base
             })
             .collect();
-        self.load(&fresh, host)?;
+        self.new = self.cache.load(&self.layout, &fresh, host)?;
         Ok(bases)
-    }
-
-    fn load(&mut self, fresh: &[u32], host: &mut impl Host) -> Result<(), Failure> {
-        self.new.clear();
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        let addresses = self.addresses(fresh);
-        let stored = host.read(&addresses.keys, &addresses.starts);
-        let mut known = Vec::new();
-        for (base, stored) in fresh.iter().zip(stored.chunks_exact(self.layout.bytes())) {
-            let Some(words) = self.cache.words_at(*base) else { continue };
-            for (word, bytes) in words.iter_mut().zip(stored.as_chunks::<8>().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-            if words.first() == Some(&0) {
-                self.layout.begin(words);
-                self.new.push(*base);
-            } else {
-                known.push(*base);
-            }
-        }
-        if !self.layout.sketches.is_empty() && !known.is_empty() {
-            let addresses = self.addresses(&known);
-            for (base, bytes) in known.iter().zip(host.read_bytes(&addresses.keys, &addresses.starts)) {
-                let read = sketches::read(&self.layout, &bytes).map_err(|_| Refusal::damaged())?;
-                if let Some(cell) = self.cache.sketches_at(*base) {
-                    *cell = read;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Writes all cells of this batch. Where the host has no room for new ones they are dropped and returned, sorted, with the reason.
     pub fn store(&mut self, host: &mut impl Host) -> Result<Option<(Vec<u32>, Refusal)>, Failure> {
         let touched = std::mem::take(&mut self.cache.touched);
         let mut refused = None;
-        if let Err(refusal) = self.write(&touched, host) {
+        if let Err(refusal) = self.cache.write(&self.layout, &touched, host) {
             if self.new.is_empty() {
                 return Err(refusal.into());
             }
-            let mut new = std::mem::take(&mut self.new);
-            new.sort_unstable();
-            let old: Vec<u32> =
-                touched.iter().copied().filter(|base| new.binary_search(base).is_err()).collect();
-            self.write(&old, host)?;
-            for entry in new.iter().filter_map(|base| self.cache.entry(*base)).collect::<Vec<_>>() {
-                self.cache.remove(entry.key, entry.start);
-            }
-            refused = Some((new, refusal));
+            let new = std::mem::take(&mut self.new);
+            refused = Some((self.cache.write_known(&self.layout, &touched, new, host)?, refusal));
         }
         self.cache.touched = touched;
         Ok(refused)
-    }
-
-    fn write(&mut self, bases: &[u32], host: &mut impl Host) -> Result<(), Refusal> {
-        if bases.is_empty() {
-            return Ok(());
-        }
-        let addresses = self.addresses(bases);
-        let mut values = Vec::with_capacity(bases.len() * self.layout.bytes());
-        for base in bases {
-            let base = *base as usize;
-            for word in self.cache.words.get(base..base + self.layout.words).unwrap_or_default() {
-                values.extend_from_slice(&word.to_le_bytes());
-            }
-        }
-        host.write(&addresses.keys, &addresses.starts, &values)?;
-        if self.layout.sketches.is_empty() {
-            return Ok(());
-        }
-        let mut bytes = vec![Vec::new(); bases.len()];
-        for (base, out) in bases.iter().zip(&mut bytes) {
-            sketches::put(self.cache.sketches_at(*base).map_or(&[][..], |cell| cell), out);
-            self.cache.note_sketches(*base, out.len());
-        }
-        host.write_bytes(&addresses.keys, &addresses.starts, &bytes)
-    }
-
-    fn addresses(&self, bases: &[u32]) -> Addresses {
-        let mut addresses = Addresses::default();
-        for entry in bases.iter().filter_map(|base| self.cache.entry(*base)) {
-            addresses.push(entry.key, entry.start);
-        }
-        addresses
     }
 
     /// The key's cell is gone.

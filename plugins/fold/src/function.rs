@@ -1,9 +1,10 @@
 //! The functions, as they stand in a configuration.
 //!
-//! In: JSON: `"count"`, or `{"of": "latency_ms", "is": "p99"}`. Out: an [`Aggregate`] or what is wrong with it and what would be right; and the part of a JSON
+//! In: JSON: `"count"`, or `{"of": "latency_ms", "is": "p99"}`, or `{"initial": 0, "next": "state + price"}`. Out: an [`Aggregate`] or what is wrong with it and what would be right; and the part of a JSON
 //! Schema that describes it. Limits: [`AGGREGATES_MAX`] functions in one unit, [`TOP_MAX`] items of a top.
 
 use serde_json::{Value, json};
+use weir_sdk::expr;
 use weir_sketch::Histogram;
 use weir_sketch::histogram::BOUNDS_MAX;
 
@@ -11,6 +12,8 @@ use weir_sketch::histogram::BOUNDS_MAX;
 pub const AGGREGATES_MAX: usize = 64;
 /// Most items that a top shows.
 pub const TOP_MAX: usize = 100;
+/// What the result so far is called in a step.
+pub const STATE: &str = "state";
 /// Counters of a top for each item that it shows: what is heavier than 1 / (10 k) of all is there.
 const COUNTERS_PER_ITEM: usize = 10;
 const COUNTERS_MIN: usize = 100;
@@ -45,6 +48,11 @@ pub enum Function {
     Histogram(Vec<f64>),
     /// Seconds from the first to the last event.
     Duration,
+    /// A number that begins as `initial` and becomes `next` with each row, an expression over the row's columns and [`STATE`].
+    Steps {
+        initial: f64,
+        next: String,
+    },
 }
 
 /// Of functions that are one word.
@@ -93,6 +101,9 @@ impl Aggregate {
                 };
                 return Ok(Self { name, of: None, is });
             }
+            Value::Object(parts) if parts.contains_key("next") || parts.contains_key("initial") => {
+                return Ok(Self { name, of: None, is: Function::steps(parts)? });
+            }
             Value::Object(parts) => parts,
             _ => return Err("wants \"count\", \"rate\" or {\"of\": column, \"is\": function}".to_owned()),
         };
@@ -104,6 +115,22 @@ impl Aggregate {
 }
 
 impl Function {
+    fn steps(parts: &serde_json::Map<String, Value>) -> Result<Self, String> {
+        if let Some(other) = parts.keys().find(|key| !["initial", "next"].contains(&key.as_str())) {
+            return Err(format!("\"{other}\" has no meaning beside \"next\""));
+        }
+        let initial = parts.get("initial").map_or(Some(0.0), Value::as_f64);
+        let initial = initial.filter(|initial| initial.is_finite()).ok_or("\"initial\" wants a number")?;
+        let next = parts.get("next").and_then(Value::as_str).unwrap_or_default();
+        let expr = expr::parse(next).map_err(|error| format!("\"next\": {error}"))?;
+        if !expr.columns().iter().any(|column| column == STATE) {
+            return Err(format!(
+                "\"next\" names no `{STATE}`, which is the result so far: such as \"{STATE} + price\""
+            ));
+        }
+        Ok(Self::Steps { initial, next: next.to_owned() })
+    }
+
     fn parse(word: &str, parts: &serde_json::Map<String, Value>) -> Result<Self, String> {
         let function = match word {
             "count" => Self::Count,
@@ -169,11 +196,11 @@ pub fn counters_of(k: usize) -> usize {
     (k * COUNTERS_PER_ITEM).max(COUNTERS_MIN)
 }
 
-/// The property `aggregates` of a schema.
-pub fn schema(without_column: &[&str], also: &str) -> Value {
+/// The property `aggregates` of a schema. `steps`: whether results by an expression are taken.
+pub fn schema(without_column: &[&str], also: &str, steps: bool) -> Value {
     let plain: Vec<&str> =
         WORDS.iter().copied().filter(|word| !["top", "histogram"].contains(word)).collect();
-    json!({
+    let mut schema = json!({
         "type": "object", "minProperties": 1, "maxProperties": AGGREGATES_MAX,
         "title": "Results",
         "description": format!("Name of each column that comes out, and what it is: {} of the rows, or a function `is` of a column `of`. \
@@ -215,7 +242,20 @@ pub fn schema(without_column: &[&str], also: &str) -> Value {
                 }
             ]
         }
-    })
+    });
+    if let Some(Value::Array(forms)) = schema.pointer_mut("/additionalProperties/anyOf").filter(|_| steps) {
+        forms.push(json!({
+            "title": "By an expression", "type": "object", "additionalProperties": false, "required": ["next"],
+            "properties": {
+                "initial": { "type": "number", "default": 0, "title": "Initial state" },
+                "next": {
+                    "type": "string", "minLength": 1, "format": "weir-expression", "maxLength": 8192, "title": "Next state", "examples": ["state * 0.9 + latency_ms * 0.1"],
+                    "description": "What the state becomes with each event, of the event's columns and `state`; where that gives no number the state stays."
+                }
+            }
+        }));
+    }
+    schema
 }
 
 #[cfg(test)]
@@ -232,6 +272,8 @@ mod tests {
         assert_eq!(parsed(json!({ "of": "v", "is": "p12.5" })), Ok(Function::Quantile(0.125)));
         assert_eq!(parsed(json!({ "of": "v", "is": "median" })), Ok(Function::Quantile(0.5)));
         assert_eq!(parsed(json!({ "of": "v", "is": "top", "k": 3 })), Ok(Function::Top { k: 3 }));
+        let steps = Function::Steps { initial: 1.0, next: "state * v".to_owned() };
+        assert_eq!(parsed(json!({ "initial": 1, "next": "state * v" })), Ok(steps));
         let histogram = json!({ "of": "v", "is": "histogram", "bounds": [1, 2.5] });
         assert_eq!(parsed(histogram), Ok(Function::Histogram(vec![1.0, 2.5])));
     }
@@ -246,5 +288,8 @@ mod tests {
         assert!(wrong(json!({ "of": "v", "is": "histogram", "bounds": [2, 1] })).contains("rising"));
         assert!(wrong(json!({ "of": "v", "is": "top", "k": 0 })).contains("1 to 100"));
         assert!(wrong(json!({ "of": "v", "is": "sum", "k": 1 })).contains("no meaning"));
+        assert!(wrong(json!({ "next": "v + 1" })).contains("names no `state`"));
+        assert!(wrong(json!({ "next": "state +" })).contains("\"next\": "));
+        assert!(wrong(json!({ "next": "state + v", "is": "sum" })).contains("no meaning beside"));
     }
 }

@@ -5,10 +5,11 @@
 //! Words hold u64 counts, the bits of f64s, or i64 times; in the host's state they are little-endian. A value that is missing, NaN or infinite is no value: it is
 //! not folded.
 
+use weir_sdk::expr::{self, Expr};
 use weir_sketch::Moments;
 
 use crate::columns::Output;
-use crate::function::{Aggregate, Function};
+use crate::function::{Aggregate, Function, STATE};
 use crate::sketches::{Kind, Sketch, Source, Spec};
 
 /// The words of one input column within a cell's value; none where no function needs it.
@@ -40,10 +41,22 @@ pub struct Item {
     pub names: bool,
 }
 
+/// A number that an expression carries on from row to row.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub word: usize,
+    pub initial: f64,
+    pub next: Expr,
+}
+
 /// How to read one result out of a cell.
 #[derive(Clone, Debug)]
 enum Reading {
     Rows,
+    /// f64 at `word`, in any case.
+    State {
+        word: usize,
+    },
     Count {
         missing: usize,
     },
@@ -105,6 +118,7 @@ pub struct Layout {
     pub names: Vec<String>,
     /// Least and greatest time, where the duration is asked for.
     pub span: Option<usize>,
+    pub steps: Vec<Step>,
     readings: Vec<Reading>,
     /// For each sketch the quantiles that are read of it.
     shares: Vec<Vec<f64>>,
@@ -121,6 +135,7 @@ impl Layout {
             sketches: Vec::new(),
             names: Vec::new(),
             span: None,
+            steps: Vec::new(),
             readings: Vec::new(),
             shares: Vec::new(),
             window_s: window_ns as f64 / 1e9,
@@ -173,7 +188,8 @@ impl Layout {
 
     fn place(&mut self, aggregate: &Aggregate) -> Reading {
         let Some(of) = &aggregate.of else {
-            return match aggregate.is {
+            return match &aggregate.is {
+                Function::Steps { initial, next } => self.step(*initial, next),
                 Function::Rate => Reading::RowsPerSecond,
                 Function::Duration => {
                     let words = &mut self.words;
@@ -224,6 +240,14 @@ impl Layout {
         }
     }
 
+    fn step(&mut self, initial: f64, next: &str) -> Reading {
+        // The configuration parsed it once already.
+        let Ok(next) = expr::parse(next) else { return Reading::Rows };
+        let word = take(&mut self.words, 1);
+        self.steps.push(Step { word, initial, next });
+        Reading::State { word }
+    }
+
     fn column(&mut self, name: &str) -> usize {
         if let Some(index) = self.columns.iter().position(|column| column.name == name) {
             return index;
@@ -265,7 +289,16 @@ impl Layout {
             .iter()
             .filter(|column| !is_item(&column.name))
             .map(|column| (column.name.as_str(), !column.is_only_counted));
-        numbers.chain(self.items.iter().map(|item| (item.name.as_str(), false))).collect()
+        let mut reads: Vec<(&str, bool)> =
+            numbers.chain(self.items.iter().map(|item| (item.name.as_str(), false))).collect();
+        // The event time comes with every batch, it is no column; nor is the state.
+        let of_steps = self.steps.iter().flat_map(|step| step.next.columns()).map(String::as_str);
+        for name in of_steps.filter(|name| !["time", STATE].contains(name)) {
+            if !reads.iter().any(|(known, _)| *known == name) {
+                reads.push((name, false));
+            }
+        }
+        reads
     }
 
     /// Gives the words of a new cell the values that the first fold replaces.
@@ -281,6 +314,9 @@ impl Layout {
             set(column.first, i64::MAX.cast_unsigned());
             set(column.last, i64::MIN.cast_unsigned());
             set(column.counter.map(|word| word + 3), i64::MIN.cast_unsigned());
+        }
+        for step in &self.steps {
+            set(Some(step.word), step.initial.to_bits());
         }
         set(self.span, i64::MAX.cast_unsigned());
         set(self.span.map(|word| word + 1), i64::MIN.cast_unsigned());
@@ -318,6 +354,7 @@ impl Layout {
         let sketch = |at: usize| sketches.iter().map(move |cell| cell.get(at));
         match reading {
             Reading::Rows => vec![Output::Counts(cells.map(|cell| at(cell, 0)).collect())],
+            Reading::State { word } => numbers(&|cell| number(cell, *word)),
             Reading::Count { missing } => {
                 vec![Output::Counts(cells.map(|cell| count(cell, *missing)).collect())]
             }

@@ -12,5 +12,7 @@ pub mod host;
 pub mod layout;
 pub mod sessions;
 pub mod sketches;
+pub mod steps;
+pub mod stored;
 pub mod windows;
 pub mod words;

@@ -75,7 +75,7 @@ impl Windows {
         self.cache.begin_call(forgotten);
         self.fresh.clear();
         self.find_panes(rows);
-        let new = self.load(host)?;
+        let new = self.cache.load(&self.layout, &self.fresh, host)?;
         let (layout, bases) = (&self.layout, &self.bases);
         self.folded.not_finite +=
             words::fold(layout, 0, bases, rows.time, rows.columns, &mut self.cache.words);
@@ -161,45 +161,6 @@ impl Windows {
             || (closes <= self.watermark_ns.saturating_add(WATERMARK_STEP_NS - 1) && time < self.watermark_ns)
     }
 
-    /// Adds to panes that were not cached what the state holds of them. Gives those that the state does not hold: the new ones.
-    fn load(&mut self, host: &mut impl Host) -> Result<Vec<u32>, Refusal> {
-        let mut new = Vec::new();
-        if self.fresh.is_empty() {
-            return Ok(new);
-        }
-        let addresses = self.addresses(&self.fresh);
-        let stored = host.read(&addresses.keys, &addresses.starts);
-        let mut known = Vec::new();
-        for (base, stored) in self.fresh.iter().zip(stored.chunks_exact(self.layout.bytes())) {
-            let Some(words) = self.cache.words_at(*base) else { continue };
-            // Rows of this batch are counted already.
-            let rows = words.first().copied().unwrap_or(0);
-            for (word, bytes) in words.iter_mut().zip(stored.as_chunks::<8>().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-            let Some(count) = words.first_mut() else { continue };
-            let is_new = *count == 0;
-            *count += rows;
-            if is_new {
-                self.layout.begin(words);
-                new.push(*base);
-            } else {
-                known.push(*base);
-            }
-        }
-        if !self.layout.sketches.is_empty() && !known.is_empty() {
-            let addresses = self.addresses(&known);
-            let stored = host.read_bytes(&addresses.keys, &addresses.starts);
-            for (base, bytes) in known.into_iter().zip(stored) {
-                let read = sketches::read(&self.layout, &bytes).map_err(|_| Refusal::damaged())?;
-                if let Some(cell) = self.cache.sketches_at(base) {
-                    *cell = read;
-                }
-            }
-        }
-        Ok(new)
-    }
-
     /// Writes all touched panes through and sets timers for the new ones. Where the host refuses, the rows of new panes are given back and the
     /// rest is written: that needs no more room.
     fn store(&mut self, new: Vec<u32>, host: &mut impl Host) -> Result<(), Refusal> {
@@ -207,49 +168,19 @@ impl Windows {
         if touched.is_empty() {
             return Ok(());
         }
-        match self.write(&touched, host) {
+        match self.cache.write(&self.layout, &touched, host) {
             Ok(()) => self.wake(&new, host),
             Err(refusal) if new.is_empty() => return Err(refusal),
             Err(refusal) => {
-                let mut refused = new;
-                refused.sort_unstable();
-                let known = |base: &u32| refused.binary_search(base).is_err();
-                let old: Vec<u32> = touched.iter().copied().filter(known).collect();
-                if !old.is_empty() {
-                    self.write(&old, host)?;
-                }
-                let rows = self.bases.iter().zip(0u32..).filter(|(base, _)| !known(base));
+                let refused = self.cache.write_known(&self.layout, &touched, new, host)?;
+                let rows = self.bases.iter().zip(0u32..);
+                let rows = rows.filter(|(base, _)| refused.binary_search(base).is_ok());
                 let rows = rows.flat_map(|(_, row)| row.to_le_bytes()).collect();
-                for entry in refused.iter().filter_map(|base| self.cache.entry(*base)).collect::<Vec<_>>() {
-                    self.cache.remove(entry.key, entry.start);
-                }
                 self.folded.refused = Some((rows, refusal));
             }
         }
         self.cache.touched = touched;
         Ok(())
-    }
-
-    /// The words first: they say whether there is room for more panes.
-    fn write(&mut self, bases: &[u32], host: &mut impl Host) -> Result<(), Refusal> {
-        let addresses = self.addresses(bases);
-        let mut values = Vec::with_capacity(bases.len() * self.layout.bytes());
-        for base in bases {
-            let base = *base as usize;
-            for word in self.cache.words.get(base..base + self.layout.words).unwrap_or_default() {
-                values.extend_from_slice(&word.to_le_bytes());
-            }
-        }
-        host.write(&addresses.keys, &addresses.starts, &values)?;
-        if self.layout.sketches.is_empty() {
-            return Ok(());
-        }
-        let mut bytes = vec![Vec::new(); bases.len()];
-        for (base, out) in bases.iter().zip(&mut bytes) {
-            sketches::put(self.cache.sketches_at(*base).map_or(&[][..], |cell| cell), out);
-            self.cache.note_sketches(*base, out.len());
-        }
-        host.write_bytes(&addresses.keys, &addresses.starts, &bytes)
     }
 
     /// For each new pane all windows with it: their timers are due in the order of time, so that a pane's last window is the last to need it.
@@ -267,14 +198,6 @@ impl Windows {
             }
         }
         wakes.set(host);
-    }
-
-    fn addresses(&self, bases: &[u32]) -> Addresses {
-        let mut addresses = Addresses::default();
-        for entry in bases.iter().filter_map(|base| self.cache.entry(*base)) {
-            addresses.push(entry.key, entry.start);
-        }
-        addresses
     }
 
     /// Closes the windows whose timers are due, and gives them in that order, with the early ones. `watermark_ns`: of the call.

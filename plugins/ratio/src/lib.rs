@@ -15,11 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_sdk::aggregate::State as _;
 use weir_sdk::column::{F64s, S64s, U32s};
 use weir_sdk::expr::{self, Expr};
+use weir_sdk::failure::bad_config;
 use weir_sdk::per_key::PerKey;
 use weir_sdk::rule::{Severity, Signal};
 use weir_sdk::{
-    Batch, BatchExt, Column, ColumnExt, Complaint, Context, Description, Due, Failure, FailureExt, Opening,
-    Plan, Read, Rule, State, Table, Values, timers,
+    Batch, BatchExt, Column, ColumnExt, Complaint, Context, Description, Due, Failure, Opening, Plan, Read,
+    Rule, State, Table, Values, timers,
 };
 use weir_text::number;
 
@@ -76,11 +77,7 @@ impl Rule for Ratio {
     }
 
     fn open(config: Config, _opening: &Opening) -> Result<Self, Failure> {
-        let limits = Limits::check(&config).map_err(|complaints| {
-            let texts: Vec<String> =
-                complaints.into_iter().map(|wrong| format!("{} {}", wrong.path, wrong.message)).collect();
-            Failure::fail("bad-config", texts.join("; "))
-        })?;
+        let limits = Limits::check(&config).map_err(bad_config)?;
         Ok(Self { limits, words: PerKey::new(WORDS) })
     }
 

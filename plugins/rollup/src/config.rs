@@ -81,7 +81,7 @@ fn schema() -> Value {
                 the result `duration` tells how long it lasted.", json!(["30m"])),
             "lateness": lateness,
             "early": duration("Early results", "How often, in event time, windows that are still open give a provisional row. Of windows that do not overlap only.", json!(["5s"])),
-            "aggregates": function::schema(&["count", "rate", "duration"], " rate: the sum, or the count of rows, per second of the window. duration: seconds from first to last event."),
+            "aggregates": function::schema(&["count", "rate", "duration"], " rate: the sum, or the count of rows, per second of the window. duration: seconds from first to last event.", false),
             "across": {
                 "type": "boolean", "default": false, "title": "Across streams",
                 "description": "One key space for all streams of the pipeline instead of one for each."

@@ -5,10 +5,12 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::rule::exports::weir::plugin::{evaluation, lifecycle, manifest};
+use crate::column::F64s;
 use crate::manifest::parse_config;
 use crate::unit::{Hosted, no_migration, not_open};
 use crate::{
-    Batch, Complaint, Context, Description, Due, Entries, Failure, FailureExt, Opening, Packed, Plan,
+    Batch, BatchExt, ColumnExt, Complaint, Context, Description, Due, Entries, Failure, FailureExt, Opening,
+    Packed, Plan, Values,
 };
 
 pub use evaluation::{Severity, Signal};
@@ -30,6 +32,26 @@ pub trait Rule: Sized + 'static {
     }
 
     fn close(&mut self) {}
+}
+
+/// Unit of measurement of a column: the configured one, else what the host says of it. Empty: unknown.
+pub fn measure(opening: &Opening, column: &str, configured: String) -> String {
+    let of_column = format!("weir.unit.{column}");
+    let hosts = opening.extras.iter().find(|extra| configured.is_empty() && extra.name == of_column);
+    hosts.map_or(configured, |extra| extra.value.clone())
+}
+
+/// Key number, time and value of each row that has one, of a column of f64s; none where the stream does not have it: then there is nothing to judge.
+pub fn values<'a>(input: &'a Batch, column: &str) -> impl Iterator<Item = (u32, i64, f64)> + use<'a> {
+    let column = input.column(column);
+    let bytes = column.and_then(|column| match &column.values {
+        Values::F64s(bytes) => Some(bytes.as_slice()),
+        _ => None,
+    });
+    let values = F64s::new(bytes.unwrap_or_default());
+    let (times, keys) = (input.times(), input.key_numbers());
+    let is_there = move |row: &usize| column.is_some_and(|column| column.is_there(*row));
+    (0..values.len()).filter(is_there).map(move |row| (keys.get(row), times.get(row), values.get(row)))
 }
 
 #[doc(hidden)]

@@ -8,13 +8,10 @@ pub mod levels;
 #[cfg(test)]
 mod tests;
 
-use weir_sdk::column::F64s;
+use weir_sdk::failure::bad_config;
 use weir_sdk::per_key::PerKey;
-use weir_sdk::rule::Signal;
-use weir_sdk::{
-    Batch, BatchExt, ColumnExt, Complaint, Context, Description, Failure, FailureExt, Opening, Plan, Read,
-    Rule, Table, Values,
-};
+use weir_sdk::rule::{self, Signal};
+use weir_sdk::{Batch, Complaint, Context, Description, Failure, Opening, Plan, Read, Rule, Table};
 use weir_text::measured;
 
 use config::{Config, Limits, SCHEMA};
@@ -51,30 +48,18 @@ impl Rule for Threshold {
     }
 
     fn open(config: Config, opening: &Opening) -> Result<Self, Failure> {
-        let limits = Limits::check(&config).map_err(|complaints| {
-            let texts: Vec<String> =
-                complaints.into_iter().map(|wrong| format!("{} {}", wrong.path, wrong.message)).collect();
-            Failure::fail("bad-config", texts.join("; "))
-        })?;
-        let of_column = format!("weir.unit.{}", config.column);
-        let hosts = opening.extras.iter().find(|extra| extra.name == of_column);
-        let hosts = hosts.map(|extra| extra.value.clone()).unwrap_or_default();
-        let measure = if config.measure.is_empty() { hosts } else { config.measure };
+        let limits = Limits::check(&config).map_err(bad_config)?;
+        let measure = rule::measure(opening, &config.column, config.measure);
         Ok(Self { column: config.column, limits, measure, last: PerKey::new(LEVELS) })
     }
 
     fn evaluate(&mut self, context: &Context, input: Batch) -> Result<Vec<Signal>, Failure> {
         self.last.forget(context);
-        // A stream need not have the column: then there is nothing to judge.
-        let Some(column) = input.column(&self.column) else { return Ok(Vec::new()) };
-        let Values::F64s(bytes) = &column.values else { return Ok(Vec::new()) };
-        let (times, keys, values) = (input.times(), input.key_numbers(), F64s::new(bytes));
-        self.last.load((0..input.rows as usize).map(|row| keys.get(row)));
+        self.last.load(rule::values(&input, &self.column).map(|row| row.0));
         let mut signals = Vec::new();
-        for row in (0..input.rows as usize).filter(|row| column.is_there(*row)) {
-            let key = keys.get(row);
+        for (key, time, value) in rule::values(&input, &self.column) {
             let Some(last) = self.last.get(key) else { continue };
-            if let Some(word) = self.limits.judge(last, times.get(row), values.get(row)) {
+            if let Some(word) = self.limits.judge(last, time, value) {
                 signals.push(self.signal(key, &word));
                 if let Some(last) = self.last.get_mut(key) {
                     *last = word;

@@ -14,10 +14,10 @@ use weir_fold::host::{Closed, Due as Timers, Imports, Rows};
 use weir_fold::layout::Layout;
 use weir_fold::windows::Windows;
 use weir_sdk::column::{S64s, U32s};
+use weir_sdk::failure::bad_config;
 use weir_sdk::output::emit_for_keys;
 use weir_sdk::{
-    Batch, Column, ColumnExt, Complaint, Context, Description, Due, Failure, FailureExt, Opening, Output,
-    Plan, Unit,
+    Batch, Column, ColumnExt, Complaint, Context, Description, Due, Failure, Opening, Output, Plan, Unit,
 };
 
 use config::{Config, schema};
@@ -45,11 +45,7 @@ impl Unit for Topk {
     }
 
     fn open(config: Value, _opening: &Opening) -> Result<Self, Failure> {
-        let config = Config::parse(&config).map_err(|complaints| {
-            let texts: Vec<String> =
-                complaints.into_iter().map(|wrong| format!("{} {}", wrong.path, wrong.message)).collect();
-            Failure::fail("bad-config", texts.join("; "))
-        })?;
+        let config = Config::parse(&config).map_err(bad_config)?;
         Ok(Self { windows: Windows::new(config.layout(), config.shape()), config })
     }
 
