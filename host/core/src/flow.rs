@@ -385,7 +385,11 @@ impl PipelineRun<'_> {
         if periodic {
             self.tick(index, None, &crate::unit::Due::default(), inboxes);
         }
-        if self.pipeline.nodes.get(index).is_some_and(|node| lock(&node.state).timers() > 0) {
+        let waits = |node: &Node| {
+            let state = lock(&node.state);
+            state.timers() > 0 || state.expires()
+        };
+        if self.pipeline.nodes.get(index).is_some_and(waits) {
             self.due_by_watermark(index, inboxes);
         }
     }

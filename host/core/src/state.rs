@@ -6,6 +6,7 @@
 //! like a trap; a [`Refusal`] it may handle. Layers for checkpoints and candidates are in [`table`].
 
 mod bytes;
+mod expiry;
 pub mod layer;
 mod quota;
 pub mod schedule;
@@ -95,6 +96,8 @@ pub struct UnitState {
     /// Timers by watermark, one schedule for each scope of the keys.
     timers: Vec<Schedule>,
     clock_timers: Schedule,
+    /// From where tables that expire as a whole count: the watermark of the call.
+    written_at_ns: i64,
     /// Names of free tables: name to handle, and back.
     names: Vec<crate::keys::Names>,
     pub keys: KeyTable,
@@ -112,6 +115,7 @@ impl UnitState {
             tables,
             timers: Vec::new(),
             clock_timers: Schedule::default(),
+            written_at_ns: 0,
             keys: KeyTable::new(plan.keys.clone(), plan.across, quota.keys),
             quota,
             undo: Vec::new(),
@@ -422,30 +426,6 @@ impl UnitState {
         self.hand_out(true, due)
     }
 
-    /// Removes entries of keys in `scope` (and of free tables, where `scope` is 0) that expire before the watermark.
-    pub fn expire_due(&mut self, scope: usize, watermark: i64) {
-        for table in 0..self.tables.len() {
-            loop {
-                let due = match self.expiries.get(table) {
-                    Some(expiry) if expiry.first().is_some_and(|first| first < watermark) => {
-                        expiry.due(watermark - 1, DUE_MAX)
-                    }
-                    _ => break,
-                };
-                let before = self.undo.len();
-                for (_, address) in due {
-                    let keyed = self.tables.get(table).is_some_and(|place| place.spec.by_key);
-                    if (keyed && self.keys.scope_of(address.0) == scope) || (!keyed && scope == 0) {
-                        self.remove_one(table, address);
-                    }
-                }
-                if self.undo.len() == before {
-                    break;
-                }
-            }
-        }
-    }
-
     fn hand_out(&mut self, clock: bool, due: Vec<(i64, Address)>) -> Due {
         let mut out = Due::default();
         for (time, address) in due {
@@ -520,7 +500,11 @@ impl UnitState {
         if place.spec.by_key && !was_there {
             self.keys.hold(address.0);
         }
+        let expire_ns = place.spec.expire_ns;
         self.undo.push(Undo::Value { table: table as u16, address, old });
+        if let Some(expire_ns) = expire_ns {
+            self.set_expiry(table, address, self.written_at_ns.saturating_add(expire_ns));
+        }
     }
 
     fn remove_one(&mut self, table: usize, address: Address) {
@@ -534,15 +518,6 @@ impl UnitState {
             self.keys.release(address.0);
         }
         self.set_expiry(table, address, NEVER);
-    }
-
-    fn set_expiry(&mut self, table: usize, address: Address, time: i64) {
-        if let Some(expiry) = self.expiries.get_mut(table) {
-            let old = expiry.set(address, time);
-            if old != time {
-                self.undo.push(Undo::Expiry { table: table as u16, address, old });
-            }
-        }
     }
 
     fn set_timer(&mut self, clock: bool, address: Address, time: i64) {

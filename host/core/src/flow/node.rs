@@ -384,13 +384,15 @@ impl Node {
     }
 
     fn context(&mut self, moment: Moment, first_row: u32) -> Context {
+        let mut state = lock(&self.state);
+        state.begin_call(moment.watermark_unix_ns, moment.accepted_at_unix_ns);
         Context {
             position: moment.position,
             part: self.part,
             first_row,
             now_unix_ns: moment.accepted_at_unix_ns,
             watermark_unix_ns: moment.watermark_unix_ns,
-            forgotten: lock(&self.state).keys.take_forgotten(),
+            forgotten: state.keys.take_forgotten(),
         }
     }
 

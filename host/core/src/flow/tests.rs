@@ -50,6 +50,24 @@ impl Unit for Counts {
     fn reset(&mut self) {}
 }
 
+/// Remembers each key and does nothing else.
+struct Remembers(SharedState);
+
+impl Unit for Remembers {
+    fn process(&mut self, _: &Context, input: &Input) -> Result<Vec<Output>, CallError> {
+        let keys: Vec<u8> = input.keys.iter().flat_map(|key| key.to_le_bytes()).collect();
+        let ones: Vec<u8> = input.keys.iter().flat_map(|_| 1_u64.to_le_bytes()).collect();
+        lock(&self.0).write(0, &keys, &[], &ones).unwrap().unwrap();
+        Ok(Vec::new())
+    }
+
+    fn tick(&mut self, _: &Context, _: &Due) -> Result<Vec<Output>, CallError> {
+        Ok(Vec::new())
+    }
+
+    fn reset(&mut self) {}
+}
+
 fn trap() -> CallError {
     CallError::Fault(Box::new(Fault {
         unit: "p/u".into(),
@@ -259,4 +277,29 @@ fn an_impatient_run_takes_a_faulty_record_back_and_the_patient_one_counts_it_onc
     assert_eq!(points(&effects, 0), [(1, 2), (2, 1)]);
     let rows_in = flow.nodes().next().map(|node| counters::NodeCounters::get(&node.counters.rows_in));
     assert_eq!(rows_in, Some(4));
+}
+
+#[test]
+fn entries_of_a_table_that_expires_go_a_while_after_their_last_write() {
+    let mut plan = counting_plan();
+    plan.tables[0].expire_ns = Some(10 * S);
+    let plan = Arc::new(plan);
+    let state: SharedState = Arc::new(Mutex::new(UnitState::new(&plan, Quota::default())));
+    let unit = Box::new(Remembers(Arc::clone(&state)));
+    let node = Node::new("p/u".into(), "sha256:0".into(), plan, Arc::clone(&state), unit);
+    let spec = Arc::new(Topology::parse(TEXT).unwrap().pipelines[0].clone());
+    let pipeline = Pipeline::new(spec, vec![node], 1, vec![Target::Node(0)], vec![vec![Vec::new(); 2]]);
+    let (mut flow, mut sequencer) = (Flow::new("p".into(), vec![pipeline], None), Sequencer::new(0, 1, 1));
+    let mut entries_after = |values: &[i64], second: i64| {
+        let record = sequencer.batch(rows(values, &vec![second * S; values.len()]), 100 * S).unwrap();
+        done(flow.run(&record, true, &|| 0));
+        lock(&state).entries()
+    };
+    // A write counts from the watermark before its record: those of the second one from 50 s, of the third from 55 s.
+    assert_eq!(entries_after(&[1], 50), 1);
+    assert_eq!(entries_after(&[2, 3], 55), 3);
+    assert_eq!(entries_after(&[2], 59), 3);
+    // 3 was written at 50 s, 2 at 55 s; 1 was written while there was no watermark, so it counts from when it was accepted.
+    assert_eq!(entries_after(&[4], 61), 3);
+    assert_eq!(entries_after(&[4], 66), 2);
 }

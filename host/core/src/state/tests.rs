@@ -158,3 +158,26 @@ fn a_scan_goes_on_at_its_cursor() {
     }
     assert_eq!(seen, b"abcdef");
 }
+
+#[test]
+fn what_expired_comes_back_with_a_roll_back_and_waits_for_the_last_write() {
+    let mut plan = plan(Some(8));
+    plan.tables[0].expire_ns = Some(10);
+    let mut state = UnitState::new(&plan, Quota::default());
+    state.define(0, &[0, 0, 0, 0, 1, 0, 0, 0], b"a").unwrap().unwrap();
+    let write = |state: &mut UnitState, value: u64| {
+        state.write(0, &[0; 4], &[0; 8], &value.to_le_bytes()).unwrap().unwrap();
+    };
+    state.begin_call(100, 1_000);
+    write(&mut state, 7);
+    state.begin_call(105, 1_000);
+    write(&mut state, 8);
+    state.commit();
+    state.expire_due(0, 112);
+    assert_eq!(read(&state, 0, 0), 8);
+    let mark = state.mark();
+    state.expire_due(0, 116);
+    assert_eq!((read(&state, 0, 0), state.expires()), (0, false));
+    state.roll_back(mark);
+    assert_eq!((read(&state, 0, 0), state.expires()), (8, true));
+}
