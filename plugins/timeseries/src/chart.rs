@@ -222,7 +222,9 @@ fn draw(chart: &mut Chart, seen: &[Seen], request: &Request, options: &Options) 
             fields: fields.collect(),
         });
         if let [low, high] = options.band_fields() {
-            chart.mark("band", one, label(one, options, "band"), &[("low", low), ("high", high)]);
+            let what = format!("{low} to {high}");
+            let label = if one.label.is_empty() { what } else { format!("{}, {what}", one.label) };
+            chart.mark("band", one, label, &[("low", low), ("high", high)]);
         }
         for (field, _) in one.drawn(options) {
             chart.mark(options.shape.word(), one, label(one, options, field), &[("y", field)]);

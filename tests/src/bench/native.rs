@@ -2,6 +2,9 @@
 //!
 //! This is what the price of the boundary is measured against: no component, no state outside, no checks.
 
+pub mod rules;
+pub mod units;
+
 use anyhow::{Context as _, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt32Type};

@@ -1,171 +1,52 @@
 //! Bench `units`: what a row costs in each standard unit and rule, ns per event, beside the same by hand in Rust.
 //!
 //! Calls of one unit on decoded batches as a flow makes them: projection, conversion and key numbers are made before, state is read, written and
-//! committed. Batches of 128 and 1,024 rows with 100 and 100,000 keys, 20 s of event time that no watermark closes. A unit is one entry of [`UNITS`]: its
+//! committed. Batches of 128 and 1,024 rows with 100 and 100,000 keys, 20 s of event time that no watermark closes. A unit is one entry of [`entries`]: its
 //! configuration, and what a person would write instead, over the same Arrow columns and key numbers and without a state outside. CPU time of the thread;
-//! rounds take turns.
+//! rounds take turns. `WEIR_BENCH_UNITS=parse,split` measures only entries whose names have one of these words.
 
-use std::collections::{HashMap, HashSet};
-use std::hint::black_box;
+mod entries;
+mod kinds;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use serde_json::{Value, json};
 use weir::units::Components;
 use weir_core::batch::Batch;
 use weir_core::flow::node::{Node, lock};
 use weir_core::unit::Input;
 use weir_engine::{Engine, Settings};
 
+use super::Report;
 use super::boundary::{ROWS_PER_ROUND, batches_of, calls, inputs, node, turns};
 use super::measure::{median, spread};
-use super::{Report, native};
+use entries::Entry;
 
 const ROWS: [usize; 2] = [128, 1_024];
 const KEYS: [(u64, &str); 2] = [(100, "100"), (100_000, "100k")];
+/// Environment: words separated by commas; only entries with one of them in their name are measured.
+const ONLY: &str = "WEIR_BENCH_UNITS";
+/// A table of [`PATHS`] lines.
+const TEAMS: &str = "teams.csv";
+const PATHS: u64 = 500;
 /// How far apart the first and the last event are.
 const SPAN_MS: usize = 20_000;
 /// 2026-01-01
 const START_MS: usize = 1_767_225_600_000;
 
-/// The work of a unit by hand: made for a count of keys, then called with each batch. Columns are those of the plan's `reads`, in that order.
-type Native = fn(keys: usize) -> Box<dyn FnMut(&Input) -> Result<()>>;
-
-/// One row of the table.
-struct Entry {
-    /// Unique; also the name of the figure, with `_` for what is no letter.
-    name: &'static str,
-    uses: &'static str,
-    config: fn() -> Value,
-    native: Native,
-}
-
-/// Standard units and rules. Columns of the events: `user` (the key), `path` (one of 500), `status`, `latency_ms`, `bytes`, `total` (a counter of the
-/// user's), `line` (key=value), `json`, `url` and `agent`.
-const UNITS: &[Entry] = &[
-    Entry {
-        name: "filter",
-        uses: "filter",
-        config: || json!({ "keep": "latency_ms > 50" }),
-        native: |_| Box::new(|input| native::filter(input, 50.0).map(|mask| drop(black_box(mask)))),
-    },
-    Entry {
-        name: "transform",
-        uses: "transform",
-        config: || json!({ "set": { "latency_s": "latency_ms / 1000" } }),
-        native: |_| Box::new(|input| native::transform(input).map(|column| drop(black_box(column)))),
-    },
-    Entry {
-        name: "rollup count sum",
-        uses: "rollup",
-        config: || {
-            let sum = json!({ "of": "latency_ms", "is": "sum" });
-            json!({ "keys": ["user"], "window": "1s", "aggregates": { "n": "count", "sum_ms": sum } })
-        },
-        native: |keys| {
-            let mut rollup = native::Rollup::of(keys);
-            Box::new(move |input| rollup.fold(input))
-        },
-    },
-    Entry {
-        name: "rollup p99",
-        uses: "rollup",
-        config: || {
-            let p99 = json!({ "of": "latency_ms", "is": "p99" });
-            json!({ "keys": ["user"], "window": "1s", "aggregates": { "p99_ms": p99 } })
-        },
-        native: |keys| {
-            let mut cells = native::Cells::<Vec<f64>>::of(keys);
-            Box::new(move |input| native::each(input, |at, value| cells.at(at).map(|cell| cell.push(value))))
-        },
-    },
-    Entry {
-        name: "rollup distinct",
-        uses: "rollup",
-        config: || {
-            let paths = json!({ "of": "path", "is": "distinct" });
-            json!({ "keys": ["user"], "window": "10s", "aggregates": { "paths": paths } })
-        },
-        native: |keys| {
-            let mut cells = native::Cells::<HashSet<u32>>::of(keys);
-            Box::new(move |input| {
-                native::each_code(input, |at, code| cells.at(at).map(|cell| cell.insert(code)))
-            })
-        },
-    },
-    Entry {
-        name: "rollup sliding",
-        uses: "rollup",
-        config: || {
-            let sum = json!({ "of": "latency_ms", "is": "sum" });
-            json!({ "keys": ["user"], "window": "10s", "slide": "1s", "aggregates": { "n": "count", "sum_ms": sum } })
-        },
-        native: |keys| {
-            let mut rollup = native::Rollup::of(keys);
-            Box::new(move |input| rollup.fold(input))
-        },
-    },
-    Entry {
-        name: "aggregate",
-        uses: "aggregate",
-        config: || {
-            let part = |is: &str| json!({ "of": "latency_ms", "is": is });
-            json!({ "keys": ["user"], "aggregates": { "n": "count", "sum": part("sum"), "max": part("max") } })
-        },
-        native: |keys| {
-            let mut cells = vec![(0_u64, 0.0_f64, f64::NEG_INFINITY); keys];
-            Box::new(move |input| {
-                native::each(input, |(_, key), value| {
-                    let cell = cells.get_mut(key)?;
-                    *cell = (cell.0 + 1, cell.1 + value, cell.2.max(value));
-                    Some(())
-                })
-            })
-        },
-    },
-    Entry {
-        name: "topk",
-        uses: "topk",
-        config: || json!({ "of": "path", "window": "10s", "keys": ["status"] }),
-        native: |keys| {
-            let mut cells = native::Cells::<HashMap<u32, u64>>::of(keys.max(5));
-            Box::new(move |input| {
-                native::each_code(input, |at, code| {
-                    cells.at(at).map(|cell| *cell.entry(code).or_default() += 1)
-                })
-            })
-        },
-    },
-    Entry {
-        name: "delta",
-        uses: "delta",
-        config: || json!({ "of": ["total"], "keys": ["user"] }),
-        native: |keys| {
-            let mut before = vec![f64::NAN; keys];
-            Box::new(move |input| {
-                let mut deltas = Vec::with_capacity(input.rows());
-                native::each(input, |(_, key), value| {
-                    let before = before.get_mut(key)?;
-                    deltas.push(if value >= *before { value - *before } else { value });
-                    *before = value;
-                    Some(())
-                })?;
-                black_box(deltas);
-                Ok(())
-            })
-        },
-    },
-];
-
 pub fn run() -> Result<Report> {
     let engine = Engine::start(Settings::default()).context("start the engine")?;
-    let components = Components::new(engine, None);
+    let tables = tempfile::tempdir().context("make a folder for a table")?;
+    std::fs::write(tables.path().join(TEAMS), teams()).context("write a table")?;
+    let components = Components::new(engine, None).with_tables(tables.path().to_owned());
+    let wanted = std::env::var(ONLY).unwrap_or_default();
+    let chosen =
+        |entry: &&Entry| wanted.is_empty() || wanted.split(',').any(|word| entry.name.contains(word));
     let titles = ["ns per event", "rows", "keys", "component", "native", "times"];
     let mut report = Report::new("units", &titles);
     for (keys, keys_name) in KEYS {
         let text = events(keys);
         for rows in ROWS {
             let batches = batches_of(&text, rows)?;
-            for entry in UNITS {
+            for entry in entries::all().filter(chosen) {
                 let pair = measure(&components, entry, &batches, keys)
                     .with_context(|| format!("{} at {rows} rows, {keys_name} keys", entry.name))?;
                 let (wasm, by_hand) = (median(&pair.wasm), median(&pair.native));
@@ -216,6 +97,12 @@ fn hold_keys(node: &Node, inputs: &[Input]) -> Result<()> {
     Ok(())
 }
 
+/// A team of each path.
+fn teams() -> String {
+    let lines = (0..PATHS).map(|path| format!("/items/{path},team-{}\n", path % 7));
+    std::iter::once("path,team\n".to_owned()).chain(lines).collect()
+}
+
 /// JSON lines for one round, in order of time, always the same.
 fn events(keys: u64) -> Vec<u8> {
     let mut text = String::new();
@@ -226,7 +113,7 @@ fn events(keys: u64) -> Vec<u8> {
         random ^= random >> 7;
         random ^= random << 17;
         let user = random % keys;
-        let (path, status) = ((random >> 20) % 500, [200, 200, 200, 404, 500][(random >> 30) as usize % 5]);
+        let (path, status) = ((random >> 20) % PATHS, [200, 200, 200, 404, 500][(random >> 30) as usize % 5]);
         let (latency_us, bytes) = ((random >> 24) % 100_000, (random >> 40) % 50_000);
         let (latency_ms, ms) = (latency_us / 1_000, START_MS + row * SPAN_MS / ROWS_PER_ROUND);
         let latency = format!("{latency_ms}.{:03}", latency_us % 1_000);
@@ -268,9 +155,10 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<&str> = UNITS.iter().map(|entry| entry.name).collect();
+        let mut names: Vec<&str> = entries::all().map(|entry| entry.name).collect();
+        let count = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), UNITS.len());
+        assert_eq!(names.len(), count);
     }
 }
