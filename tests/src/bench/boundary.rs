@@ -131,7 +131,8 @@ pub fn node(components: &Components, uses: &str, name: &str, config: &Value) -> 
         config: config.to_string().into(),
         lane: 0,
         lanes: 1,
-        limits: weir_engine::Limits::default(),
+        // Time of the wall: a busy machine makes figures worse, not missing.
+        limits: weir_engine::Limits { deadline_ms: 10_000, ..weir_engine::Limits::default() },
         // As in a pipeline that takes the first port alone.
         unconnected: Arc::new([Arc::from("rest")]),
     };
