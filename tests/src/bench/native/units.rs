@@ -181,7 +181,15 @@ pub fn parse_url(input: &Input) -> Result<()> {
 
 /// A team by path, looked up once for each name.
 pub fn enrich(teams: &HashMap<String, String>, input: &Input) -> Result<()> {
-    let (codes, names) = names(input, "path")?;
+    let Ok((codes, names)) = names(input, "path") else {
+        let mut found = Vec::new();
+        each_text(input, "path", |path| {
+            found.push(teams.get(path).map(String::as_str));
+            Ok(())
+        })?;
+        black_box(StringArray::from(found));
+        return Ok(());
+    };
     let teams: StringArray = names.iter().map(|name| teams.get(name.unwrap_or_default())).collect();
     if teams.is_empty() {
         bail!("no names");
@@ -191,15 +199,24 @@ pub fn enrich(teams: &HashMap<String, String>, input: &Input) -> Result<()> {
     Ok(())
 }
 
-/// A type by path, made once for each name.
+/// A type by path, made once for each name where there are names.
 pub fn types(input: &Input) -> Result<()> {
-    let (codes, names) = names(input, "path")?;
-    let plain =
-        |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c.to_ascii_lowercase() } else { '-' };
-    let types: StringArray = names
-        .iter()
-        .map(|name| Some(name.unwrap_or_default().chars().map(plain).collect::<String>()))
-        .collect();
+    let plain = |c: char| match c {
+        '.' | '_' | '-' => c,
+        _ if c.is_ascii_alphanumeric() => c.to_ascii_lowercase(),
+        _ => '-',
+    };
+    let Ok((codes, names)) = names(input, "path") else {
+        let mut types: Vec<String> = Vec::new();
+        each_text(input, "path", |path| {
+            types.push(path.chars().map(plain).collect());
+            Ok(())
+        })?;
+        black_box(StringArray::from(types));
+        return Ok(());
+    };
+    let types = names.iter().map(|name| Some(name?.chars().map(plain).collect::<String>()));
+    let types: StringArray = types.collect();
     let codes = arrow_array::UInt32Array::from(codes.to_vec());
     black_box(DictionaryArray::<UInt32Type>::try_new(codes, Arc::new(types))?);
     Ok(())
