@@ -1,7 +1,7 @@
 //! Whole-system tests: a real `weir`, real sockets, one binary.
 //!
 //! `alerts`: rules, alerts, webhook. `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected
-//! answer. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals. `edits`: changes of running pipelines.
+//! answer. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals. `examples`: what the pages of examples say. `edits`: changes of running pipelines.
 //! `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket. `laws`: cuts and replays give equal results. `metrics`:
 //! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `ways`: other sources, and the terminal.
 
@@ -13,6 +13,7 @@ mod cases;
 mod edits;
 mod end;
 mod events;
+mod examples;
 mod faults;
 mod input;
 mod laws;
