@@ -15,6 +15,7 @@ mod faults;
 mod file;
 mod guard;
 mod health;
+mod metric;
 mod metrics;
 mod pipelines;
 mod rejected;
@@ -34,7 +35,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, patch, post};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub(crate) use self::accept::stopped;
 pub use self::error::ApiError;
@@ -71,6 +72,8 @@ struct Api {
     file: Option<Arc<Watched>>,
     live: Arc<Live>,
     rejected: Arc<RejectedRows>,
+    /// Places for previews of metrics.
+    previews: Arc<Semaphore>,
 }
 
 /// Binds the server's address. Any address but a loopback one is refused: there is no authentication yet.
@@ -99,6 +102,7 @@ pub async fn serve(server: Server, listener: TcpListener, stop: watch::Receiver<
         file: server.file,
         live: Arc::clone(&live),
         rejected: server.rejected,
+        previews: Arc::new(Semaphore::new(metric::PREVIEWS_MAX)),
     };
     accept::run(router(api, server.ingest, guard), listener, stop).await;
     live.drained().await;
@@ -125,7 +129,9 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/configuration/undo", post(configuration::undo))
         .route("/api/configuration/revisions", get(configuration::revisions))
         .route("/api/configuration/revisions/{revision}", get(configuration::revision))
-        .route("/api/metrics", get(pipelines::metrics))
+        .route("/api/metrics", get(metric::list).post(metric::add))
+        .route("/api/metrics/preview", post(metric::preview))
+        .route("/api/metrics/{metric}", get(metric::show).put(metric::change).delete(metric::remove))
         .route("/api/series", get(series::list))
         .route("/api/series/points", get(series::points))
         .route("/api/charts", get(charts_list))

@@ -24,6 +24,7 @@ mod condition;
 mod config;
 mod inspect;
 mod manual;
+mod metric;
 mod paths;
 mod pipeline;
 mod remote;
@@ -31,6 +32,7 @@ mod run;
 mod send;
 mod show;
 mod signals;
+mod stream;
 mod tail;
 mod top;
 
@@ -42,6 +44,8 @@ Examples:
   weir inspect my_filter.wasm     what a component is, wants and may
   weir pipeline ls                what runs, and how fast
   weir pipeline inject cpu/hot --use filter --set keep='busy_percent > 90' --after cores --branch
+  weir stream ls                  which events come, and how many
+  weir metric add slow --from 'shop/*/request' --where 'ms > 500' --key page
   weir config undo                back to the configuration before
   weir tail host/local/cpu        events as they come, one JSON object per line
   weir top                        what each unit costs, live
@@ -121,6 +125,10 @@ enum Command {
     },
     /// Looks at the pipelines of a running host and edits them under load.
     Pipeline(pipeline::PipelineArguments),
+    /// The streams of a running host and their columns.
+    Stream(stream::StreamArguments),
+    /// Metrics of a running host: makes, tries, shows and removes them under load.
+    Metric(metric::MetricArguments),
     /// The configuration of a running host: revisions, diff, undo, export.
     Config(config::ConfigArguments),
     /// Standard input: a component. Standard output: its machine code. For `weir run` itself.
@@ -270,6 +278,8 @@ pub fn main() -> ExitCode {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { folder } => manual::man(&folder),
         Command::Pipeline(arguments) => pipeline::pipeline(arguments),
+        Command::Stream(arguments) => stream::stream(arguments),
+        Command::Metric(arguments) => metric::metric(arguments),
         Command::Config(arguments) => config::config(arguments),
         Command::CompileComponent => compile_component(),
     };

@@ -4,7 +4,7 @@
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
 //! `queue`, `actor`, `overs` (who makes sources wait), `switch` (the moment of a change), `handoff`, `backfill` (new metrics over the recent rings), `workers`,
 //! `build` (configuration to flows), `shelf` (faults, dead letters), `alerting` (words of rules to alerts and channels), `commit` (effects of a record),
-//! `configure`, `edits` (changes that are asked for), `revisions`, `rates`, `views`, `own` (counters as events).
+//! `configure`, `edits` (changes that are asked for), `preview` (a metric tried), `revisions`, `rates`, `views`, `own` (counters as events).
 
 mod actor;
 mod alerting;
@@ -18,6 +18,7 @@ mod log;
 mod outline;
 mod overs;
 mod own;
+mod preview;
 mod queue;
 mod rates;
 mod revisions;
@@ -51,6 +52,7 @@ use workers::{FindHandoff, Workers};
 pub use build::FlowPlan;
 pub use configure::Checked;
 pub use edits::{By, Changed, Refused};
+pub use preview::{Preview, Wrong, open_points};
 pub use views::alerts::Which;
 pub use views::rfc3339;
 
@@ -223,11 +225,19 @@ impl Runtime {
     }
 
     pub fn act_on_unit(&self, pipeline: &str, unit: &str, action: Action) -> Result<Position, String> {
+        let id =
+            self.node_id(pipeline, unit).ok_or_else(|| format!("there is no unit `{pipeline}/{unit}`"))?;
+        Ok(self.command(Command::Unit { unit: id, run: action.run() }))
+    }
+
+    /// A unit of a metric is known by its id, `latency/1s`, and by where it is, `metrics-.../latency-1s`.
+    fn node_id(&self, pipeline: &str, unit: &str) -> Option<Arc<str>> {
+        let configured = self.configured.lock();
         let id = format!("{pipeline}/{unit}");
-        if !self.configured.lock().has_node(&id) {
-            return Err(format!("there is no unit `{id}`"));
-        }
-        Ok(self.command(Command::Unit { unit: id.into(), run: action.run() }))
+        let by_place = |made: &crate::units::wasm::Made| *made.pipeline == *pipeline && *made.name == *unit;
+        let nodes = || configured.nodes().map(|node| &node.made);
+        let found = nodes().find(|made| *made.id == *id).or_else(|| nodes().find(|made| by_place(made)));
+        found.map(|made| Arc::clone(&made.id))
     }
 
     /// The series store; lock it shortly.

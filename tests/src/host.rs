@@ -200,7 +200,8 @@ impl Point {
     }
 }
 
-fn points_of(answer: &Value) -> Vec<Point> {
+/// Of an answer with series.
+pub fn points_of(answer: &Value) -> Vec<Point> {
     let mut points = Vec::new();
     for series in answer["series"].as_array().into_iter().flatten() {
         let mut labels: Vec<(String, String)> = series["labels"]

@@ -1,7 +1,8 @@
 //! Whole-system tests: a real `weir`, real sockets, one binary.
 //!
 //! `alerts`: rules, alerts, webhook. `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected
-//! answer. `charts`: the same of what formatters draw. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals. `edits`: changes of running pipelines.
+//! answer. `charts`: the same of what formatters draw. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals.
+//! `examples`: what the pages of examples say. `edits`: changes of running pipelines.
 //! `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket. `laws`: cuts and replays give equal results. `metrics`:
 //! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `ways`: other sources, and the terminal.
 
@@ -14,6 +15,7 @@ mod charts;
 mod edits;
 mod end;
 mod events;
+mod examples;
 mod faults;
 mod input;
 mod laws;

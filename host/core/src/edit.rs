@@ -1,4 +1,4 @@
-//! Edits of one pipeline as changes of the configuration's text: inject a unit, change one, remove one.
+//! Edits as changes of the configuration's text: inject a unit into a pipeline, change one, remove one; make, change and remove a metric.
 //!
 //! In: the text that runs, the [`Edit`], and the first port of each unit. Out: the new text with a sentence about what was done. Comments and layout of
 //! everything that is not touched stay, so that an export gives the operator's file back. Names are resolved here (who feeds whom, with the
@@ -7,6 +7,9 @@
 
 mod document;
 mod inject;
+mod inline;
+mod made;
+mod metric;
 mod remove;
 mod tree;
 mod value;
@@ -15,6 +18,8 @@ mod wiring;
 #[cfg(test)]
 mod tests;
 
+pub use made::by_metric;
+pub use metric::{Wanted, placed, written};
 use serde_json::Value;
 
 use document::{Document, List};
@@ -30,6 +35,34 @@ pub enum Edit {
         /// Also removes what would then take nothing.
         drop: bool,
     },
+    AddMetric(Wanted),
+    SetMetric(Wanted),
+    RemoveMetric {
+        name: String,
+        /// Also removes rules and charts on it.
+        drop: bool,
+    },
+}
+
+impl Edit {
+    /// Of edits in a pipeline.
+    pub fn pipeline(&self) -> Option<&str> {
+        match self {
+            Self::Inject(inject) => Some(&inject.pipeline),
+            Self::Change(change) => Some(&change.pipeline),
+            Self::Remove { pipeline, .. } => Some(pipeline),
+            Self::AddMetric(_) | Self::SetMetric(_) | Self::RemoveMetric { .. } => None,
+        }
+    }
+
+    /// The unit that is to be changed or removed.
+    pub fn unit(&self) -> Option<&str> {
+        match self {
+            Self::Change(change) => Some(&change.unit),
+            Self::Remove { unit, .. } => Some(unit),
+            _ => None,
+        }
+    }
 }
 
 /// A new unit, and between whom.
@@ -79,6 +112,9 @@ pub enum EditError {
     Exists(String),
     #[error("{0}")]
     InUse(String),
+    /// By a metric, which is what must be edited.
+    #[error("{0}")]
+    Made(String),
     #[error("{0}")]
     Bad(String),
 }
@@ -89,24 +125,20 @@ pub fn apply(
     edit: &Edit,
     first_port: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Edited, EditError> {
-    let (pipeline, summary, document) = match edit {
-        Edit::Inject(inject) => {
-            let mut document = Document::open(text, &inject.pipeline)?;
-            let summary = inject::inject(&mut document, inject, first_port)?;
-            (&inject.pipeline, summary, document)
-        }
-        Edit::Change(change) => {
-            let mut document = Document::open(text, &change.pipeline)?;
-            let summary = self::change(&mut document, change)?;
-            (&change.pipeline, summary, document)
-        }
-        Edit::Remove { pipeline, unit, drop } => {
-            let mut document = Document::open(text, pipeline)?;
-            let summary = remove::remove(&mut document, unit, *drop, first_port)?;
-            (pipeline, summary, document)
-        }
+    let mut document = match edit.pipeline() {
+        Some(pipeline) => Document::open(text, pipeline)?,
+        None => Document::whole(text)?,
     };
-    Ok(Edited { text: document.into_text(), summary: format!("{summary} in `{pipeline}`") })
+    let summary = match edit {
+        Edit::Inject(inject) => inject::inject(&mut document, inject, first_port)?,
+        Edit::Change(change) => self::change(&mut document, change)?,
+        Edit::Remove { unit, drop, .. } => remove::remove(&mut document, unit, *drop, first_port)?,
+        Edit::AddMetric(wanted) => metric::add(&mut document, wanted)?,
+        Edit::SetMetric(wanted) => metric::set(&mut document, wanted)?,
+        Edit::RemoveMetric { name, drop } => metric::remove(&mut document, name, *drop)?,
+    };
+    let place = edit.pipeline().map(|pipeline| format!(" in `{pipeline}`")).unwrap_or_default();
+    Ok(Edited { text: document.into_text(), summary: format!("{summary}{place}") })
 }
 
 fn change(document: &mut Document, change: &Change) -> Result<String, EditError> {

@@ -43,7 +43,7 @@ pub async fn change(
 ) -> Result<Response, ApiError> {
     let toml = text(body)?;
     let by = by(&headers, query.summary)?;
-    answer(StatusCode::OK, off_thread(move || api.runtime.configure(&toml, &by)).await?)
+    answer(StatusCode::OK, off_thread(move || api.runtime.configure(&toml, &by)).await?, None)
 }
 
 pub async fn check(
@@ -103,7 +103,7 @@ pub async fn undo(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let by = by(&headers, query.summary)?;
-    answer(StatusCode::OK, off_thread(move || api.runtime.undo(query.to, &by)).await?)
+    answer(StatusCode::OK, off_thread(move || api.runtime.undo(query.to, &by)).await?, None)
 }
 
 fn as_toml(revision: u64, text: String) -> Response {

@@ -115,7 +115,7 @@ pub async fn remove(
 
 async fn run(api: Api, edit: Edit, headers: &HeaderMap, status: StatusCode) -> Result<Response, ApiError> {
     let by = by(headers, None)?;
-    answer(status, off_thread(move || api.runtime.edit(&edit, &by)).await?)
+    answer(status, off_thread(move || api.runtime.edit(&edit, &by)).await?, None)
 }
 
 /// Who asks, and for which revision.
@@ -134,14 +134,22 @@ pub fn by(headers: &HeaderMap, summary: Option<String>) -> Result<By, ApiError> 
     Ok(By { origin, summary, if_revision })
 }
 
-pub fn answer(status: StatusCode, result: Result<Changed, Refused>) -> Result<Response, ApiError> {
+/// `more`: a member beside what every change has.
+pub fn answer(
+    status: StatusCode,
+    result: Result<Changed, Refused>,
+    more: Option<(&str, Value)>,
+) -> Result<Response, ApiError> {
     let changed = result.map_err(refused)?;
-    let body = json!({
+    let mut body = json!({
         "revision": changed.revision,
         "position": changed.position,
         "summary": changed.summary,
         "warnings": changed.warnings,
     });
+    if let Some((name, value)) = more {
+        body[name] = value;
+    }
     Ok((status, [(header::ETAG, format!("\"{}\"", changed.revision))], Json(body)).into_response())
 }
 
@@ -169,11 +177,12 @@ pub fn refused(refused: Refused) -> ApiError {
             ApiError::not_found(&message)
         }
         Refused::Edit(EditError::Exists(message)) => conflict("exists", message),
+        Refused::Edit(EditError::Made(message)) => conflict("made_by_metric", message),
         Refused::Edit(EditError::InUse(message)) => conflict("in_use", message),
         Refused::Edit(EditError::Bad(message)) => ApiError::new(StatusCode::BAD_REQUEST, "bad_body", message),
     }
 }
 
-fn bad_body(error: JsonRejection) -> ApiError {
+pub fn bad_body(error: JsonRejection) -> ApiError {
     ApiError::new(error.status(), "bad_body", format!("the body must be JSON: {}", error.body_text()))
 }

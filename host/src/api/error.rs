@@ -38,14 +38,20 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    pub fn body(&self) -> Value {
+        let mut body = json!({ "error": { "code": self.code, "message": self.message } });
+        if let Some(more) = &self.more {
+            let (name, value) = &**more;
+            body[*name] = value.clone();
+        }
+        body
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut body = json!({ "error": { "code": self.code, "message": self.message } });
-        if let (Some(more), Some(members)) = (self.more, body.as_object_mut()) {
-            let (name, value) = *more;
-            members.insert(name.to_owned(), value);
-        }
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = (self.status, Json(self.body())).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -36,7 +36,7 @@ pub async fn load(State(api): State<Api>, Query(query): Query<LoadQuery>) -> Res
         return Err(ApiError::not_found("the host was started without a configuration file"));
     };
     match off_thread(move || file.load(query.force)).await? {
-        Ok(changed) => answer(StatusCode::OK, Ok(changed)),
+        Ok(changed) => answer(StatusCode::OK, Ok(changed), None),
         Err(NotLoaded::Missing(message)) => Err(ApiError::not_found(&message)),
         Err(NotLoaded::Conflict) => Err(ApiError::new(StatusCode::CONFLICT, "file_conflict", CONFLICT)),
         Err(NotLoaded::Refused(why)) => Err(refused(why)),

@@ -15,10 +15,6 @@ pub async fn list(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "revision": revision, "pipelines": pipelines }))
 }
 
-pub async fn metrics(State(api): State<Api>) -> Json<Value> {
-    Json(json!({ "metrics": api.runtime.metrics() }))
-}
-
 /// One pipeline as it is configured.
 pub async fn show(State(api): State<Api>, Path(pipeline): Path<String>) -> Result<Response, ApiError> {
     let (revision, view) = api

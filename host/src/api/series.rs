@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde_json::{Map, Value, json};
-use weir_core::series::{Metric, Series};
+use weir_core::series::{Metric, Series, Slice};
 
 use super::{Api, ApiError, off_thread};
 use crate::view::SeriesView;
@@ -62,24 +62,33 @@ pub async fn points(State(api): State<Api>, RawQuery(query): RawQuery) -> Result
             }
             let slice = series.ring.newest(query.limit.min(room));
             room = room.saturating_sub(slice.time.len().max(1) * metric.fields.len().max(1));
-            let values: Map<String, Value> = metric
-                .fields
-                .iter()
-                .enumerate()
-                .map(|(at, field)| (field.to_string(), numbers(slice.values(at))))
-                .collect();
-            answer.push(json!({
-                "metric": &*metric.name,
-                "triplet": series.triplet.as_str(),
-                "labels": labels(series),
-                "fields": fields(metric),
-                "time_unix_ns": slice.time,
-                "values": values,
-            }));
+            answer.push(points_of(metric, series, &slice));
         }
         Ok(Json(json!({ "series": answer, "cut": cut })))
     })
     .await?
+}
+
+/// The newest points of a series.
+pub fn points_view(metric: &Metric, series: &Series, limit: usize) -> Value {
+    points_of(metric, series, &series.ring.newest(limit))
+}
+
+fn points_of(metric: &Metric, series: &Series, slice: &Slice<'_>) -> Value {
+    let values: Map<String, Value> = metric
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(at, field)| (field.to_string(), numbers(slice.values(at))))
+        .collect();
+    json!({
+        "metric": &*metric.name,
+        "triplet": series.triplet.as_str(),
+        "labels": labels(series),
+        "fields": fields(metric),
+        "time_unix_ns": slice.time,
+        "values": values,
+    })
 }
 
 /// Values as JSON; NaN, which JSON does not have, is null.

@@ -15,7 +15,7 @@ const EXIT_CONFLICT: u8 = 3;
 #[derive(Args)]
 pub struct At {
     /// Address of the running host.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    #[arg(long = "server", alias = "url", value_name = "URL", default_value = super::SERVER)]
     pub url: String,
 }
 
@@ -37,9 +37,9 @@ pub fn ask(
 ) -> anyhow::Result<Answer> {
     let mut headers = headers.to_vec();
     headers.push(("Weir-Origin", "cli".to_owned()));
-    let host = Host::parse(&at.url).context("--url")?;
+    let host = Host::parse(&at.url).context("--server")?;
     host.ask(&Question { method, path, headers, body }).with_context(|| {
-        format!("no running host at {}; start it with `weir run`, or name another with --url", at.url)
+        format!("no running host at {}; start it with `weir run`, or name another with --server", at.url)
     })
 }
 

@@ -2,7 +2,8 @@
 //!
 //! In: a new configuration, and the rings as they are at the position. Out: the state of each new rollup as if it had been there while those events came, and the
 //! points of the windows that they close. It runs in a small flow of its own before the real one begins, so that units that were there already see nothing of it; the
-//! real flow then takes the state over like that of any predecessor and goes on with the first event behind the position. Rings are bounded, and so is this.
+//! real flow then takes the state over like that of any predecessor and goes on with the first event behind the position. Rings are bounded, and so is this. What it runs
+//! over is a list of batches in their order, wherever they come from: events of a store would come before those of the rings.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,12 +44,7 @@ pub fn wanted(topology: &Topology, plans: &[Arc<FlowPlan>], known: &HashSet<Arc<
             metrics.flat_map(|metric| &metric.units).filter(|id| !known.contains(*id)).cloned().collect();
         if !born.is_empty() {
             out.push(Backfill {
-                plan: FlowPlan {
-                    name: format!("backfill of {}", pipeline.spec.name).into(),
-                    pipelines: vec![only(pipeline, &born)],
-                    lanes: 1,
-                    by: Vec::new(),
-                },
+                plan: small("backfill", pipeline, &born),
                 born,
                 selectors: pipeline.spec.from.clone(),
                 batches: Vec::new(),
@@ -110,6 +106,12 @@ impl Backfill {
             }
         }
     }
+}
+
+/// A flow of its own for units of one pipeline.
+pub fn small(what: &str, pipeline: &PipelinePlan, born: &HashSet<Arc<str>>) -> FlowPlan {
+    let name = format!("{what} of {}", pipeline.spec.name).into();
+    FlowPlan { name, pipelines: vec![only(pipeline, born)], lanes: 1, by: Vec::new() }
 }
 
 /// The units of `born` and what leads to them. What others share with them is counted here by counters that nobody sees.

@@ -61,7 +61,7 @@ impl Commit for ToRuntime {
 }
 
 /// Rows of a unit as points of a metric: labels and fields as configured, else text columns and numeric columns.
-fn append(store: &mut weir_core::series::SeriesStore, spec: &SeriesSpec, batch: &Batch) {
+pub(super) fn append(store: &mut weir_core::series::SeriesStore, spec: &SeriesSpec, batch: &Batch) {
     let schema = batch.columns.schema_ref();
     let mut labels: Vec<(Arc<str>, ArrayRef)> = Vec::new();
     let mut values: Vec<(Arc<str>, ArrayRef)> = Vec::new();

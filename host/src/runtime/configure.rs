@@ -37,10 +37,6 @@ impl Configured {
         self.plans.iter().flat_map(|plan| &plan.pipelines).map(|pipeline| &pipeline.spec.name)
     }
 
-    pub fn has_node(&self, id: &str) -> bool {
-        self.nodes().any(|node| *node.made.id == *id)
-    }
-
     pub fn nodes(&self) -> impl Iterator<Item = &build::NodePlan> {
         self.plans.iter().flat_map(|plan| &plan.pipelines).flat_map(|pipeline| &pipeline.nodes)
     }

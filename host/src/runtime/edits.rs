@@ -1,4 +1,4 @@
-//! Changes that are asked for while everything runs: a whole configuration, an edit of one unit, a way back.
+//! Changes that are asked for while everything runs: a whole configuration, an edit of one unit or metric, a way back.
 //!
 //! One at a time, each checked against the revision that it was made for where it names one. Out: the new revision with its position, or why not ([`Refused`]);
 //! then nothing has changed. A change to the very text that runs makes no revision. Slow (it may compile): call it off the async runtime.
@@ -62,14 +62,15 @@ impl Runtime {
         self.take_text(lock, toml, by.clone())
     }
 
-    /// Changes one unit.
+    /// Changes one unit or metric.
     pub fn edit(&self, edit: &Edit, by: &By) -> Result<Changed, Refused> {
         let lock = self.begin_change(by)?;
-        let pipeline = match edit {
-            Edit::Inject(inject) => &inject.pipeline,
-            Edit::Change(change) => &change.pipeline,
-            Edit::Remove { pipeline, .. } => pipeline,
-        };
+        let pipeline = edit.pipeline().unwrap_or_default();
+        if let Some(topology) = self.topology()
+            && let Some(made) = edit::by_metric(&topology, pipeline, edit.unit())
+        {
+            return Err(Refused::Edit(made));
+        }
         let text = self.configuration();
         let first_port = |unit: &str| self.first_port(pipeline, unit);
         let edited = edit::apply(&text, edit, &first_port).map_err(Refused::Edit)?;

@@ -5,8 +5,10 @@ pub mod alerts;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use serde_json::Value;
 use weir_core::batch::Batch;
-use weir_core::config::MetricSpec;
+use weir_core::config::{MetricSpec, Topology};
+use weir_core::edit;
 use weir_core::flow::Target;
 use weir_core::flow::counters::{NodeCounters, Shown};
 use weir_core::flow::node::kind_word;
@@ -129,30 +131,25 @@ impl Runtime {
         self.configured.lock().topology.as_ref().map(|topology| topology.text.clone()).unwrap_or_default()
     }
 
+    pub fn topology(&self) -> Option<Arc<Topology>> {
+        self.configured.lock().topology.clone()
+    }
+
     /// In the order of the text.
     pub fn metrics(&self) -> Vec<view::MetricView> {
-        let Some(topology) = self.configured.lock().topology.clone() else { return Vec::new() };
-        let texts = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
-        let view = |metric: &MetricSpec| {
-            let pipeline = topology.pipelines.get(metric.pipeline)?;
-            let series = metric.series.iter().map(|(name, fields)| view::MetricSeriesView {
-                metric: name.to_string(),
-                fields: texts(fields),
-            });
-            Some(view::MetricView {
-                name: metric.name.to_string(),
-                from: pipeline.from.iter().map(ToString::to_string).collect(),
-                pipeline: pipeline.name.to_string(),
-                units: texts(&metric.units),
-                series: series.collect(),
-                chart: topology
-                    .charts
-                    .iter()
-                    .find(|chart| chart.id == metric.name)
-                    .map(|chart| chart.id.to_string()),
-            })
+        let Some(topology) = self.topology() else { return Vec::new() };
+        topology.metrics.iter().filter_map(|metric| metric_view(&topology, metric)).collect()
+    }
+
+    /// The running revision, a metric and how it is written; none where there is no such metric.
+    pub fn metric(&self, name: &str) -> Option<(u64, view::MetricView, (Value, String))> {
+        let (revision, topology) = {
+            let configured = self.configured.lock();
+            (configured.revision, configured.topology.clone()?)
         };
-        topology.metrics.iter().filter_map(view).collect()
+        let metric = topology.metrics.iter().find(|metric| *metric.name == *name)?;
+        let written = edit::written(&topology.text, name).ok()?;
+        Some((revision, metric_view(&topology, metric)?, written))
     }
 
     pub fn revision(&self) -> u64 {
@@ -282,6 +279,24 @@ impl Runtime {
         let configured = self.configured.lock();
         (configured.revision, configured.charts.clone())
     }
+}
+
+pub fn metric_view(topology: &Topology, metric: &MetricSpec) -> Option<view::MetricView> {
+    let texts = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let pipeline = topology.pipelines.get(metric.pipeline)?;
+    let series = metric
+        .series
+        .iter()
+        .map(|(name, fields)| view::MetricSeriesView { metric: name.to_string(), fields: texts(fields) });
+    let chart = topology.charts.iter().find(|chart| chart.id == metric.name);
+    Some(view::MetricView {
+        name: metric.name.to_string(),
+        from: pipeline.from.iter().map(ToString::to_string).collect(),
+        pipeline: pipeline.name.to_string(),
+        units: texts(&metric.units),
+        series: series.collect(),
+        chart: chart.map(|chart| chart.id.to_string()),
+    })
 }
 
 fn stream_view(triplet: &Triplet, stream: &Stream) -> view::StreamView {

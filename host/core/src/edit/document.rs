@@ -9,12 +9,14 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::EditError;
+use super::inline;
 use super::tree::{Shape, Tree};
 use super::value;
 use crate::config::hint;
 
 pub struct Document {
     text: String,
+    /// Empty where the edit is of something else.
     pipeline: String,
 }
 
@@ -26,23 +28,34 @@ pub enum List {
     Streams,
     Rules,
     Charts,
+    Metrics,
 }
 
 impl List {
-    fn key(self) -> &'static str {
+    pub fn key(self) -> &'static str {
         match self {
             Self::Units => "unit",
             Self::Series => "series",
             Self::Streams => "stream",
             Self::Rules => "rule",
             Self::Charts => "chart",
+            Self::Metrics => "metric",
         }
+    }
+
+    /// Whether it is one of the pipeline's, not of the top.
+    fn is_inner(self) -> bool {
+        matches!(self, Self::Units | Self::Series | Self::Streams)
+    }
+
+    fn header(self) -> String {
+        if self.is_inner() { format!("[[pipeline.{}]]", self.key()) } else { format!("[[{}]]", self.key()) }
     }
 
     /// The member that names an entry.
     pub fn naming(self) -> &'static str {
         match self {
-            Self::Units | Self::Rules => "name",
+            Self::Units | Self::Rules | Self::Metrics => "name",
             Self::Series => "metric",
             Self::Streams => "triplet",
             Self::Charts => "id",
@@ -61,18 +74,30 @@ impl Document {
             let near = hint(pipeline, names);
             return Err(EditError::NotFound(format!("there is no pipeline `{pipeline}` in the text{near}")));
         }
+        Ok(Self { pipeline: pipeline.to_owned(), ..Self::whole(text)? })
+    }
+
+    /// For edits of what stands at the top.
+    pub fn whole(text: &str) -> Result<Self, EditError> {
+        Tree::parse(text).map_err(EditError::Bad)?;
         // The last line gets an end, so that something can stand behind it.
-        let end = if text.ends_with('\n') { "" } else { "\n" };
-        let document = Self { text: format!("{text}{end}"), pipeline: pipeline.to_owned() };
-        for list in [List::Units, List::Series, List::Streams, List::Rules, List::Charts] {
-            if document.list(list).iter().any(|entry| entry.shape != Shape::Section) {
-                return Err(EditError::Bad(format!(
-                    "`{} = [...]` is written as a list in one value, which edits do not change; write each entry as a section of its own",
-                    list.key()
-                )));
-            }
-        }
-        Ok(document)
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        Ok(Self { text: format!("{text}{end}"), pipeline: String::new() })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text of an entry, with its sections and without what stands around.
+    pub fn text_of(&self, entry: &Tree) -> String {
+        let start = if entry.shape == Shape::Section {
+            line_start(&self.text, entry.span.start)
+        } else {
+            entry.span.start
+        };
+        let end = if entry.shape == Shape::Section { self.after(entry.end()) } else { entry.span.end };
+        self.text.get(start..end).unwrap_or_default().to_owned()
     }
 
     pub fn into_text(self) -> String {
@@ -93,12 +118,20 @@ impl Document {
         tree.entries("pipeline").iter().find(|entry| entry.text("name") == self.pipeline).cloned()
     }
 
-    /// The sections of a list, in the order of the text.
+    /// The entries of a list, in the order of the text.
     pub fn list(&self, list: List) -> Vec<Tree> {
-        match list {
-            List::Rules | List::Charts => self.tree().entries(list.key()).to_vec(),
-            _ => self.pipeline().map(|tree| tree.entries(list.key()).to_vec()).unwrap_or_default(),
-        }
+        self.around(list).map(|tree| tree.entries(list.key()).to_vec()).unwrap_or_default()
+    }
+
+    /// What the list is a member of.
+    fn around(&self, list: List) -> Option<Tree> {
+        if list.is_inner() { self.pipeline() } else { Some(self.tree()) }
+    }
+
+    /// The list where it is written in one value.
+    fn inline_list(&self, list: List) -> Option<Tree> {
+        let member = self.around(list)?.member(list.key())?.clone();
+        member.is_inline_list().then_some(member)
     }
 
     pub fn unit_names(&self) -> Vec<String> {
@@ -118,6 +151,9 @@ impl Document {
     pub fn set(&mut self, list: List, index: usize, member: &str, wanted: &Value) -> Result<(), EditError> {
         let Some(entry) = self.list(list).into_iter().nth(index) else { return Ok(()) };
         let rendered = value::render(wanted, member).map_err(EditError::Bad)?;
+        if entry.shape == Shape::Inline {
+            return self.update(&entry, &with(&entry.value, member, wanted), "").map(drop);
+        }
         match entry.member(member) {
             Some(known) if known.value == *wanted => {}
             Some(known) => self.splice(vec![(known.span.clone(), rendered)]),
@@ -144,20 +180,49 @@ impl Document {
             self.set(List::Units, index, "config", wanted)?;
             return Ok(vec!["config".to_owned()]);
         };
+        if unit.shape == Shape::Inline && config.shape == Shape::Dotted {
+            return self.update(&unit, &with(&unit.value, "config", wanted), "");
+        }
+        self.update(config, wanted, "config")
+    }
+
+    /// Makes a member, or an entry, equal to `wanted`; gives the members that changed.
+    pub fn update(&mut self, known: &Tree, wanted: &Value, path: &str) -> Result<Vec<String>, EditError> {
         let mut update = value::Update::new(&self.text);
-        update.run(config, wanted, "config").map_err(EditError::Bad)?;
+        update.run(known, wanted, path).map_err(EditError::Bad)?;
         let (splices, changed) = update.finish();
         self.splice(splices);
         Ok(changed)
     }
 
-    /// A new section of a unit, as number `index`.
-    pub fn insert_unit(&mut self, index: usize, section: &str) {
-        let units = self.list(List::Units);
-        let before = index.checked_sub(1).and_then(|before| units.get(before));
+    /// A new entry of a list, as number `index`.
+    pub fn insert(&mut self, list: List, index: usize, members: &[(&str, Value)]) -> Result<(), EditError> {
+        let around = self.around(list).unwrap_or_default();
+        if around.shape == Shape::Inline && around.member(list.key()).is_none() {
+            let wanted = with(&around.value, list.key(), &Value::Array(vec![object(members)]));
+            return self.update(&around, &wanted, "").map(drop);
+        }
+        if let Some(known) = self.inline_list(list) {
+            let rendered = value::render(&object(members), list.key()).map_err(EditError::Bad)?;
+            self.splice(vec![inline::insert(&self.text, &known, index, &rendered)]);
+            return Ok(());
+        }
+        let mut section = format!("{}\n", list.header());
+        for (member, wanted) in members {
+            let rendered = value::render_member(wanted, member).map_err(EditError::Bad)?;
+            section.push_str(&format!("{member} = {rendered}\n"));
+        }
+        self.insert_section(list, index, &section);
+        Ok(())
+    }
+
+    fn insert_section(&mut self, list: List, index: usize, section: &str) {
+        let entries = self.list(list);
+        let before = index.checked_sub(1).and_then(|before| entries.get(before));
         // As the text does it: an empty line between sections, or none.
-        let gap = if self.text.contains("\n\n[") { "\n" } else { "" };
-        let (at, piece) = match (before, units.first(), self.pipeline()) {
+        let gap = if self.text.contains("\n\n[") || !list.is_inner() { "\n" } else { "" };
+        let pipeline = if list.is_inner() { self.pipeline() } else { None };
+        let (at, piece) = match (before, entries.first(), pipeline) {
             (Some(before), ..) => (self.after_comments(self.after(before.end())), format!("{gap}{section}")),
             (None, Some(first), _) => {
                 (comment_above(&self.text, first.span.start), format!("{section}{gap}"))
@@ -165,12 +230,19 @@ impl Document {
             (None, None, Some(pipeline)) => {
                 (self.after_comments(self.after(pipeline.direct_end())), format!("{gap}{section}"))
             }
-            (None, None, None) => return,
+            (None, None, None) => {
+                let gap = if self.text.is_empty() || self.text.ends_with("\n\n") { "" } else { gap };
+                (self.text.len(), format!("{gap}{section}"))
+            }
         };
         self.splice(vec![(at..at, piece)]);
     }
 
     pub fn remove(&mut self, list: List, index: usize) {
+        if let Some(known) = self.inline_list(list) {
+            self.splice(vec![(inline::cut(&self.text, &known, index), String::new())]);
+            return;
+        }
         let Some(entry) = self.list(list).into_iter().nth(index) else { return };
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for section in entry.sections() {
@@ -220,6 +292,19 @@ impl Document {
             end = line_end(&self.text, end);
         }
     }
+}
+
+/// A table with one member set.
+fn with(table: &Value, member: &str, wanted: &Value) -> Value {
+    let mut table = table.clone();
+    if let Some(members) = table.as_object_mut() {
+        members.insert(member.to_owned(), wanted.clone());
+    }
+    table
+}
+
+fn object(members: &[(&str, Value)]) -> Value {
+    Value::Object(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
 }
 
 /// The begin of the line after the one that `at` is in.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::document::Document;
+use super::document::{Document, List};
 use super::wiring::{FirstPort, Kind, Taker, Wiring};
-use super::{EditError, Inject, value};
+use super::{EditError, Inject};
 
 pub fn inject(
     document: &mut Document,
@@ -49,7 +49,7 @@ pub fn inject(
     }
     let place = place(&after, &names);
     wiring.takers.insert(place, Taker { kind: Kind::Unit, name: name.clone(), from: after.clone() });
-    document.insert_unit(place, &section(inject)?);
+    document.insert(List::Units, place, &members(inject)?)?;
     wiring.write(document)?;
     Ok(format!("injects {} `{name}` after `{}`", inject.uses, after.join("`, `")))
 }
@@ -96,7 +96,7 @@ fn place(after: &[String], names: &[String]) -> usize {
     after.iter().filter_map(unit).max().unwrap_or(0)
 }
 
-fn section(inject: &Inject) -> Result<String, EditError> {
+fn members(inject: &Inject) -> Result<Vec<(&'static str, Value)>, EditError> {
     let config =
         inject.config.as_ref().filter(|config| config.as_object().is_none_or(|object| !object.is_empty()));
     if config.is_some_and(|config| !config.is_object()) {
@@ -109,12 +109,5 @@ fn section(inject: &Inject) -> Result<String, EditError> {
         ("config", config.cloned()),
         ("on_open_circuit", inject.on_open_circuit.as_ref().map(texts)),
     ];
-    let mut section = "[[pipeline.unit]]\n".to_owned();
-    for (member, wanted) in members {
-        if let Some(wanted) = wanted {
-            let rendered = value::render(&wanted, member).map_err(EditError::Bad)?;
-            section.push_str(&format!("{member} = {rendered}\n"));
-        }
-    }
-    Ok(section)
+    Ok(members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }

@@ -189,12 +189,69 @@ fn what_is_not_there_is_named_with_what_is_near() {
     assert!(message(&elsewhere).contains("no pipeline `q`"));
 }
 
+const INLINE: &str = "\
+[[pipeline]]
+name = \"p\"
+from = [\"a/b/c\"]
+unit = [
+  { name = \"a\", use = \"filter\", config = { keep = \"x > 1\" } }, # why
+  { name = \"b\", use = \"filter\", config.keep = \"x > 2\", config.more = 1 },
+]
+series = [{ metric = \"m\" }, { metric = \"n\", from = [\"a\"] }]
+";
+
+fn inline(edit: &Edit) -> String {
+    let text = apply(INLINE, edit, &|_| Some("out".to_owned())).unwrap().text;
+    assert!(text.parse::<toml::Table>().is_ok(), "{text}");
+    text
+}
+
 #[test]
-fn units_that_are_written_inline_are_left_to_the_operator() {
-    let text =
-        "[[pipeline]]\nname = \"p\"\nfrom = [\"a/b/c\"]\nunit = [{ name = \"a\", use = \"filter\" }]\n";
-    let error = apply(text, &inject(&["a"], None), &|_| None).unwrap_err().to_string();
-    assert!(error.contains("section of its own"), "{error}");
+fn units_that_are_written_in_one_value_stay_so() {
+    let unit = "{ name = \"n\", use = \"filter\", config = { keep = \"true\" } }";
+    let between = inline(&inject(&["a"], Some(&["b"])));
+    assert_eq!(between, INLINE.replace("  { name = \"b\"", &format!("  {unit},\n  {{ name = \"b\"")));
+    let last = inline(&inject(&["b"], None));
+    assert!(last.contains(&format!("config.more = 1 }},\n  {unit},\n]")), "{last}");
+    let first = inline(&inject(&["in"], Some(&["a"])));
+    assert!(first.contains(&format!("unit = [\n  {unit},\n  {{ name = \"a\"")), "{first}");
+    let gone = inline(&remove("a", false));
+    assert!(gone.contains("unit = [\n  { name = \"b\", use") && gone.contains("from = [\"in\"]"), "{gone}");
+    let gone = inline(&remove("b", false));
+    assert!(gone.contains("} },\n]\nseries = [{ metric = \"m\" }, {"), "{gone}");
+}
+
+#[test]
+fn members_of_a_unit_in_one_value_are_changed_in_place() {
+    let change = |unit: &str, merge: Value| {
+        let (pipeline, unit) = ("p".to_owned(), unit.to_owned());
+        inline(&Edit::Change(Change { pipeline, unit, merge: Some(merge), ..Change::default() }))
+    };
+    assert_eq!(change("a", json!({ "keep": "y" })), INLINE.replace("x > 1", "y"));
+    let dotted = change("b", json!({ "more": null }));
+    assert!(
+        dotted.contains("{ name = \"b\", use = \"filter\", config = { keep = \"x > 2\" } },"),
+        "{dotted}"
+    );
+}
+
+#[test]
+fn lists_in_one_value_begin_and_end_with_nothing() {
+    let text = "pipeline = [{ name = \"p\", from = [\"a/b/c\"], series = [ ] }, { name = \"q\", unit = [] }]";
+    let ports = |_: &str| None;
+    let with = apply(text, &inject(&["in"], Some(&[])), &ports).unwrap().text;
+    assert!(with.contains("series = [ ], unit = [{ name = \"n\""), "{with}");
+    let gone = Edit::Remove { pipeline: "p".into(), unit: "n".into(), drop: false };
+    let text = apply(&with, &gone, &ports).unwrap().text;
+    assert!(text.contains("unit = [] }, { name = \"q\", unit = [] }]"), "{text}");
+    let q = Edit::Inject(Inject {
+        pipeline: "q".into(),
+        name: "n".into(),
+        uses: "filter".into(),
+        ..Inject::default()
+    });
+    let text = apply(&text, &q, &ports).unwrap().text;
+    assert!(text.contains("{ name = \"q\", unit = [{ name = \"n\", use = \"filter\" }] }"), "{text}");
 }
 
 #[test]

@@ -52,6 +52,15 @@ impl Tree {
         self.member(key).map(|member| member.entries.as_slice()).unwrap_or_default()
     }
 
+    pub fn entries_of(&self) -> &[Self] {
+        &self.entries
+    }
+
+    /// Whether it is a list of tables, or of nothing, in one value.
+    pub fn is_inline_list(&self) -> bool {
+        self.value.is_array() && self.entries.iter().all(|entry| entry.shape != Shape::Section)
+    }
+
     /// A member that is a text; empty where it is not there.
     pub fn text(&self, key: &str) -> &str {
         self.member(key).and_then(|member| member.value.as_str()).unwrap_or_default()

@@ -50,6 +50,17 @@ pub fn render(value: &Value, path: &str) -> Result<String, String> {
     })
 }
 
+/// The same for a member that has lines of its own: a list of several tables has one for each.
+pub fn render_member(value: &Value, path: &str) -> Result<String, String> {
+    match value.as_array() {
+        Some(list) if list.len() > 1 && list.iter().all(Value::is_object) => {
+            let lines = list.iter().map(|entry| Ok(format!("  {},\n", render(entry, path)?)));
+            Ok(format!("[\n{}]", lines.collect::<Result<String, String>>()?))
+        }
+        _ => render(value, path),
+    }
+}
+
 fn inline(members: Vec<(&str, String)>) -> String {
     let members: Vec<String> =
         members.into_iter().map(|(name, value)| format!("{} = {value}", key(name))).collect();
@@ -63,6 +74,10 @@ fn key(name: &str) -> String {
     }
     // A basic string; JSON's escapes are among those of TOML.
     Value::from(name).to_string()
+}
+
+fn below(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// Collects the least change that makes a thing equal to a value.
@@ -86,6 +101,9 @@ impl<'a> Update<'a> {
         if known.value == *wanted {
             return Ok(());
         }
+        if known.value.is_array() && !known.is_inline_list() {
+            return Err(format!("{path} is written in sections of its own; change it in the text"));
+        }
         match (known.shape, wanted.as_object()) {
             (Shape::Inline, Some(members)) => self.inline(known, members, path),
             (Shape::Section | Shape::Dotted, Some(members)) => self.section(known, members, path),
@@ -102,12 +120,17 @@ impl<'a> Update<'a> {
 
     fn inline(&mut self, known: &Tree, wanted: &Map<String, Value>, path: &str) -> Result<(), String> {
         let gone = known.members.iter().filter(|member| !wanted.contains_key(&member.key));
-        let gone: Vec<String> = gone.map(|member| format!("{path}.{}", member.key)).collect();
+        let gone: Vec<String> = gone.map(|member| below(path, &member.key)).collect();
         let new = wanted.keys().any(|name| known.member(name).is_none());
-        if gone.is_empty() && !new {
+        // Members with dotted keys stand in several places; they are written anew, in one.
+        let scattered = known
+            .members
+            .iter()
+            .any(|member| member.shape == Shape::Dotted && wanted.get(&member.key) != Some(&member.value));
+        if gone.is_empty() && !new && !scattered {
             for member in &known.members {
                 if let Some(value) = wanted.get(&member.key) {
-                    self.run(member, value, &format!("{path}.{}", member.key))?;
+                    self.run(member, value, &below(path, &member.key))?;
                 }
             }
             return Ok(());
@@ -117,13 +140,16 @@ impl<'a> Update<'a> {
         let added = wanted.iter().filter(|(name, _)| known.member(name).is_none());
         let mut members = Vec::new();
         for (name, value) in kept.chain(added) {
-            let same = known.member(name).filter(|member| member.value == *value);
+            let whole = |member: &&Tree| member.value == *value && member.shape != Shape::Dotted;
+            let same = known.member(name).filter(whole);
             let text = match same.and_then(|member| self.text.get(member.span.clone())) {
                 Some(text) => text.to_owned(),
                 None => {
-                    let path = format!("{path}.{name}");
+                    let path = below(path, name);
                     let text = render(value, &path)?;
-                    self.changed.push(path);
+                    if known.member(name).is_none_or(|member| member.value != *value) {
+                        self.changed.push(path);
+                    }
                     text
                 }
             };
@@ -136,7 +162,7 @@ impl<'a> Update<'a> {
     /// Members on lines of their own.
     fn section(&mut self, known: &Tree, wanted: &Map<String, Value>, path: &str) -> Result<(), String> {
         for member in &known.members {
-            let path = format!("{path}.{}", member.key);
+            let path = below(path, &member.key);
             match wanted.get(&member.key) {
                 Some(value) => self.run(member, value, &path)?,
                 None if member.shape == Shape::Section => {
@@ -150,12 +176,12 @@ impl<'a> Update<'a> {
             }
         }
         for (name, value) in wanted.iter().filter(|(name, _)| known.member(name).is_none()) {
-            let path = format!("{path}.{name}");
+            let path = below(path, name);
             if known.shape == Shape::Dotted {
                 return Err(format!("{path} is new among members with dotted keys; add it in the text"));
             }
             let at = line_end(self.text, known.direct_end());
-            let text = render(value, &path)?;
+            let text = render_member(value, &path)?;
             let begin =
                 if self.text.get(..at).is_some_and(|before| before.ends_with('\n')) { "" } else { "\n" };
             self.splices.push((at..at, format!("{begin}{} = {text}\n", key(name))));
