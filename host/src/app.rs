@@ -50,6 +50,8 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     let name = name(options.config.as_deref());
     let components = components(Some(&options.data))?.with_tables(folder(options.config.as_deref()));
     let mut checked = Checked::new(&text, &components).map_err(|problems| refused(&name, &problems))?;
+    let codecs = source::check::Codecs::load(&checked.topology.sources, &components)
+        .map_err(|problems| refused(&name, &problems))?;
     let runtime = Runtime::start(components).context("start the workers")?;
     if let Some(listen) = options.listen {
         checked.topology.server.listen = listen;
@@ -71,7 +73,8 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     let origin = if options.config.is_some() { "file" } else { "default" };
     runtime.configure_checked(checked, origin).map_err(|problems| refused(&name, &problems))?;
     let (source_stop, source_stopped) = watch::channel(false);
-    let sources = source::start(&specs, Arc::new(Intake::new(Arc::clone(&runtime))), source_stopped)?;
+    let sources =
+        source::start(&specs, &codecs, Arc::new(Intake::new(Arc::clone(&runtime))), source_stopped)?;
     let file = options.config.clone().map(|path| Watched::new(path, text, &runtime));
     if let Some(file) = &file {
         file.start(options.hangups.clone()).context("start to watch the configuration file")?;

@@ -20,6 +20,7 @@ use top::Sort;
 
 mod ask;
 mod check;
+mod codec;
 mod condition;
 mod config;
 mod inspect;
@@ -67,7 +68,14 @@ Examples:
   weir tail host/local/cpu
   weir tail shop/prod/request --where 'ms > 100 and page != \"/health\"' --format logfmt
   weir tail shop/prod/request -n 1000 --no-follow --format table
-  weir tail shop/prod/request --template '{time} {page}: {ms} ms'";
+  weir tail shop/prod/request --template '{time} {page}: {ms} ms'
+  weir tail weather/prod/report --codec weather.wasm > reports.txt";
+
+const CODEC_EXAMPLES: &str = "\
+Examples:
+  weir codec check weather.wasm --sample reports.txt
+  weir codec check telemetry.wasm --sample pass.bin --config '{\"scale\": 0.0625}'
+  weir codec check json --sample events.ndjson";
 
 const SEND_EXAMPLES: &str = "\
 Examples:
@@ -108,6 +116,9 @@ enum Command {
     /// Prints the newest events of a stream, then new ones as they come, one JSON object per line.
     #[command(after_help = TAIL_EXAMPLES)]
     Tail(TailArguments),
+    /// Checks whether a codec keeps the laws of all codecs: cut anywhere the same, nothing hostile is a fault, what is written is read again.
+    #[command(subcommand, after_help = CODEC_EXAMPLES)]
+    Codec(CodecCommand),
     /// Sends standard input to a running host and says what became of it.
     #[command(after_help = SEND_EXAMPLES)]
     Send(SendArguments),
@@ -191,6 +202,12 @@ struct TailArguments {
     /// A line for each event, with {field}, {time} and {position} in it; {{ is a brace.
     #[arg(long, value_name = "TEXT", required_if_eq("format", "template"))]
     template: Option<String>,
+    /// Events as messages of this codec instead: a component's path, written one behind the other.
+    #[arg(long, value_name = "FILE.wasm", conflicts_with_all = ["format", "template"])]
+    codec: Option<String>,
+    /// Configuration of that codec.
+    #[arg(long, value_name = "JSON", requires = "codec")]
+    codec_config: Option<String>,
 }
 
 impl TailArguments {
@@ -198,6 +215,29 @@ impl TailArguments {
     fn format(&self) -> Format {
         if self.template.is_some() { Format::Template } else { self.format }
     }
+}
+
+#[derive(Subcommand)]
+enum CodecCommand {
+    /// Reads a sample in many ways and says whether all of them gave the same.
+    #[command(after_help = CODEC_EXAMPLES)]
+    Check(CodecCheckArguments),
+}
+
+#[derive(Args)]
+struct CodecCheckArguments {
+    /// A component's path, or a built-in one.
+    #[arg(value_name = "CODEC")]
+    codec: String,
+    /// Bytes that it reads, at most 64 KiB; some of them should be no events.
+    #[arg(long, value_name = "FILE")]
+    sample: PathBuf,
+    /// Its configuration.
+    #[arg(long, value_name = "JSON")]
+    config: Option<String>,
+    /// The stream of events that do not name their own.
+    #[arg(long, value_name = "TRIPLET", default_value = "my/dev/event")]
+    stream: Triplet,
 }
 
 #[derive(Args)]
@@ -273,6 +313,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::Tail(arguments) => tail::tail(&arguments),
+        Command::Codec(CodecCommand::Check(arguments)) => codec::check(&arguments),
         Command::Send(arguments) => send::send(&arguments),
         Command::Top(arguments) => top::top(&arguments),
         Command::Completions { shell } => manual::completions(shell),
@@ -370,6 +411,8 @@ mod tests {
         assert!(refused("weir send a/b/c --tcp 127.0.0.1:1"));
         assert!(refused("weir tail a/b/c --where ms>"));
         assert!(refused("weir tail a/b/c --format template"));
+        assert!(refused("weir tail a/b/c --codec x.wasm --format table"));
+        assert!(refused("weir tail a/b/c --codec-config {}"));
         assert!(refused("weir top --every 1ms"));
         assert!(!refused("weir send --tcp 127.0.0.1:1"));
         assert!(!refused("weir tail a/b/c --where ms>1 --format table"));

@@ -40,6 +40,7 @@ mod websocket;
 
 use bind::Bound;
 pub use bind::StartError;
+use check::Codecs;
 use decoder::Feed;
 use outlet::{Outlet, stopped};
 pub use rejected::{RejectedRow, RejectedRows};
@@ -117,10 +118,16 @@ impl Running {
         }
     }
 
-    fn start_one(&mut self, spec: &SourceSpec, bound: Bound, outlet: &Outlet) -> Result<(), StartError> {
+    fn start_one(
+        &mut self,
+        spec: &SourceSpec,
+        codecs: &Codecs,
+        bound: Bound,
+        outlet: &Outlet,
+    ) -> Result<(), StartError> {
         let feed = match bound {
-            Bound::Http | Bound::WebSocket => Feed::of_paths(spec),
-            _ => Feed::new(spec),
+            Bound::Http | Bound::WebSocket => Feed::of_paths(spec, codecs),
+            _ => Feed::new(spec, codecs),
         };
         let thread = match bound {
             Bound::Tcp(listener, tls) => {
@@ -152,6 +159,7 @@ impl Running {
 /// Starts all sources. Blocks only to bind; needs no async runtime around it.
 pub fn start(
     specs: &[SourceSpec],
+    codecs: &Codecs,
     accept: Arc<dyn Accept>,
     stop: watch::Receiver<bool>,
 ) -> Result<Running, StartError> {
@@ -177,7 +185,7 @@ pub fn start(
             wants_stop: wants_stop.clone(),
         };
         let address = bound.address();
-        running.start_one(spec, bound, &outlet)?;
+        running.start_one(spec, codecs, bound, &outlet)?;
         tracing::info!(source = %spec.name, kind, ?address, "source started");
         running.sources.push(RunningSource { name: spec.name.clone(), kind, address });
     }

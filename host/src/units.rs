@@ -1,10 +1,11 @@
 //! Units over Wasm: [`crate::units::WasmUnit`] is a flow's [`weir_core::unit::Unit`] made of an engine instance.
 //!
 //! The two crates do not know each other; this is the one place where their types meet: `give` lends Arrow buffers to the guest, `take` makes
-//! arrays of what it returned, `state` serves its imports. `catalog` knows which components there are, `tables` reads the files
-//! that their configurations name.
+//! arrays of what it returned, `state` serves its imports. `codec` is the same for codecs of sources. `catalog` knows which components
+//! there are, `tables` reads the files that their configurations name.
 
 pub mod catalog;
+pub mod codec;
 pub mod give;
 pub mod state;
 pub mod tables;

@@ -181,7 +181,8 @@ fn kind(property: &Value, root: &Value) -> String {
 
 fn example(out: &mut String, manifest: &Manifest, config: &Value, plan: &Result<Plan, String>) {
     out.push_str("```toml\n");
-    let _ = writeln!(out, "use = \"{}\"", manifest.name);
+    let word = if manifest.kind == "codec" { "codec" } else { "use" };
+    let _ = writeln!(out, "{word} = \"{}\"", manifest.name);
     for (name, value) in config.as_object().into_iter().flatten() {
         let _ = writeln!(out, "config.{name} = {}", toml(value));
     }

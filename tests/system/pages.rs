@@ -1,4 +1,4 @@
-//! `docs/units/`: one page for each standard component, equal to what the component says of itself now.
+//! `docs/units/`: one page for each standard component and one for the example of a codec, equal to what the component says of itself now.
 //!
 //! `UPDATE_DOCS=1` (which is what `cargo xtask docs` sets) writes the pages and their list anew.
 
@@ -11,6 +11,10 @@ use weir_core::graph::Catalog;
 use weir_engine::{Engine, Settings};
 use weir_tests::pages::{Example, page};
 
+/// There is no standard codec that is a component; this one shows what a page of one looks like.
+const CODEC: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/target/components/examples/telemetry.wasm");
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/units")
 }
@@ -20,14 +24,15 @@ fn pages() -> BTreeMap<String, String> {
     let components = Components::new(Engine::start(Settings::default()).unwrap(), None);
     let mut pages = BTreeMap::new();
     let mut lines = BTreeMap::new();
-    for name in components.names() {
-        let manifest = components.manifest(&name).unwrap();
+    for uses in components.names().into_iter().chain([CODEC.to_owned()]) {
+        let manifest = components.manifest(&uses).unwrap();
+        let name = manifest.name.to_string();
         let configs = manifest.config_schema.get("examples").and_then(Value::as_array);
         let examples: Vec<Example> = configs
             .into_iter()
             .flatten()
             .map(|config| {
-                let plan = components.plan(&name, config);
+                let plan = components.plan(&uses, config);
                 (config.clone(), plan.map(|plan| (*plan).clone()).map_err(|problems| format!("{problems:?}")))
             })
             .collect();

@@ -1,7 +1,7 @@
 //! Ways in and the terminal: sources as configured, `weir send`, `tail`, `top`, the manual.
 
-use std::io::Write;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -180,4 +180,137 @@ fn check_tells_what_is_wrong_with_certificates_and_patterns() {
         "{}",
         err(&checked)
     );
+}
+
+/// A component of the examples or of those that misbehave.
+fn component(name: &str) -> String {
+    format!("{}/../plugins/target/components/{name}.wasm", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A frame of the format of `plugins/telemetry` with one channel.
+fn frame(sender: u16) -> Vec<u8> {
+    let mut bytes = vec![0xEB, 0x90, 0x20];
+    bytes.extend(sender.to_be_bytes());
+    bytes.extend([0x61, 0x05, 0, 0, 0, 0, 0x12, 0x30]);
+    let crc = bytes.iter().fold(0xFFFF_u16, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+        })
+    });
+    bytes.extend(crc.to_be_bytes());
+    bytes
+}
+
+/// Two sources with codecs that are components, beside that of `COUNT`.
+fn with_codecs(udp: u16, faulty: u16) -> String {
+    format!(
+        "{COUNT}\n[[source]]\nname = \"beacon\"\nkind = \"udp\"\nlisten = \"127.0.0.1:{udp}\"\ntriplet = \"space/prod/beacon\"\n\
+         codec = \"{}\"\nconfig = {{ channels = [\"volt\"], scale = 0.5 }}\n\
+         [[source]]\nname = \"faulty\"\nkind = \"tcp\"\nlisten = \"127.0.0.1:{faulty}\"\ntriplet = \"my/dev/length\"\ncodec = \"{}\"\n",
+        component("examples/telemetry"),
+        component("faults/faults-codec")
+    )
+}
+
+fn source(host: &TestHost, name: &str) -> Value {
+    let sources = host.json("/api/sources").unwrap();
+    let mut all = sources["sources"].as_array().unwrap().iter();
+    all.find(|source| source["name"] == name).unwrap().clone()
+}
+
+fn wait_source(host: &TestHost, name: &str, member: &str, count: u64) {
+    let seen = |sources: &Value| {
+        let mut all = sources["sources"].as_array().into_iter().flatten();
+        all.any(|source| source["name"] == name && source[member] == count)
+    };
+    host.wait("/api/sources", seen).unwrap();
+}
+
+#[test]
+fn a_codec_that_is_a_component_reads_what_a_source_gets_and_writes_what_tail_asks() {
+    let [udp, faulty] = [free_port().unwrap(), free_port().unwrap()];
+    let host = TestHost::start(&with_codecs(udp, faulty)).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(&[frame(1), frame(2)].concat(), ("127.0.0.1", udp)).unwrap();
+    client.send_to(b"no frame", ("127.0.0.1", udp)).unwrap();
+    client.send_to(&frame(3), ("127.0.0.1", udp)).unwrap();
+    wait_source(&host, "beacon", "events_total", 3);
+    wait_source(&host, "beacon", "rejected_total", 1);
+    let tail = |more: &[&str]| {
+        let server = server(&host);
+        weir(&[&["tail", "space/prod/beacon", "--server", &server, "--no-follow"], more].concat(), "")
+    };
+    let lines = out(&tail(&["--template", "{sender} {volt} {time}"]));
+    assert!(lines.starts_with("1 145.5 2026-01-01T00:00:00"), "{lines}");
+    let telemetry = component("examples/telemetry");
+    let config = "{\"channels\":[\"volt\"],\"scale\":0.5}";
+    let written = tail(&["--codec", &telemetry, "--codec-config", config]);
+    assert_eq!(written.stdout, [frame(1), frame(2), frame(3)].concat(), "{}", err(&written));
+    let unwritable =
+        tail(&["--codec", &telemetry, "--codec-config", "{\"channels\":[\"volt\"],\"scale\":0.001}"]);
+    assert!(err(&unwritable).contains("3 events cannot be written: does_not_fit"), "{}", err(&unwritable));
+    let wrong = tail(&["--codec", &telemetry, "--codec-config", "{\"scale\":0}"]);
+    assert!(wrong.status.code() == Some(1) && err(&wrong).contains("/scale"), "{}", err(&wrong));
+}
+
+#[test]
+fn a_codec_that_fails_costs_its_connection_and_nothing_else() {
+    let [udp, faulty] = [free_port().unwrap(), free_port().unwrap()];
+    let host = TestHost::start(&with_codecs(udp, faulty)).unwrap();
+    for (faults, word) in (1..).zip(["codec-trap", "codec-spin", "codec-lie-offsets"]) {
+        let mut client = TcpStream::connect(("127.0.0.1", faulty)).unwrap();
+        client.write_all(word.as_bytes()).unwrap();
+        // The connection is closed by the host; nobody could know where the next event begins.
+        assert_eq!(client.read(&mut [0; 1]).unwrap_or(0), 0, "{word}");
+        wait_source(&host, "faulty", "codec_faults_total", faults);
+    }
+    host.send("{\"key\":\"k\",\"x\":1}\n").unwrap();
+    host.wait_unit("count/all", "rows_in_total", 1).unwrap();
+    let mut client = TcpStream::connect(("127.0.0.1", faulty)).unwrap();
+    client.write_all(b"fine").unwrap();
+    drop(client);
+    wait_source(&host, "faulty", "events_total", 1);
+    assert_eq!(source(&host, "faulty")["rejected_total"], 3);
+    let metrics = host.get("/metrics").unwrap().text();
+    assert!(metrics.contains("weir_source_codec_faults_total{source=\"faulty\""), "{metrics}");
+    let rejected = host.json("/api/rejected?source=faulty").unwrap();
+    assert!(rejected.to_string().contains("codec_fault"), "{rejected}");
+}
+
+#[test]
+fn codecs_are_checked_with_the_configuration_and_against_their_laws() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    for (codec, said) in [
+        ("codec = \"filter\"".to_owned(), "not a codec"),
+        (
+            format!("codec = \"{}\"\nconfig = {{ scale = 0 }}", component("examples/telemetry")),
+            "config.scale",
+        ),
+        ("codec = \"no-such\"".to_owned(), "there is no component `no-such`"),
+    ] {
+        let text =
+            format!("[[source]]\nname = \"odd\"\nkind = \"tcp\"\nlisten = \"127.0.0.1:7171\"\n{codec}\n");
+        std::fs::write(path("weir.toml"), text).unwrap();
+        let checked = weir(&["check", "--config", &path("weir.toml")], "");
+        assert_eq!(checked.status.code(), Some(1));
+        assert!(
+            err(&checked).contains("source \"odd\"") && err(&checked).contains(said),
+            "{}",
+            err(&checked)
+        );
+    }
+    let sample = [frame(1), b"noise".to_vec(), frame(2)].concat();
+    std::fs::write(path("sample"), sample).unwrap();
+    let check = |codec: &str| weir(&["codec", "check", codec, "--sample", &path("sample")], "");
+    let good = check(&component("examples/telemetry"));
+    assert!(
+        out(&good).contains("good: 2 rows, 1 rejected") && out(&good).contains("2 rows written"),
+        "{}",
+        err(&good)
+    );
+    assert!(check("json").status.success());
+    std::fs::write(path("sample"), "fine codec-trap").unwrap();
+    let bad = check(&component("faults/faults-codec"));
+    assert!(bad.status.code() == Some(1) && err(&bad).contains("cut at byte"), "{} {}", out(&bad), err(&bad));
 }

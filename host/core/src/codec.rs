@@ -17,6 +17,7 @@ mod gather;
 pub mod json;
 pub mod logfmt;
 pub mod msgpack;
+mod pushed;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,11 @@ pub trait Decode: Send {
         gather: &mut Gather,
         rejected: &mut Vec<Rejected>,
     ) -> usize;
+
+    /// Where the next event begins cannot be known any more: the connection is to be closed. The built-in codecs always find it.
+    fn is_lost(&self) -> bool {
+        false
+    }
 }
 
 /// How many events of a whole body were taken.

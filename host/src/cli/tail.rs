@@ -1,6 +1,7 @@
 //! `weir tail`: the newest events of a stream, then new ones as they come.
 //!
-//! In: the API of a running host, asked over plain HTTP/1.1. Out: the events that the condition lets through, in the format that was asked for. The host keeps a bounded
+//! In: the API of a running host, asked over plain HTTP/1.1. Out: the events that the condition lets through, in the format that was asked for, or
+//! as messages of a codec. The host keeps a bounded
 //! number of recent events; a stream that is faster than that is told as skipped on standard error. A stream that has no event yet is
 //! waited for, a host that went away too; one that was never there is an error.
 
@@ -16,6 +17,10 @@ use super::remote::{Answer, Host, TIMEOUT, encode};
 use super::show::Show;
 use super::{TailArguments, say};
 
+mod messages;
+
+use messages::Messages;
+
 const POLL: Duration = Duration::from_millis(200);
 const EVENTS_MAX: u32 = 1000;
 
@@ -26,12 +31,13 @@ pub fn tail(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
     let path = format!("/api/streams/{}/recent?limit=", parts.join("/"));
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut told_waiting = false;
-    let mut feed = Feed {
-        show: Show::new(arguments.format(), arguments.template.as_deref().unwrap_or_default())?,
-        condition: arguments.condition.as_ref(),
-        seen: None,
-        begun: false,
+    let form = match &arguments.codec {
+        Some(codec) => {
+            Form::Messages(Box::new(Messages::new(triplet, codec, arguments.codec_config.as_deref())?))
+        }
+        None => Form::Text(Show::new(arguments.format(), arguments.template.as_deref().unwrap_or_default())?),
     };
+    let mut feed = Feed { form, condition: arguments.condition.as_ref(), seen: None, begun: false };
     // A condition may leave few of many.
     let mut limit = if arguments.condition.is_some() { EVENTS_MAX } else { arguments.events };
     loop {
@@ -63,9 +69,15 @@ pub fn tail(arguments: &TailArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// How events are written.
+enum Form {
+    Text(Show),
+    Messages(Box<Messages>),
+}
+
 /// What was printed so far, and how.
 struct Feed<'a> {
-    show: Show,
+    form: Form,
     condition: Option<&'a Condition>,
     /// The newest position that was looked at.
     seen: Option<u64>,
@@ -85,7 +97,10 @@ impl Feed<'_> {
         let holds = |event: &&Value| self.condition.is_none_or(|condition| condition.holds(event));
         let mut new: Vec<&Value> = events.iter().take(looked_at).filter(holds).take(max).collect();
         new.reverse();
-        self.show.write(out, &new)?;
+        match &mut self.form {
+            Form::Text(show) => show.write(out, &new)?,
+            Form::Messages(messages) => messages.write(out, &new)?,
+        }
         out.flush()?;
         self.seen = events.first().map(position).max(self.seen);
         self.begun = true;
@@ -115,8 +130,8 @@ mod tests {
 
     fn check(condition: Option<&str>, expected: &[Value]) {
         let condition = condition.map(|text| Condition::parse(text).unwrap());
-        let show = Show::new(Format::Json, "").unwrap();
-        let mut feed = Feed { show, condition: condition.as_ref(), seen: None, begun: false };
+        let form = Form::Text(Show::new(Format::Json, "").unwrap());
+        let mut feed = Feed { form, condition: condition.as_ref(), seen: None, begun: false };
         let mut out = Vec::new();
         let first = [event(2, 1), event(2, 0), event(1, 0)];
         feed.print_new(&mut out, &first, 2).unwrap();

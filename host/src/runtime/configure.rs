@@ -53,7 +53,7 @@ impl Checked {
     /// Reads a configuration and asks the components; everything that is wrong at once.
     pub fn new(text: &str, components: &Components) -> Result<Self, Vec<Problem>> {
         let topology = Topology::parse(text)?;
-        let mut problems = crate::source::check::problems(&topology.sources);
+        let mut problems = crate::source::check::problems(&topology.sources, components);
         let graph = match graph::resolve(&topology, components) {
             Ok(graph) if problems.is_empty() => graph,
             Ok(_) => return Err(problems),

@@ -249,13 +249,13 @@ impl World {
 /// As [`start`] does, but a source of kind stdin gets a pipe, whose other end is returned.
 fn start_one(spec: &SourceSpec, fake: Arc<Fake>, stop: watch::Receiver<bool>) -> (Running, Option<File>) {
     let SourceKind::Stdin { at_end } = spec.kind else {
-        return (start(std::slice::from_ref(spec), fake, stop).unwrap(), None);
+        return (start(std::slice::from_ref(spec), &Codecs::default(), fake, stop).unwrap(), None);
     };
-    let mut running = start(&[], fake.clone(), stop.clone()).unwrap();
+    let mut running = start(&[], &Codecs::default(), fake.clone(), stop.clone()).unwrap();
     let outlet = Outlet { rejected: running.rejected.clone(), ..fake::outlet("it", &fake, stop) };
     running.wants_stop = outlet.wants_stop.subscribe();
     let (reading, writing) = pipe();
-    running.start_one(spec, Bound::Stdin(reading, at_end), &outlet).unwrap();
+    running.start_one(spec, &Codecs::default(), Bound::Stdin(reading, at_end), &outlet).unwrap();
     (running, Some(writing))
 }
 

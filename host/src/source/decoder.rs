@@ -11,14 +11,17 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use weir_core::batch::Incoming;
 use weir_core::codec::json::JsonDecoder;
 use weir_core::codec::{self, Decode, Defaults, FieldNames, Gather, Limits, Rejected, StreamCounters};
 use weir_core::config::{Framing, SourceKind, SourceSpec};
 use weir_core::triplet::Triplet;
 
+use super::check::Codecs;
 use super::{Outlet, RejectedRow};
 use crate::intake::SourceCounters;
+use crate::units::codec::{CodecMaker, ComponentDecoder, WasmCodec};
 
 mod reasons;
 
@@ -44,11 +47,13 @@ pub struct Feed {
     defaults: Defaults,
     framing: Framing,
     codec: Arc<str>,
+    /// Where the codec is a component.
+    component: Option<CodecMaker>,
 }
 
 impl Feed {
     /// Events may name their stream themselves.
-    pub fn new(spec: &SourceSpec) -> Self {
+    pub fn new(spec: &SourceSpec, codecs: &Codecs) -> Self {
         let names = &spec.fields;
         let fields = FieldNames {
             application: names.application.as_str().into(),
@@ -62,12 +67,12 @@ impl Feed {
             _ => Framing::Codec,
         };
         let defaults = Defaults { source, triplet, fields, may_write: spec.may_write.clone() };
-        Self { defaults, framing, codec: spec.codec.uses.as_str().into() }
+        Self { defaults, framing, codec: spec.codec.uses.as_str().into(), component: codecs.of(&spec.name) }
     }
 
     /// The stream is named from outside, so that the members that would name it are ordinary fields.
-    pub fn of_paths(spec: &SourceSpec) -> Self {
-        let mut feed = Self::new(spec);
+    pub fn of_paths(spec: &SourceSpec, codecs: &Codecs) -> Self {
+        let mut feed = Self::new(spec, codecs);
         let [application, environment, event_type] =
             ['1', '2', '3'].map(|n| String::from(n).repeat(NO_MEMBER_BYTES).into());
         let time = feed.defaults.fields.time;
@@ -115,6 +120,8 @@ pub struct Taken {
 pub struct Decoder {
     outlet: Outlet,
     feed: Feed,
+    /// The thread's one instance of a codec that is a component.
+    component: Option<Arc<Mutex<WasmCodec>>>,
     gather: Gather,
     buffer: Vec<u8>,
     /// Empty between two calls.
@@ -126,7 +133,9 @@ pub struct Decoder {
 impl Decoder {
     pub fn new(outlet: Outlet, feed: &Feed) -> Self {
         let gather = Gather::new(Limits::default(), outlet.name.clone());
-        Self { outlet, feed: feed.clone(), gather, buffer: Vec::new(), rejected: Vec::new(), lost_total: 0 }
+        let component = feed.component.clone().map(|maker| Arc::new(Mutex::new(WasmCodec::new(maker))));
+        let feed = feed.clone();
+        Self { outlet, feed, component, gather, buffer: Vec::new(), rejected: Vec::new(), lost_total: 0 }
     }
 
     pub fn outlet(&self) -> &Outlet {
@@ -135,7 +144,18 @@ impl Decoder {
 
     /// The beginning of a connection or of another run of bytes.
     pub fn input(&self) -> Input {
-        Input { codec: built_in(&self.feed.codec), tail: Vec::new(), offset_bytes: 0, rejected_total: 0 }
+        self.input_of(&self.feed.codec)
+    }
+
+    /// The same in another codec: a built-in one, or that of the source.
+    fn input_of(&self, codec: &str) -> Input {
+        let component = self.component.as_ref().filter(|_| *codec == *self.feed.codec);
+        let codec: Box<dyn Decode> = match component {
+            Some(instance) => Box::new(ComponentDecoder::new(Arc::clone(instance))),
+            // The name was checked at the start.
+            None => codec::decoder(codec).unwrap_or_else(|| Box::new(JsonDecoder::new())),
+        };
+        Input { codec, tail: Vec::new(), offset_bytes: 0, rejected_total: 0 }
     }
 
     /// Lets `read` fill a buffer and decodes what it brought; 0 bytes end the input. An error of `read` changes nothing.
@@ -172,7 +192,10 @@ impl Decoder {
 
     fn take(&mut self, input: &mut Input, chunk: &[u8], bytes: usize) -> Brought {
         let (consumed, out_of_step) = match self.feed.framing {
-            Framing::Codec => (self.decode(input, chunk, bytes == 0, 0).consumed, false),
+            Framing::Codec => {
+                let consumed = self.decode(input, chunk, bytes == 0, 0).consumed;
+                (consumed, input.codec.is_lost())
+            }
             Framing::Length => self.frames(input, chunk, bytes == 0),
         };
         input.tail.clear();
@@ -207,8 +230,7 @@ impl Decoder {
     /// Decodes a whole body into one stream. Its events leave with [`Self::flush_all`] at the latest.
     pub fn feed_body(&mut self, triplet: &Triplet, codec: &str, body: &[u8], first_max: usize) -> Taken {
         self.feed.defaults.triplet = Some(triplet.clone());
-        let mut input =
-            Input { codec: built_in(codec), tail: Vec::new(), offset_bytes: 0, rejected_total: 0 };
+        let mut input = self.input_of(codec);
         let decoded = self.decode(&mut input, body, true, first_max);
         self.send_full();
         decoded.taken
@@ -326,11 +348,6 @@ impl Decoder {
 struct Decoded {
     consumed: usize,
     taken: Taken,
-}
-
-/// The name was checked at the start.
-fn built_in(codec: &str) -> Box<dyn Decode> {
-    codec::decoder(codec).unwrap_or_else(|| Box::new(JsonDecoder::new()))
 }
 
 #[cfg(test)]

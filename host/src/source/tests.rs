@@ -15,7 +15,7 @@ fn tcp(name: &str, listen: &str) -> SourceSpec {
 
 fn check_refused(specs: &[SourceSpec], words: &[&str]) {
     let (_stop, stopped) = watch::channel(false);
-    let error = match start(specs, Arc::new(Fake::default()), stopped) {
+    let error = match start(specs, &Codecs::default(), Arc::new(Fake::default()), stopped) {
         Ok(_) => panic!("it started"),
         Err(error) => error.to_string(),
     };
@@ -61,7 +61,7 @@ fn all_kinds_start_and_end_with_the_stop_signal() {
         spec("host", SourceKind::Host),
         spec("weir", SourceKind::Weir),
     ];
-    let running = start(&specs, fake.clone(), stopped).unwrap();
+    let running = start(&specs, &Codecs::default(), fake.clone(), stopped).unwrap();
     assert_eq!(
         running.sources.iter().map(|source| source.kind).collect::<Vec<_>>(),
         ["tcp", "http", "host", "weir"]
@@ -78,7 +78,8 @@ fn a_second_without_room_is_left_out_and_counted() {
     let fake = Arc::new(Fake::default());
     fake.busy.store(true, Ordering::SeqCst);
     let (stop, stopped) = watch::channel(false);
-    let running = start(&[spec("host", SourceKind::Host)], fake.clone(), stopped).unwrap();
+    let running =
+        start(&[spec("host", SourceKind::Host)], &Codecs::default(), fake.clone(), stopped).unwrap();
     wait_until("it waits", || fake.counters.waits_total.load(Ordering::Relaxed) > 0);
     drop(stop);
     running.join();

@@ -51,7 +51,7 @@ fn bits(bytes: &[u8]) -> BooleanBuffer {
     BooleanBuffer::collect_bool(bytes.len(), |row| bytes.get(row).is_some_and(|byte| *byte != 0))
 }
 
-fn columns(columns: Vec<check::Column>, known: &Dictionaries) -> Result<Vec<NamedColumn>, String> {
+pub fn columns(columns: Vec<check::Column>, known: &Dictionaries) -> Result<Vec<NamedColumn>, String> {
     columns
         .into_iter()
         .map(|column| {

@@ -15,6 +15,8 @@ use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding};
 use wit_parser::{Resolve, WorldKey};
 
 const TARGET: &str = "wasm32-wasip1";
+/// Not part of the program: configurations name them by their path.
+const EXAMPLES: [&str; 3] = ["black-box", "factorial", "telemetry"];
 /// What a core module that was linked for preview 1 imports, and the adapter answers.
 const ADAPTED: &str = "wasi_snapshot_preview1";
 /// What the adapter itself needs of the host.
@@ -26,8 +28,8 @@ pub fn build(root: &Path) -> Result<Vec<PathBuf>> {
     let modules = core_modules(&root.join("plugins"))?;
     let folder = root.join("plugins/target/components");
     let hostile = folder.join("faults");
-    let of_examples = folder.join("examples");
-    for folder in [&hostile, &of_examples] {
+    let examples = folder.join("examples");
+    for folder in [&hostile, &examples] {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
     let inputs_at = newest(&[&root.join("wit"), &root.join("plugins/adapter")])?;
@@ -35,12 +37,11 @@ pub fn build(root: &Path) -> Result<Vec<PathBuf>> {
     let mut components = Vec::new();
     for module in modules {
         let name = module.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
-        // Those that misbehave on purpose are for tests; the program embeds what lies directly in the folder.
-        let for_tests = name == "faults" || name.starts_with("describe-");
-        let place = match &*name {
+        // The program embeds what lies directly in the folder; those that misbehave on purpose are for tests.
+        let for_tests = name.starts_with("faults") || name.starts_with("describe-");
+        let place = match name.as_str() {
             _ if for_tests => &hostile,
-            // Those of examples are used by their path.
-            "factorial" => &of_examples,
+            name if EXAMPLES.contains(&name) => &examples,
             _ => &folder,
         };
         let component = place.join(format!("{name}.wasm"));

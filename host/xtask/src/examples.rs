@@ -17,28 +17,53 @@ use crate::scratch::Scratch;
 const ARRIVE_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Every client sends three events to the same stream.
+/// A client beside the configuration that it is for, and its arguments.
+type Client<'a> = (&'a str, &'a str, Vec<String>);
+
+/// Every client sends three events to the same stream: those for the built-in configuration, and then all.
 pub fn clients(root: &Path) -> Result<()> {
-    let host = Scratch::start(root, "host/src/default.toml")?;
-    let tested = send_and_tail(root, &host);
+    send_and_tail(root, "host/src/default.toml", 5)?;
+    send_and_tail(root, "examples/clients/weir.toml", 8)
+}
+
+fn send_and_tail(root: &Path, config: &str, count: usize) -> Result<()> {
+    let host = Scratch::start(root, config)?;
+    let over = |port: u16| vec!["127.0.0.1".to_owned(), port.to_string()];
+    let file = host.files.join("clicks.ndjson").to_string_lossy().into_owned();
+    let clients: [Client<'_>; 8] = [
+        ("sh", "tcp.sh", over(host.tcp)),
+        ("sh", "http.sh", over(host.http)),
+        ("python3", "client.py", over(host.tcp)),
+        ("node", "client.mjs", over(host.http)),
+        ("python3", "msgpack.py", over(host.http)),
+        ("python3", "websocket.py", over(host.http)),
+        ("sh", "udp.sh", over(host.tcp)),
+        ("sh", "file.sh", vec![file]),
+    ];
+    let tested = clients.iter().take(count).try_for_each(|client| sent(root, client));
+    let tested = tested.and_then(|()| tailed(root, &host, "my/dev/click", 3 * count).map(drop));
     let ended = host.end();
     tested.and(ended)
 }
 
-fn send_and_tail(root: &Path, host: &Scratch) -> Result<()> {
-    let folder = root.join("examples/clients");
-    let (http, tcp) = (host.http.to_string(), host.tcp.to_string());
-    run(command(&folder, "sh", &["tcp.sh", "127.0.0.1", &tcp]))?;
-    run(command(&folder, "sh", &["http.sh", "127.0.0.1", &http]))?;
-    run(command(&folder, "python3", &["client.py", "127.0.0.1", &tcp]))?;
-    run(command(&folder, "node", &["client.mjs", "127.0.0.1", &http]))?;
-    let server = format!("http://127.0.0.1:{http}");
-    let arguments = ["tail", "my/dev/click", "--server", &server, "-n", "100", "--no-follow"];
+fn sent(root: &Path, (program, file, arguments): &Client<'_>) -> Result<()> {
+    let arguments: Vec<&str> = [*file].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    run(command(&root.join("examples/clients"), program, &arguments))
+}
+
+/// Waits until a stream has as many events; they are returned, one line of JSON each.
+fn tailed(root: &Path, host: &Scratch, stream: &str, count: usize) -> Result<String> {
+    let server = format!("http://127.0.0.1:{}", host.http);
+    let arguments = ["tail", stream, "--server", &server, "-n", "100", "--no-follow"];
     let weir = host.weir.to_string_lossy();
-    until("12 events in my/dev/click", || {
-        let lines = output(command(root, &weir, &arguments))?.lines().count();
-        Ok((lines == 12).then_some(()).ok_or_else(|| format!("{lines} events")))
-    })
+    let mut lines = String::new();
+    until(&format!("{count} events in {stream}"), || {
+        // A stream without an event is an error like any other, which is waited for.
+        lines = output(command(root, &weir, &arguments)).unwrap_or_default();
+        let found = lines.lines().count();
+        Ok((found == count).then_some(()).ok_or_else(|| format!("{found} events")))
+    })?;
+    Ok(lines)
 }
 
 /// Requests by user agent and by status code, and the slowest by status code. (Medians do not add up over windows: `tests/system/metrics.rs` looks at each window.)
@@ -101,10 +126,64 @@ fn send_and_sum(root: &Path, host: &Scratch) -> Result<()> {
     run(command(&folder, "python3", &["numbers.py", "127.0.0.1", &tcp]))?;
     let sum = |one: f64, other: f64| one + other;
     let both = |number: f64| BTreeMap::from(["ann", "wild"].map(|sender| (sender.to_owned(), number)));
-    same(root, host, ("even", "numbers"), sum, &both(9.0))?;
-    same(root, host, ("even", "sum"), sum, &both(6423384156578666.0))?;
-    same(root, host, ("odd", "numbers"), sum, &both(9.0))?;
-    same(root, host, ("odd", "sum"), sum, &both(357001369769647.0))
+    for (metric, field, number) in [
+        ("even", "numbers", 9.0),
+        ("even", "sum", 6423384156578666.0),
+        ("odd", "numbers", 9.0),
+        ("odd", "sum", 357001369769647.0),
+        // The black box comes to the same.
+        ("black_box", "even", 9.0),
+        ("black_box", "even_sum", 6423384156578666.0),
+        ("black_box", "odd", 9.0),
+        ("black_box", "odd_sum", 357001369769647.0),
+    ] {
+        same(root, host, (metric, field), sum, &both(number))?;
+    }
+    Ok(())
+}
+
+/// The codec in Python: built, held against the laws of codecs, used by a host, and both ways the same.
+pub fn python_codec(root: &Path) -> Result<()> {
+    let folder = root.join("examples/python-codec");
+    // Its only line of output is the component's path.
+    let component = output(command(root, "sh", &["examples/python-codec/build.sh"]))?;
+    let component = folder.join(component.trim()).to_string_lossy().into_owned();
+    let host = Scratch::start(root, "examples/python-codec/weir.toml")?;
+    let tested = send_reports(root, &host, &component);
+    let ended = host.end();
+    tested.and(ended)
+}
+
+fn send_reports(root: &Path, host: &Scratch, component: &str) -> Result<()> {
+    let (weir, sample) = (host.weir.to_string_lossy(), "examples/python-codec/reports.txt");
+    run(command(root, &weir, &["codec", "check", component, "--sample", sample]))?;
+    let nc = || format!("nc -N 127.0.0.1 {}", host.tcp);
+    run(command(root, "sh", &["-c", &format!("{} < {sample}", nc())]))?;
+    tailed(root, host, "weather/prod/report", 4)?;
+    // The codec raises an error at this word, and goes on with the next connection.
+    run(command(root, "sh", &["-c", &format!("printf 'PANIC\\n' | {}", nc())]))?;
+    run(command(root, "sh", &["-c", &format!("{} < {sample}", nc())]))?;
+    tailed(root, host, "weather/prod/report", 8)?;
+    let server = format!("http://127.0.0.1:{}", host.http);
+    let tail =
+        ["tail", "weather/prod/report", "--server", &server, "--no-follow", "-n", "4", "--codec", component];
+    let written = output(command(root, &weir, &tail))?;
+    let reports = std::fs::read_to_string(root.join(sample)).with_context(|| format!("read {sample}"))?;
+    // The third line and the fifth are no reports.
+    let good = |line: usize| line != 2 && line != 4;
+    let expected = reports.lines().enumerate().filter(|(line, _)| good(*line));
+    let expected: Vec<&str> = expected.map(|(_, report)| report).collect();
+    if written.lines().collect::<Vec<_>>() != expected {
+        bail!("wrote {written:?} instead of {expected:?}");
+    }
+    let sources =
+        output(command(root, "curl", &["--silent", "--show-error", &format!("{server}/api/sources")]))?;
+    let sources: Value = serde_json::from_str(&sources).context("read /api/sources")?;
+    match sources.pointer("/sources/0/rejected_total") {
+        // Twice two lines, and once the piece with the word.
+        Some(count) if *count == 5 => Ok(()),
+        other => bail!("5 rejected pieces were expected, there are {other:?} in {sources}"),
+    }
 }
 
 /// Folds a number of each request by one of its members.

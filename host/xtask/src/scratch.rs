@@ -21,6 +21,8 @@ pub struct Scratch {
     pub weir: PathBuf,
     pub http: u16,
     pub tcp: u16,
+    /// Below the folder: what the repository's configurations call /tmp/weir-clicks.
+    pub files: PathBuf,
     /// Last, so that the program has ended when it goes.
     _folder: Folder,
 }
@@ -32,13 +34,17 @@ impl Scratch {
         let folder = Folder::new()?;
         let [http, tcp] = free_ports()?;
         let text = fs::read_to_string(root.join(config)).with_context(|| format!("read {config}"))?;
-        let file = folder.0.join("weir.toml");
-        fs::write(&file, text.replace("127.0.0.1:7171", &format!("127.0.0.1:{tcp}")))?;
+        let (file, files) = (folder.0.join("weir.toml"), folder.0.join("files"));
+        fs::create_dir(&files).with_context(|| format!("make {}", files.display()))?;
+        // UDP has ports of its own, so that the same number does for both.
+        let text = text.replace("127.0.0.1:7171", &format!("127.0.0.1:{tcp}"));
+        let text = text.replace("127.0.0.1:7172", &format!("127.0.0.1:{tcp}"));
+        fs::write(&file, text.replace("/tmp/weir-clicks", &files.to_string_lossy()))?;
         let data = folder.0.join("data");
         let (file, data) = (file.to_string_lossy(), data.to_string_lossy());
         let listen = format!("127.0.0.1:{http}");
         let running = Running::start(&weir, &["--config", &file, "--data", &data, "--listen", &listen])?;
-        Ok(Self { running, weir, http, tcp, _folder: folder })
+        Ok(Self { running, weir, http, tcp, files, _folder: folder })
     }
 
     pub fn url(&self) -> &str {

@@ -39,6 +39,7 @@ pub fn test(root: &Path) -> ExitCode {
     stages.run("examples: web", &["build", "tools"], || examples::web_requests(root));
     stages.run("examples: editing", &["build", "tools"], || examples::live_editing(root));
     stages.run("examples: factorials", &["build", "tools"], || examples::factorials(root));
+    stages.run("examples: Python codec", &["build", "tools"], || examples::python_codec(root));
     stages.run("a graph moves", &["build", "tools"], || browser::graph_moves(root));
     print!("{}", stages.table());
     if stages.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use weir_columns::{Finished, Settings, Tables};
 
+use super::pushed::Pushed;
 use super::router::StreamRouter;
 use super::{Defaults, FieldNames, Limits, StreamCounters};
 use crate::batch::{DICTIONARY_ID, Incoming};
@@ -24,11 +25,14 @@ pub struct Gather {
     routed_for: (Option<Triplet>, Vec<Selector>),
     /// Of each table.
     triplets: Vec<Option<Triplet>>,
+    /// From codecs that give columns.
+    pushed: Pushed,
 }
 
 impl Gather {
     pub fn new(limits: Limits, source: impl Into<Arc<str>>) -> Self {
         let fields = FieldNames::default();
+        let pushed = Pushed::new(limits.clone());
         let settings = Settings {
             limits,
             route_fields: route_fields(&fields),
@@ -44,45 +48,52 @@ impl Gather {
             fields,
             routed_for,
             triplets: Vec::new(),
+            pushed,
         }
     }
 
     /// Batches that are full.
     pub fn take_full(&mut self) -> Vec<Incoming> {
         let finished = self.tables.take_full();
-        self.incoming(finished)
+        let mut batches = self.incoming(finished);
+        batches.extend(self.pushed.take_full());
+        batches
     }
 
     /// Batches that are full or old enough.
     pub fn take_due(&mut self, now_unix_ns: i64) -> Vec<Incoming> {
         let finished = self.tables.take_due(now_unix_ns);
-        self.incoming(finished)
+        let mut batches = self.incoming(finished);
+        batches.extend(self.pushed.take_due(now_unix_ns));
+        batches
     }
 
     /// All batches with rows.
     pub fn take_all(&mut self) -> Vec<Incoming> {
         let finished = self.tables.take_all();
-        self.incoming(finished)
+        let mut batches = self.incoming(finished);
+        batches.extend(self.pushed.take_all());
+        batches
     }
 
     /// When `take_due` will have something; none: no rows wait.
     pub fn next_due_unix_ns(&self) -> Option<i64> {
-        self.tables.next_due_unix_ns()
+        self.tables.next_due_unix_ns().into_iter().chain(self.pushed.next_due_unix_ns()).min()
     }
 
     /// Events taken by all streams.
     pub fn rows_total(&self) -> u64 {
-        self.tables.rows_total()
+        self.tables.rows_total() + self.pushed.rows_total
     }
 
     /// Events rejected by the decoders that feed this, those without a kept reason too.
     pub fn rejected_total(&self) -> u64 {
-        self.tables.rejected_total()
+        self.tables.rejected_total() + self.pushed.rejected_total
     }
 
     /// Rows of batches that Arrow refused: 0, or a bug of the builders.
     pub fn lost_total(&self) -> u64 {
-        self.tables.lost_total()
+        self.tables.lost_total() + self.pushed.lost_total
     }
 
     /// What happened since the last call, for each stream in which something did.
@@ -94,6 +105,16 @@ impl Gather {
     /// What happened in one stream since the last call; none: nothing, or no such stream.
     pub fn drain_counters_of(&mut self, triplet: &Triplet) -> Option<StreamCounters> {
         self.tables.drain_counters_of(triplet.as_str())
+    }
+
+    /// Takes a batch that a codec made whole.
+    pub fn push_batch(&mut self, batch: Incoming, arrived_unix_ns: i64) {
+        self.pushed.push(batch, arrived_unix_ns);
+    }
+
+    /// Counts rows that a codec outside of here rejected.
+    pub fn count_rejected_rows(&mut self, rows: u64) {
+        self.pushed.rejected_total += rows;
     }
 
     /// To be called before rows come under `defaults`. A gather most often serves one source, whose defaults stay.

@@ -19,7 +19,7 @@ pub enum Refusal {
     #[error("source \"{name}\" may not write to {triplet}; add a selector to its `may_write`")]
     MayNotWrite { name: Arc<str>, triplet: Triplet },
     #[error(
-        "content type `{0}` is not known; send JSON or NDJSON as application/json or application/x-ndjson, or in the codec of the source without a type"
+        "content type `{0}` is not known; send JSON or NDJSON as application/json or application/x-ndjson, MessagePack as application/msgpack, key=value lines as application/logfmt, or in the codec of the source without a type"
     )]
     ContentType(String),
     #[error("content encoding `{0}` is not known; send the body plain, with gzip or with zstd")]

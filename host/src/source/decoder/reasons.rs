@@ -10,6 +10,7 @@ use weir_core::triplet::Triplet;
 
 use super::super::{Outlet, RejectedRow, rejected};
 use crate::intake::SourceCounters;
+use crate::units::codec::CODEC_FAULT;
 
 /// Rejected rows of one connection that are logged.
 const LOGGED_MAX: u64 = 5;
@@ -37,6 +38,8 @@ pub fn note_rejected(
     first_max: usize,
 ) -> Vec<RejectedRow> {
     SourceCounters::add(&outlet.counters.rejected_total, bad);
+    let faults = rejected.iter().filter(|row| row.code == CODEC_FAULT).count();
+    SourceCounters::add(&outlet.counters.codec_faults_total, faults as u64);
     let logged = LOGGED_MAX.saturating_sub(*before) as usize;
     *before += bad;
     if rejected.is_empty() {

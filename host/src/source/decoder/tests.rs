@@ -38,7 +38,7 @@ fn nonsense_at() -> u64 {
 #[test]
 fn a_connection_split_at_every_byte_gives_the_same_rows() {
     for cut in 1..LINES.len() {
-        let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+        let (mut decoder, fake) = decoder(&Feed::new(&spec(), &Default::default()));
         let mut input = decoder.input();
         let (first, second) = LINES.split_at(cut);
         give(&mut decoder, &mut input, first);
@@ -54,7 +54,7 @@ fn a_connection_split_at_every_byte_gives_the_same_rows() {
 
 #[test]
 fn a_connection_of_single_bytes_gives_the_same_rows() {
-    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let (mut decoder, fake) = decoder(&Feed::new(&spec(), &Default::default()));
     let mut input = decoder.input();
     for byte in LINES {
         give(&mut decoder, &mut input, &[*byte]);
@@ -66,7 +66,7 @@ fn a_connection_of_single_bytes_gives_the_same_rows() {
 
 #[test]
 fn events_of_two_connections_stay_in_the_order_of_each() {
-    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let (mut decoder, fake) = decoder(&Feed::new(&spec(), &Default::default()));
     let mut inputs = [decoder.input(), decoder.input()];
     for n in 0..5_000 {
         for (sender, input) in inputs.iter_mut().enumerate() {
@@ -88,7 +88,7 @@ fn events_of_two_connections_stay_in_the_order_of_each() {
 
 #[test]
 fn full_batches_leave_at_once_and_the_rest_when_due() {
-    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let (mut decoder, fake) = decoder(&Feed::new(&spec(), &Default::default()));
     let mut input = decoder.input();
     assert_eq!(decoder.flush_due(), None);
     give(&mut decoder, &mut input, "{\"n\":1}\n".repeat(5_000).as_bytes());
@@ -102,7 +102,7 @@ fn full_batches_leave_at_once_and_the_rest_when_due() {
 
 #[test]
 fn an_event_over_the_bound_is_rejected_and_holds_no_memory() {
-    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let (mut decoder, fake) = decoder(&Feed::new(&spec(), &Default::default()));
     let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":0}\n{\"s\":\"");
     for _ in 0..100 {
@@ -118,7 +118,7 @@ fn an_event_over_the_bound_is_rejected_and_holds_no_memory() {
 
 #[test]
 fn an_error_of_the_read_changes_nothing() {
-    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let (mut decoder, fake) = decoder(&Feed::new(&spec(), &Default::default()));
     let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":");
     assert!(decoder.read(&mut input, |_| Err(ErrorKind::WouldBlock.into())).is_err());
@@ -129,7 +129,7 @@ fn an_error_of_the_read_changes_nothing() {
 
 #[test]
 fn rejected_rows_are_counted_and_only_the_newest_kept() {
-    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let (mut decoder, fake) = decoder(&Feed::new(&spec(), &Default::default()));
     let mut input = decoder.input();
     for _ in 0..10 {
         give(&mut decoder, &mut input, &b"no\n".repeat(2_000));
@@ -141,7 +141,7 @@ fn rejected_rows_are_counted_and_only_the_newest_kept() {
 
 #[test]
 fn a_body_goes_to_the_stream_of_its_path_whatever_its_members_say() {
-    let (mut decoder, fake) = decoder(&Feed::of_paths(&spec()));
+    let (mut decoder, fake) = decoder(&Feed::of_paths(&spec(), &Default::default()));
     let body = br#"{"application":"x","environment":"y","type":"z","n":1}"#;
     let taken = decoder.feed_body(&"p/q/r".parse().unwrap(), "json", body, 10);
     decoder.flush_all();
@@ -153,7 +153,7 @@ fn a_body_goes_to_the_stream_of_its_path_whatever_its_members_say() {
 
 #[test]
 fn what_happens_in_the_builders_goes_with_the_batches() {
-    let (mut decoder, fake) = decoder(&Feed::new(&spec()));
+    let (mut decoder, fake) = decoder(&Feed::new(&spec(), &Default::default()));
     let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":1}\n{\"n\":1.5}\n{\"n\":\"x\"}\n{\"n\":}\n");
     decoder.flush_all();
@@ -165,7 +165,7 @@ fn what_happens_in_the_builders_goes_with_the_batches() {
 
 #[test]
 fn a_rejected_row_is_kept_with_its_first_bytes_and_place() {
-    let (mut decoder, _) = decoder(&Feed::new(&spec()));
+    let (mut decoder, _) = decoder(&Feed::new(&spec(), &Default::default()));
     let mut input = decoder.input();
     give(&mut decoder, &mut input, b"{\"n\":1}\n{\"n\":");
     give(&mut decoder, &mut input, b"oh}\n");

@@ -39,7 +39,10 @@ impl World {
         let paths = vec![self.path(pattern).to_string_lossy().into_owned()];
         let spec = fake::spec("file", SourceKind::File(FileSpec { paths, tail, at_end }));
         let (stop, stopped) = watch::channel(false);
-        self.running = Some((crate::source::start(&[spec], self.fake.clone(), stopped).unwrap(), stop));
+        self.running = Some((
+            crate::source::start(&[spec], &Default::default(), self.fake.clone(), stopped).unwrap(),
+            stop,
+        ));
     }
 
     /// Waits for what must come, ends the source, and gives all numbers in the order in which they came.

@@ -28,7 +28,7 @@ impl World {
             may_write: vec!["a/*/*".parse().unwrap()],
             ..fake::spec("http", SourceKind::Http)
         };
-        let running = crate::source::start(&[spec], fake.clone(), stopped).unwrap();
+        let running = crate::source::start(&[spec], &Default::default(), fake.clone(), stopped).unwrap();
         Self { fake, running, stop }
     }
 

@@ -27,7 +27,7 @@ impl World {
     fn new() -> Self {
         let fake = Arc::new(Fake::default());
         let (stop, stopped) = watch::channel(false);
-        let running = crate::source::start(&[spec()], fake.clone(), stopped).unwrap();
+        let running = crate::source::start(&[spec()], &Default::default(), fake.clone(), stopped).unwrap();
         Self { fake, running, stop }
     }
 
@@ -178,7 +178,7 @@ async fn a_connection_without_a_whole_event_is_closed() {
     let fake = Arc::new(Fake::default());
     let (_stop, stopped) = watch::channel(false);
     let mut outlet = fake::outlet("tcp", &fake, stopped);
-    let feed = Feed::new(&spec());
+    let feed = Feed::new(&spec(), &Default::default());
     let shared = Rc::new(Shared {
         decoder: RefCell::new(Decoder::new(outlet.clone(), &feed)),
         armed: Cell::new(false),
@@ -217,7 +217,7 @@ fn decode_cpu_ns(world: &World, bytes: &[u8]) -> u64 {
     };
     let fake = Arc::new(Fake::default());
     let outlet = fake::outlet("tcp", &fake, world.stop.subscribe());
-    let mut decoder = Decoder::new(outlet, &Feed::new(&spec()));
+    let mut decoder = Decoder::new(outlet, &Feed::new(&spec(), &Default::default()));
     let mut input = decoder.input();
     let before = own_cpu_ns();
     for piece in bytes.chunks(crate::source::decoder::READ_BYTES) {
