@@ -98,11 +98,14 @@ pub(crate) struct Column {
     negative: bool,
     /// Values of several types were turned into text.
     mixed: bool,
+    /// Values of room beyond a batch. It differs from column to column: tables that fill in turn write all their columns at the same row, and places that are a
+    /// round number of KiB apart would share a few sets of the nearest cache.
+    slack: usize,
 }
 
 impl Column {
-    pub fn new(name: Arc<str>) -> Self {
-        Self { name, len: 0, valid: Vec::new(), values: Values::None, negative: false, mixed: false }
+    pub fn new(name: Arc<str>, slack: usize) -> Self {
+        Self { name, len: 0, valid: Vec::new(), values: Values::None, negative: false, mixed: false, slack }
     }
 
     /// Sets the value of `row`, which must not be below the number of rows so far.
@@ -284,7 +287,7 @@ impl Column {
             return self.blank(rows, blank);
         }
         // It will be as long again.
-        let capacity = rows;
+        let capacity = rows + self.slack;
         if self.len < rows {
             self.pad(rows);
         }

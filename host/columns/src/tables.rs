@@ -268,7 +268,7 @@ impl Tables {
             None => {
                 let number = tables.len() as u32;
                 by_name.insert(name.clone(), number);
-                tables.push(Table::new(name));
+                tables.push(Table::new(number, name));
                 number
             }
         };
