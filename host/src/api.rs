@@ -21,6 +21,7 @@ mod pipelines;
 mod rejected;
 mod series;
 mod streams;
+mod trace;
 
 use std::io;
 use std::net::SocketAddr;
@@ -136,6 +137,8 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/series/points", get(series::points))
         .route("/api/charts", get(charts_list))
         .route("/api/components", get(components::list))
+        .route("/api/components/{name}", get(components::one))
+        .route("/api/trace", post(trace::trace))
         .route("/api/faults", get(faults::list))
         .route("/api/dead-letters", get(faults::dead_letters))
         .route("/api/alerts", get(alerts::list))

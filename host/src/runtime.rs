@@ -24,6 +24,7 @@ mod rates;
 mod revisions;
 mod shelf;
 mod switch;
+mod trace;
 mod views;
 mod workers;
 
@@ -99,6 +100,8 @@ pub struct Runtime {
     shelf: Mutex<Shelf>,
     alerting: alerting::Alerting,
     configured: Mutex<Configured>,
+    /// Held while an event is traced: one at a time.
+    tracing: Mutex<()>,
     /// Held while a configuration is made ready, so that two changes do not cross.
     configuring: Mutex<()>,
     handoffs: Mutex<Vec<(u64, Arc<handoff::Handoff>)>>,
@@ -126,6 +129,7 @@ impl Runtime {
             shelf: Mutex::default(),
             alerting: alerting::Alerting::default(),
             configured: Mutex::default(),
+            tracing: Mutex::default(),
             configuring: Mutex::default(),
             handoffs: Mutex::default(),
             workers,

@@ -16,7 +16,9 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const MOVES_WITHIN_MS = 10_000;
 const APPEARS_WITHIN_MS = 15_000;
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const PLACES = [["p", "#/pipelines"], ["s", "#/streams"], ["o", "#/overview"]];
+const PLACES = [["p", "#/pipelines"], ["s", "#/streams"], ["a", "#/alerts"], ["c", "#/components"], ["o", "#/overview"]];
+/** What a place shows when it is full. */
+const SHOWS = { "#/overview": ".canvas canvas", "#/pipelines": ".graph a.node", "#/streams": ".virtual tbody tr", "#/alerts": ".alerts table", "#/components": ".components .options, .components .detail" };
 
 const url = process.argv[2];
 if (url === undefined) {
@@ -70,10 +72,10 @@ async function readsWell(browser, notes, viewport, colorScheme) {
   const context = await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce" });
   const page = await context.newPage();
   await watch(page, notes);
-  for (const hash of ["#/overview", "#/pipelines", "#/streams"]) {
+  for (const hash of Object.keys(SHOWS)) {
     await check(`${hash} at ${viewport.width} px, ${colorScheme}: reads well and fits`, async () => {
       await page.goto(new URL(hash, url).href);
-      await page.waitForSelector(hash === "#/overview" ? ".canvas canvas" : "main table", { timeout: APPEARS_WITHIN_MS });
+      await page.waitForSelector(SHOWS[hash], { timeout: APPEARS_WITHIN_MS });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (over > 0) throw new Error(`the page is ${over} px wider than the window`);
       none(await axeFindings(page));

@@ -2,6 +2,7 @@
 //   node tests/browser/states.mjs                     (the page must be built: host/ui/dist)
 // Out: one line for each check, then "N passed, N failed"; exit 1 where one failed.
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
@@ -81,26 +82,145 @@ try {
 
   await check("a unit is paused and started again by its buttons", "full", async (page, url) => {
     await page.goto(`${url}#/pipelines`);
+    await page.locator('a.node[data-key="requests/slow"]').click(WITHIN);
     await page.getByRole("button", { name: "pause requests/slow" }).click(WITHIN);
-    await page.locator("tr", { hasText: "slow" }).getByText("paused").first().waitFor(WITHIN);
+    await see(page, '.node[data-key="requests/slow"]', "paused");
     await page.getByRole("button", { name: "start requests/slow" }).click(WITHIN);
     await page.getByRole("button", { name: "pause requests/slow" }).and(page.locator(":enabled")).waitFor(WITHIN);
   });
 
   await check("text of events stays text", "full", async (page, url) => {
     await page.goto(`${url}#/streams/shop/prod/request`);
-    await see(page, ".tail td", "<img src=x onerror=alert(1)>");
-    if ((await page.locator(".tail img").count()) > 0) throw new Error("an event became an element");
+    await see(page, ".virtual td", "<img src=x onerror=alert(1)>");
+    if ((await page.locator(".virtual img").count()) > 0) throw new Error("an event became an element");
   });
 
   await check("hold stops the tail, go on shows what came", "full", async (page, url) => {
     await page.goto(`${url}#/streams/shop/prod/request`);
-    await page.getByRole("button", { name: "hold" }).click(WITHIN);
-    const first = await page.locator(".tail tbody tr").first().textContent();
-    await page.waitForFunction(() => /[1-9]\d* new/.test(document.querySelector(".selected button")?.textContent ?? ""), null, WITHIN);
-    if ((await page.locator(".tail tbody tr").first().textContent()) !== first) throw new Error("the held tail moved");
+    await page.locator(".hold").click(WITHIN);
+    const first = await page.locator(".virtual tbody tr").first().textContent();
+    await page.waitForFunction(() => /[1-9]\d* new/.test(document.querySelector(".hold")?.textContent ?? ""), null, WITHIN);
+    if ((await page.locator(".virtual tbody tr").first().textContent()) !== first) throw new Error("the held tail moved");
     await page.getByRole("button", { name: /go on/ }).click();
-    await page.waitForFunction((old) => document.querySelector(".tail tbody tr")?.textContent !== old, first, WITHIN);
+    await page.waitForFunction((old) => document.querySelector(".virtual tbody tr")?.textContent !== old, first, WITHIN);
+  });
+
+  await check("a filter is inserted into a running pipeline with five clicks, and undone", "full", async (page) => {
+    let clicks = 0;
+    const click = async (locator) => {
+      clicks += 1;
+      await locator.click(WITHIN);
+    };
+    await click(page.getByRole("link", { name: "Pipelines" }));
+    await click(page.locator('a.node[data-key="requests/slow"]'));
+    await click(page.getByRole("button", { name: "insert after" }));
+    await click(page.locator(".inject .choices").getByRole("button", { name: "filter", exact: true }));
+    await page.getByLabel(/Keep rows where/).fill("status >= 500");
+    await click(page.getByRole("button", { name: "insert", exact: true }));
+    if (clicks > 5) throw new Error(`${clicks} clicks`);
+    await page.locator('a.node[data-key="requests/filter"]').waitFor({ timeout: 1_000 });
+    await page.getByRole("button", { name: "history" }).click(WITHIN);
+    await page.getByRole("button", { name: "undo" }).click(WITHIN);
+    await page.locator('a.node[data-key="requests/filter"]').waitFor({ state: "detached", ...WITHIN });
+  });
+
+  await check("what the host refuses stands at its field", "full", async (page, url) => {
+    await page.goto(`${url}#/pipelines/requests/requests%2Fslow?tab=insert`);
+    await page.locator(".inject .choices").getByRole("button", { name: "filter", exact: true }).click(WITHIN);
+    await page.getByLabel(/Keep rows where/).fill("status ?? 5");
+    await page.getByRole("button", { name: "insert", exact: true }).click(WITHIN);
+    await see(page, ".field.wrong .problem", "unexpected sign at column 3");
+  });
+
+  await check("faults are shown with their row", "full", async (page, url) => {
+    await page.goto(`${url}#/pipelines/experiments/experiments%2Fscore?tab=faults`);
+    await see(page, ".faults .letter", "/search?q=%00");
+  });
+
+  await check("a filter is an expression, a wrong one says why, and both are in the URL", "full", async (page, url) => {
+    await page.goto(`${url}#/streams/shop/prod/request`);
+    await page.locator(".filter").fill("latency_ms > 350");
+    await page.waitForFunction(() => location.hash.includes("where=") && [...document.querySelectorAll(".virtual tbody tr:not(.room)")].every((row) => Number(row.children[4]?.textContent) > 350), null, WITHIN);
+    await page.locator(".filter").fill("latency_ms >");
+    await see(page, ".failed", "an operator is missing");
+  });
+
+  await check("only rows that can be seen are elements", "full", async (page, url) => {
+    await page.goto(`${url}#/streams/shop/prod/request`);
+    await see(page, ".table-tools", "events");
+    await page.waitForFunction(() => Number(document.querySelector(".virtual table")?.getAttribute("aria-rowcount")) > 300, null, WITHIN);
+    const rows = await page.locator(".virtual tbody tr").count();
+    if (rows > 70) throw new Error(`${rows} rows are elements`);
+  });
+
+  await check("columns are chosen, and a row shows its way through the units", "full", async (page, url) => {
+    await page.goto(`${url}#/streams/shop/prod/request?columns=host,status`);
+    await page.locator(".hold").click(WITHIN);
+    await page.waitForFunction(() => document.querySelectorAll(".virtual thead th").length === 3, null, WITHIN);
+    await page.locator(".row-open").first().click(WITHIN);
+    for (const verdict of ["kept", "changed", "taken-in", "dropped"]) await page.locator(`.verdict[data-verdict="${verdict}"]`).first().waitFor(WITHIN);
+    if (!page.url().includes("row=")) throw new Error("the row is not in the URL");
+  });
+
+  await check("a metric is tried and saved", "full", async (page, url) => {
+    await page.goto(`${url}#/streams/shop/prod/request?make=metric`);
+    await see(page, ".toml", 'value = "latency_ms"');
+    await page.getByLabel("host").check(WITHIN);
+    await see(page, ".toml", 'key = ["host"]');
+    await page.waitForSelector(".maker-preview canvas", WITHIN);
+    await page.getByRole("button", { name: "save" }).click(WITHIN);
+    await see(page, ".empty", "runs.");
+  });
+
+  await check("the palette finds by parts of names and goes there, by keys alone", "full", async (page) => {
+    await page.waitForSelector(".canvas canvas", WITHIN);
+    await page.keyboard.press("/");
+    await page.keyboard.type("unit per_host");
+    await see(page, ".palette li[aria-selected=true]", "requests/per_host");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => location.hash === "#/pipelines/requests/requests%2Fper_host" && document.querySelector("dialog") === null, null, WITHIN);
+    await page.keyboard.press("?");
+    await see(page, "dialog.help", "dark or light");
+    await page.keyboard.press("Escape");
+    await page.waitForFunction(() => document.querySelector("dialog") === null, null, WITHIN);
+  });
+
+  await check("an alert shows its key, its history and the charts of its pipeline", "full", async (page, url) => {
+    await page.goto(`${url}#/alerts/a1`);
+    await see(page, ".detail .pairs", "web-2");
+    await see(page, ".detail table", "resolved");
+    await page.waitForSelector(".detail .canvas canvas", WITHIN);
+  });
+
+  await check("a link opens the same picture in the same theme", "full", async (page, url) => {
+    await page.goto(`${url}#/overview?chart=latency&theme=dark`);
+    await page.waitForSelector(".chart.large .canvas canvas", WITHIN);
+    if ((await page.evaluate(() => document.documentElement.dataset.theme)) !== "dark") throw new Error("not dark");
+    if ((await page.locator(".chart").count()) !== 1) throw new Error("more than one chart");
+  });
+
+  await check("a chart is exported as SVG, PNG, CSV and Arrow", "full", async (page, url) => {
+    await page.goto(`${url}#/overview?chart=cpu`);
+    await page.waitForSelector(".chart.large .canvas canvas", WITHIN);
+    const files = {};
+    for (const kind of ["SVG", "PNG", "CSV", "Arrow"]) {
+      await page.locator("summary", { hasText: "export" }).click(WITHIN);
+      const [download] = await Promise.all([page.waitForEvent("download", WITHIN), page.getByRole("button", { name: kind, exact: true }).click(WITHIN)]);
+      files[download.suggestedFilename()] = readFileSync(await download.path());
+    }
+    const svg = String(files["cpu-busy-by-core.svg"]);
+    for (const part of ["cpu busy by core", "busy, %", "event time", "core 3", " to ", "<path"]) if (!svg.includes(part)) throw new Error(`the SVG has no ${part}`);
+    if (files["cpu-busy-by-core.png"].subarray(1, 4).toString() !== "PNG" || files["cpu-busy-by-core.png"].length < 20_000) throw new Error("the PNG is none");
+    const lines = String(files["cpu-busy-by-core.csv"]).split("\r\n");
+    if (lines[0] !== "time,core 0,core 1,core 2,core 3" || lines.length !== 182) throw new Error(`the CSV has ${lines.length} lines, the first is ${lines[0]}`);
+    if (files["cpu-busy-by-core.arrow"].subarray(0, 6).toString() !== "ARROW1") throw new Error("the Arrow file is none");
+  });
+
+  await check("every shape of the wire is drawn", "shapes", async (page) => {
+    await page.waitForFunction(() => Object.keys(window.__weir.charts).length >= 7, null, WITHIN);
+    for (const words of ["whiskers: 5th and 95th percentile", "24 bins of 5 ms", "requests, number: 0"]) await see(page, ".chart footer", words);
+    const undrawn = await page.locator(".chart .note").allTextContents();
+    if (undrawn.length !== 1 || !undrawn[0].includes("at most 40 series")) throw new Error(`undrawn: ${undrawn.join(" | ")}`);
   });
 
   await check("the arrow keys move the cursor and the value is read out", "full", async (page) => {

@@ -50,6 +50,29 @@ impl Runtime {
         Some(recent::events(&batches, limit).into_iter().map(event_view).collect())
     }
 
+    /// The newest events for which the expression is true; none where the stream is unknown.
+    pub fn recent_where(
+        &self,
+        triplet: &str,
+        limit: usize,
+        wanted: &weir_expr::Expr,
+    ) -> Option<Vec<view::EventView>> {
+        let mut left = limit;
+        let mut batches = Vec::new();
+        for batch in self.recent_batches(triplet, usize::MAX)? {
+            let mask = weir_core::selector::mask(wanted, &batch);
+            let rows = mask.count_set_bits();
+            if rows > 0 {
+                batches.push(weir_core::projection::pick(&batch, &mask));
+            }
+            left = left.saturating_sub(rows);
+            if left == 0 {
+                break;
+            }
+        }
+        Some(recent::events(&batches, limit).into_iter().map(event_view).collect())
+    }
+
     /// Events of a stream after (position, row), oldest first, at most `limit`, and how many older ones were skipped. For tails.
     pub fn recent_after(
         &self,
@@ -62,7 +85,7 @@ impl Runtime {
         Some((events.into_iter().map(event_view).collect(), skipped))
     }
 
-    fn recent_batches(&self, triplet: &str, rows: usize) -> Option<Vec<Batch>> {
+    pub(super) fn recent_batches(&self, triplet: &str, rows: usize) -> Option<Vec<Batch>> {
         let triplet: Triplet = triplet.parse().ok()?;
         Some(self.log.lock().streams.get(&triplet)?.recent.newest(rows))
     }
@@ -205,6 +228,13 @@ impl Runtime {
             })
         };
         names.iter().filter_map(one).collect()
+    }
+
+    /// One of those with what it says of itself; none where it is neither installed nor used.
+    pub fn component(&self, name: &str) -> Option<(view::ComponentView, Value)> {
+        let view = self.components().into_iter().find(|component| component.name == name)?;
+        let loaded = self.components.load(name).ok()?;
+        Some((view, loaded.manifest.config_schema.clone()))
     }
 
     /// Newest first.

@@ -2,6 +2,9 @@
 
 const ROW_BYTES = { f64: 8, time: 8, text: 4, bool: 1 };
 
+/** A table whose rows are named or cut otherwise each time goes whole. */
+const whole = (chart) => chart.tables.length > 1 || chart.tables[0].columns[0].name !== "time" || new Set(chart.tables[0].columns[0].values).size < chart.tables[0].columns[0].values.length;
+
 /** How to get from the old times to the new ones; null: not by drop, keep and append. */
 function step(old, times) {
   const drop = old.indexOf(times[0]);
@@ -11,7 +14,7 @@ function step(old, times) {
 
 /** chart: {id, description, tables: [{name, columns: [{name, type, values}]}]}, the first column its times; a null value is not there. `sent`: the times sent before, or null. */
 export function encodeFrame(chart, { epoch, version, sent, merged, newest_ms }) {
-  const plan = sent === null ? null : step(sent, chart.tables[0].columns[0].values);
+  const plan = sent === null || whole(chart) ? null : step(sent, chart.tables[0].columns[0].values);
   const kind = plan === null ? "snapshot" : "delta";
   const blocks = [];
   let bytes = 0;

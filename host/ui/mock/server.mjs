@@ -1,6 +1,7 @@
 // A stand-in for the host, for work on the page and for tests of its states: speaks docs/wire.md with moving, made-up data.
-//   node mock/server.mjs [--port 7070] [--mode full|empty|slow] [--dist DIR]
-// full: charts, streams, pipelines, alerts, faults. empty: a host that has nothing yet. slow: updates are merged and data is old.
+//   node mock/server.mjs [--port 7070] [--mode full|empty|slow|shapes] [--dist DIR] [--now MS]
+// --now: the clock stands at this time (ms since 1970). full: charts, streams, pipelines, alerts, faults. empty: a host that has nothing yet. slow: updates are merged and data is old.
+// shapes: a chart of each shape that is no line over time. load: 24 charts of 5 series with 3,600 points each, for benches.
 // GET /mock/messages counts what pages have said over their WebSockets.
 // POST /mock/offline?seconds=n closes all connections and answers 503 to everything but files for that long.
 import { createReadStream, existsSync, statSync } from "node:fs";
@@ -8,12 +9,16 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer } from "ws";
 import { encodeFrame } from "./frames.mjs";
-import { alerts, chartList, chartState, faults, pipelines, recent, streams, tailEvents } from "./world.mjs";
+import { Editing } from "./editing.mjs";
+import { alerts, channels, chartList, chartState, deadLetters, episodes, faults, pipelines, previewed, recent, rules, streams, tailEvents, traced } from "./world.mjs";
 
 const option = (name, otherwise) => {
   const at = process.argv.indexOf(`--${name}`);
   return at > 0 ? process.argv[at + 1] : otherwise;
 };
+// A host at whose clock nothing moves: pictures that can be compared.
+const fixed_ms = Number(option("now", "0"));
+if (fixed_ms > 0) Date.now = () => fixed_ms;
 const port = Number(option("port", "7070"));
 const mode = option("mode", "full");
 const dist = option("dist", new URL("../dist/", import.meta.url).pathname);
@@ -32,7 +37,9 @@ const SECURITY = {
 };
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
-const held = new Map(pipelines().flatMap((pipeline) => [[pipeline.name, pipeline.state], ...pipeline.units.map((unit) => [unit.id, unit.state])]));
+const editing = new Editing();
+const { held } = editing;
+for (const pipeline of pipelines()) for (const [id, state] of [[pipeline.name, pipeline.state], ...pipeline.units.map((unit) => [unit.id, unit.state])]) held.set(id, state);
 const DONE = { start: "running", pause: "paused", stop: "stopped" };
 
 function answer(response, status, body) {
@@ -40,9 +47,31 @@ function answer(response, status, body) {
   response.end(JSON.stringify(body));
 }
 
-function api(request, response, url) {
+async function bodyOf(request) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString();
+  return text === "" ? {} : JSON.parse(text);
+}
+
+/** True where it was a change. */
+async function edit(request, response, parts, url) {
+  const { method } = request;
+  const say = ({ status, body }) => (answer(response, status, body), true);
+  if (method === "POST" && parts[0] === "pipelines" && parts[2] === "units" && parts.length === 3) return say(editing.inject(parts[1], await bodyOf(request)));
+  if (method === "PATCH") return say(editing.change(parts[1], parts[3]));
+  if (method === "DELETE") return say(editing.remove(parts[1], parts[3]));
+  if (method === "POST" && parts.join("/") === "configuration/undo") return say(editing.undo(Number(url.searchParams.get("to"))));
+  if (method === "POST" && parts[0] === "trace") return say({ status: 200, body: traced(await bodyOf(request)) });
+  if (method === "POST" && parts.join("/") === "metrics/preview") return say({ status: 200, body: previewed(await bodyOf(request), Date.now()) });
+  if (method === "POST" && parts.join("/") === "metrics") return say({ status: 201, body: editing.commit(`makes metric \`${(await bodyOf(request)).name}\``) });
+  return false;
+}
+
+async function api(request, response, url) {
   const parts = url.pathname.split("/").slice(2).map(decodeURIComponent);
   const empty = mode === "empty";
+  if (await edit(request, response, parts, url)) return undefined;
   if (request.method === "POST" && parts[0] === "pipelines") {
     const action = parts.at(-1);
     const id = parts.length === 3 ? parts[1] : `${parts[1]}/${parts[3]}`;
@@ -50,12 +79,31 @@ function api(request, response, url) {
     held.set(id, DONE[action]);
     return answer(response, 200, { position: 1 });
   }
+  if (parts[0] === "pipelines" && parts.length === 2) {
+    const outline = editing.outline(parts[1]);
+    return outline ? answer(response, 200, outline) : answer(response, 404, { error: { code: "not_found", message: `there is no pipeline ${parts[1]}` } });
+  }
+  if (parts[0] === "components" && parts.length === 2) return answer(response, 200, editing.component(parts[1]) ?? editing.component("transform"));
+  if (parts[0] === "alerts" && parts.length === 2) return answer(response, 200, { alert: alerts(Date.now()).find(({ id }) => id === parts[1]) ?? alerts(Date.now())[0], episodes: episodes(Date.now()) });
+  if (parts.join("/") === "configuration/revisions") return answer(response, 200, { current: editing.revision, revisions: editing.revisions });
+  if (parts.join("/") === "configuration/diff") return answer(response, 200, { unified: '--- a\n+++ b\n@@ -4,3 +4,5 @@\n [[pipeline.unit]]\n-config = { keep = "latency_ms > 200" }\n+config = { keep = "latency_ms > 100" }\n' });
+  const where = url.searchParams.get("where");
+  if (parts[0] === "streams" && parts.length === 5 && where !== null) {
+    const match = /^(\w+) *(>|==?) *'?([^']+)'?$/.exec(where);
+    if (!match) return answer(response, 422, { error: { code: "bad_expression", message: "column 4: an operator is missing" } });
+    const holds = ({ fields }) => (match[2] === ">" ? fields[match[1]] > Number(match[3]) : String(fields[match[1]]) === match[3]);
+    return answer(response, 200, { triplet: "", events: recent(parts.slice(1, 4).join("/"), Date.now()).filter(holds) });
+  }
   if (parts[0] === "streams" && parts.length === 5) return answer(response, 200, { triplet: parts.slice(1, 4).join("/"), events: recent(parts.slice(1, 4).join("/"), Date.now()) });
   const table = {
     streams: () => ({ streams: empty ? [] : streams(Date.now()) }),
-    pipelines: () => ({ revision: 1, pipelines: empty ? [] : pipelines(held) }),
-    charts: () => ({ charts: empty ? [] : chartList() }),
-    alerts: () => ({ alerts: empty ? [] : alerts(Date.now()) }),
+    pipelines: () => ({ revision: editing.revision, pipelines: empty ? [] : editing.pipelines() }),
+    charts: () => ({ charts: empty ? [] : chartList(mode) }),
+    alerts: () => ({ alerts: empty ? [] : alerts(Date.now()), cut: false, rules: empty ? [] : rules() }),
+    episodes: () => ({ episodes: empty ? [] : episodes(Date.now()) }),
+    channels: () => ({ channels: empty ? [] : channels() }),
+    components: () => ({ components: editing.components() }),
+    "dead-letters": () => ({ total: 2, kept: 2, dead_letters: empty ? [] : deadLetters(Date.now()) }),
     faults: () => ({ faults: empty ? [] : faults(Date.now()) }),
   };
   const found = table[parts[0]];
@@ -79,7 +127,7 @@ const server = createServer((request, response) => {
   if (url.pathname === "/mock/messages") return answer(response, 200, { messages_total });
   if (url.pathname.startsWith("/api/")) {
     if (Date.now() < offlineUntil_ms) return answer(response, 503, { error: { code: "offline", message: "the host is being restarted" } });
-    return api(request, response, url);
+    return void api(request, response, url).catch((error) => answer(response, 400, { error: { code: "bad_body", message: String(error) } }));
   }
   return file(response, url.pathname);
 });
@@ -103,7 +151,7 @@ function serve(client) {
     client.send(encodeFrame(chart, { epoch: EPOCH, version, sent: sent.get(id) ?? null, merged, newest_ms: now_ms }));
     sent.set(id, chart.tables[0].columns[0].values);
   };
-  client.send(JSON.stringify({ hello: { version: "0.1.0", epoch: EPOCH, charts: mode === "empty" ? [] : chartList() } }));
+  client.send(JSON.stringify({ hello: { version: "0.1.0", epoch: EPOCH, charts: mode === "empty" ? [] : chartList(mode) } }));
   client.on("message", (data) => {
     const message = JSON.parse(String(data));
     messages_total += 1;

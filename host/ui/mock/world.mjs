@@ -1,15 +1,10 @@
 // What the mock host shows: made-up but steady data, a pure function of the time, so that a snapshot and deltas agree.
 
+import { noise, smooth, wave } from "./noise.mjs";
+import { SHAPES } from "./shapes.mjs";
+
 const POINTS = 180;
 const STEP_MS = 1_000;
-
-/** A number from 0 to 1 that depends on the seed and the step alone. */
-function noise(seed, step) {
-  const x = Math.sin(seed * 127.1 + step * 311.7) * 43758.5453;
-  return x - Math.floor(x);
-}
-const wave = (seed, step, period) => 0.5 + 0.5 * Math.sin((step / period) * 2 * Math.PI + seed);
-const smooth = (seed, step) => (noise(seed, step) + noise(seed, step - 1) + noise(seed, step - 2)) / 3;
 
 const busy = (core) => (step) => Math.max(1, Math.min(100, 18 + 30 * wave(core * 1.9, step, 90) + 26 * smooth(core, step)));
 const GAP_EVERY = 130;
@@ -27,13 +22,25 @@ const CHARTS = [
   { id: "temperature", title: "temperature", label: "temperature", measure: "Cel", shape: "line", stride: 10, series: { board: (s) => 48 + 3 * wave(6, s, 80) } },
 ];
 
-export const chartList = () => CHARTS.map(({ id, title }) => ({ id, title, component: "timeseries", metric: id }));
+const LOAD_CHARTS = 24;
+const LOAD_POINTS = 3_600;
+const LOAD = Object.fromEntries(Array.from({ length: LOAD_CHARTS }, (_, chart) => {
+  const series = Object.fromEntries(Array.from({ length: 5 }, (_, line) => [`series ${line}`, (step) => 20 * line + 10 * wave(chart + line, step, 300) + 6 * smooth(chart * 5 + line, step)]));
+  return [`load${chart}`, { id: `load${chart}`, title: `load ${chart}`, label: "value", measure: "1", shape: "line", points: LOAD_POINTS, series }];
+}));
+
+export const chartList = (mode = "full") => mode === "load" ? Object.values(LOAD).map(({ id, title }) => ({ id, title, component: "timeseries", metric: id })) : [
+  ...(mode === "shapes" ? [] : CHARTS).map(({ id, title }) => ({ id, title, component: "timeseries", metric: id })),
+  ...(mode === "shapes" ? Object.entries(SHAPES) : []).map(([id, { title }]) => ({ id, title, component: id, metric: id })),
+];
 
 export function chartState(id, end_ms) {
-  const chart = CHARTS.find((one) => one.id === id) ?? CHARTS[0];
+  if (id in SHAPES) return { id, ...SHAPES[id].make(end_ms) };
+  const chart = LOAD[id] ?? CHARTS.find((one) => one.id === id) ?? CHARTS[0];
+  const points = chart.points ?? POINTS;
   const stride = chart.stride ?? 1;
   const last = Math.floor(end_ms / STEP_MS / stride);
-  const steps = Array.from({ length: Math.ceil(POINTS / stride) }, (_, index) => (last - Math.ceil(POINTS / stride) + 1 + index) * stride);
+  const steps = Array.from({ length: Math.ceil(points / stride) }, (_, index) => (last - Math.ceil(points / stride) + 1 + index) * stride);
   const kept = chart.gap ? steps.filter((step) => !inGap(step)) : steps;
   const all = { ...chart.series, ...chart.estimated };
   const columns = [{ name: "time", type: "time", values: kept.map((step) => step * STEP_MS) }];
@@ -91,7 +98,7 @@ function event(triplet, time_ms, position, row) {
   return { time: new Date(time_ms).toISOString(), position, row, fields };
 }
 
-export const recent = (triplet, now_ms) => Array.from({ length: 60 }, (_, index) => event(triplet, now_ms - index * 200, Math.floor(now_ms / 200) - index, 0));
+export const recent = (triplet, now_ms) => Array.from({ length: 400 }, (_, index) => event(triplet, now_ms - index * 200, Math.floor(now_ms / 200) - index, 0));
 export const tailEvents = (triplet, now_ms) => [0, 1].map((row) => event(triplet, now_ms, Math.floor(now_ms / 200), row)).reverse();
 
 export function pipelines(held = new Map()) {
@@ -103,19 +110,43 @@ export function pipelines(held = new Map()) {
   });
   const pipeline = (name, from, units, more = {}) => ({ name, from, flow: name, state: held.get(name) ?? "running", lag_bytes: 0, lag_records: 0, lag_s: 0, skipped_total: 0, units, ...more });
   return [
-    pipeline("requests", ["shop/*/request"], [unit("requests/slow", "filter", 318, 8.2, { to: ["requests/per_host"] }), unit("requests/per_host", "rollup", 21, 31, { late_total: 412, rejected_total: 9 })]),
-    pipeline("host", ["host/*/*"], [unit("host/cpu", "rollup", 4, 41), unit("host/memory", "transform", 1, 52)]),
-    pipeline("weir", ["weir/*/*"], [unit("weir/rates", "rollup", 6, 24)]),
+    pipeline("requests", ["shop/*/request"], [unit("requests/slow", "filter", 318, 8.2, { to: ["requests/per_host", "stream shop/prod/slow"] }), unit("requests/per_host", "rollup", 21, 31, { late_total: 412, rejected_total: 9, to: ["series latency", "rule/too-slow"] }), unit("rule/too-slow", "threshold", 3, 22, { kind: "rule" })]),
+    pipeline("host", ["host/*/*"], [unit("host/cpu", "rollup", 4, 41, { to: ["series cpu"] }), unit("host/memory", "transform", 1, 52, { to: ["series memory"] })]),
+    pipeline("weir", ["weir/*/*"], [unit("weir/rates", "rollup", 6, 24, { to: ["series ns"] })]),
     pipeline("experiments", ["shop/prod/request"], [unit("experiments/score", "transform", 0, 0, { state: held.get("experiments/score") ?? "open-circuit", faults_total: 3 })], { lag_bytes: 48_120_000, lag_records: 902, lag_s: 14.2 }),
     pipeline("archive", ["*/*/*"], [unit("archive/thin", "filter", 0, 0, { state: held.get("archive/thin") ?? "paused" })], { state: held.get("archive") ?? "paused" }),
   ];
 }
 
 export const alerts = (now_ms) => [
-  { rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-2" }, level: "critical", value: 512.4, since_unix_ns: (now_ms - 94_000) * 1e6, summary: "mean latency 512 ms, over 500 ms", state: "firing", beside: "fresh", flapping: false },
-  { rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-3" }, level: "warning", value: 231.9, since_unix_ns: (now_ms - 610_000) * 1e6, summary: "mean latency 232 ms, over 200 ms", state: "firing", beside: "stale", flapping: false },
+  { id: "a1", annotations: { runbook: "https://wiki.example.org/slow" }, rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-2" }, level: "critical", value: 512.4, since_unix_ns: (now_ms - 94_000) * 1e6, summary: "mean latency 512 ms, over 500 ms", state: "firing", beside: "fresh", flapping: false },
+  { id: "a2", rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-3" }, level: "warning", value: 231.9, since_unix_ns: (now_ms - 610_000) * 1e6, summary: "mean latency 232 ms, over 200 ms", state: "firing", beside: "stale", flapping: false },
 ];
 
 export const faults = (now_ms) => [
   { at: new Date(now_ms - (now_ms % 1e6)).toISOString(), unit: "experiments/score", digest: "a91d44fe02b7731c", call: "process", kind: "trap", message: "wasm unreachable instruction executed", frames: ["score::model::predict", "score::process"], position: 48_211, rows: 1 },
 ];
+
+const episode = (id, minutes_ago, lasted_s, level, now_ms) => ({ id, alert: "a1", rule: "too-slow", triplet: "shop/prod/request", labels: { host: "web-2" }, start_position: 1, started_unix_ns: (now_ms - minutes_ago * 60_000) * 1e6, end_position: 2, ended_unix_ns: (now_ms - minutes_ago * 60_000 + lasted_s * 1_000) * 1e6, end: "resolved", worst_level: level, worst_value: 530, worst_summary: "mean latency 530 ms" });
+export const episodes = (now_ms) => [episode("e1", 42, 95, "critical", now_ms), episode("e2", 180, 610, "warning", now_ms)];
+export const rules = () => [{ id: "too-slow", failing: false, words_total: 48_210, alerts: 12 }];
+export const channels = () => [{ name: "on-call", url: "http://127.0.0.1:9094/hook", queued: 0, sent_total: 31, attempts_failed_total: 2, refused_total: 0, dropped_total: 0 }];
+export const deadLetters = (now_ms) => [
+  { at: new Date(now_ms - 9_000).toISOString(), unit: "experiments/score", digest: "a91d44fe02b7731c", code: "trap", message: "wasm unreachable instruction executed", position: 48_211, row: 17, event: { host: "web-2", path: "/search?q=%00", latency_ms: 12.4, agent: "curl/8.5.0" } },
+  { at: new Date(now_ms - 90_000).toISOString(), unit: "requests/per_host", digest: "3f9c2ab17d60e5c4", code: "no-column", message: "column `latency_ms` is text, not a number", position: 41_002, row: 3, event: { host: "web-1", latency_ms: "slow" } },
+];
+export const traced = (body) => ({
+  ...body, event: {}, left_out: 0,
+  pipelines: [{ name: "requests", units: [
+    { id: "requests/slow", component: "filter", kind: "filter", verdict: "kept", rows_in: 1, rows_out: 1, message: null, ports: [] },
+    { id: "requests/enrich", component: "transform", kind: "transform", verdict: "changed", rows_in: 1, rows_out: 1, message: null, ports: [{ name: "out", rows_total: 1, rows: [{ host: "web-1", class: "2xx" }] }] },
+    { id: "requests/per_host", component: "rollup", kind: "rollup", verdict: "taken-in", rows_in: 1, rows_out: 0, message: null, ports: [] },
+  ] }, { name: "archive", units: [{ id: "archive/thin", component: "filter", kind: "filter", verdict: "dropped", rows_in: 1, rows_out: 0, message: null, ports: [] }] }],
+});
+export function previewed(wish, now_ms) {
+  const last = Math.floor(now_ms / 1_000);
+  const times = Array.from({ length: 60 }, (_, index) => (last - 59 + index) * 1e9);
+  const one = (label, seed) => ({ metric: `${wish.name}_1s`, triplet: wish.from[0], labels: label === "" ? {} : { [wish.key[0]]: label }, fields: ["value"], time_unix_ns: times, values: { value: times.map((time) => 40 + 60 * wave(seed, time / 1e9, 40) + 10 * smooth(seed, time / 1e9)) }, open: 2 });
+  const toml = `[[metric]]\nname = "${wish.name}"\nfrom = ["${wish.from[0]}"]\n${wish.key.length > 0 ? `key = ${JSON.stringify(wish.key)}\n` : ""}${wish.value ? `value = "${wish.value}"\n` : ""}rollup = [{ window = "${wish.rollup[0].window}", is = "${wish.rollup[0].is[0]}" }]\n`;
+  return { toml, warnings: [], events: 1_000, rows: 870, elapsed_ms: 4, cut: false, series: wish.key.length > 0 ? ["web-1", "web-2", "web-3"].map(one) : [one("", 3)], faults: [] };
+}

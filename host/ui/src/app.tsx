@@ -1,50 +1,78 @@
-// The frame of the page: name, tabs, live badge, theme, help; below it one place.
-import { useState } from "preact/hooks";
-import { useKeys } from "./keys";
+// The frame of the page: name, tabs, live badge, palette, help, theme; below it one place.
+import { useRef, useState } from "preact/hooks";
+import { KEYS, useKeys } from "./keys";
 import type { LiveSocket } from "./live/socket";
 import type { Store } from "./live/store";
 import { LiveBadge } from "./parts/badge";
+import { Dialog } from "./parts/dialog";
+import { Palette, type Command } from "./parts/palette";
+import { Alerts } from "./places/alerts";
+import { Components } from "./places/components";
 import { Overview } from "./places/overview";
 import { Pipelines } from "./places/pipelines";
 import { Streams } from "./places/streams";
 import { hashOf, PLACES, useRoute } from "./route";
 import { useTheme } from "./theme";
 
-const KEYS: [string, string][] = [
-  ["g o", "overview"], ["g p", "pipelines"], ["g s", "streams"],
-  ["← →", "move the cursor of the chart that has the focus"], ["d", "dark or light"], ["?", "these keys"],
-];
+const SAID_MS = 2_000;
 
 export function App({ store, socket }: { store: Store; socket: LiveSocket }) {
   const route = useRoute();
   const [theme, toggleTheme] = useTheme();
-  const [help, setHelp] = useState(false);
-  useKeys({ toggleTheme, toggleHelp: () => setHelp(!help) });
+  const [open, setOpen] = useState<"help" | "palette" | null>(null);
+  const [said, setSaid] = useState("");
+  const timer = useRef(0);
+  const say = (text: string): void => {
+    setSaid(text);
+    window.clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => setSaid(""), SAID_MS);
+  };
+  const copyLink = (): void => {
+    const url = new URL(location.href);
+    url.hash = hashOf(route.place, route.path, { ...route.query, theme });
+    if (navigator.clipboard === undefined) say("this browser lets no page copy here; the address bar has the link");
+    else navigator.clipboard.writeText(url.href).then(() => say("link copied"), () => say("copying was refused; the address bar has the link"));
+  };
+  useKeys({ toggleTheme, toggleHelp: () => setOpen(open === "help" ? null : "help"), openPalette: () => setOpen("palette"), copyLink });
+  const actions: Command[] = [
+    { kind: "action", name: "dark or light (d)", run: toggleTheme },
+    { kind: "action", name: "copy a link to this picture (c)", run: copyLink },
+    { kind: "action", name: "connect anew", run: () => socket.retryNow() },
+  ];
   return (
     <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>skip to the content</a>
       <header class="top">
         <h1>Weir</h1>
         <nav aria-label="places">
           {PLACES.map(({ place, name, key }) => (
-            <a key={place} href={hashOf({ place, triplet: null })} aria-current={route.place === place ? "page" : undefined} title={`g ${key}`}>{name}</a>
+            <a key={place} href={hashOf(place)} aria-current={route.place === place ? "page" : undefined} title={`g ${key}`}>{name}</a>
           ))}
         </nav>
         <LiveBadge store={store} socket={socket} />
         <div class="tools">
-          <button type="button" class="quiet" aria-expanded={help} aria-label="keys" title="keys (?)" onClick={() => setHelp(!help)}>?</button>
+          <button type="button" class="quiet" aria-label="find" title="find (/)" onClick={() => setOpen("palette")}>/</button>
+          <button type="button" class="quiet" aria-label="keys" title="keys (?)" onClick={() => setOpen("help")}>?</button>
+          <button type="button" class="quiet" aria-label="copy a link to this picture" title="copy link (c)" onClick={copyLink}>link</button>
           <button type="button" class="quiet" aria-label={theme === "dark" ? "light theme" : "dark theme"} title="dark or light (d)" onClick={toggleTheme}>◐</button>
         </div>
       </header>
-      {help && (
-        <dl class="help">
-          {KEYS.map(([key, what]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div>)}
-        </dl>
-      )}
-      <main>
-        {route.place === "overview" && <Overview store={store} socket={socket} theme={theme} />}
-        {route.place === "pipelines" && <Pipelines />}
-        {route.place === "streams" && <Streams store={store} socket={socket} triplet={route.triplet} />}
+      <p class={said === "" ? "toast hidden" : "toast"} role="status">{said}</p>
+      <main id="main" tabIndex={-1}>
+        {route.place === "overview" && <Overview store={store} socket={socket} theme={theme} chart={route.query["chart"] ?? null} />}
+        {route.place === "pipelines" && <Pipelines path={route.path} query={route.query} />}
+        {route.place === "streams" && <Streams store={store} socket={socket} theme={theme} path={route.path} query={route.query} />}
+        {route.place === "alerts" && <Alerts store={store} socket={socket} theme={theme} id={route.path[0] ?? null} query={route.query} />}
+        {route.place === "components" && <Components name={route.path[0] ?? null} />}
       </main>
+      {open === "palette" && <Palette actions={actions} onClose={() => setOpen(null)} />}
+      {open === "help" && (
+        <Dialog label="keys" kind="help" onClose={() => setOpen(null)}>
+          <h2>Keys</h2>
+          <dl>{KEYS.map(([key, what]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div>)}</dl>
+          <form method="dialog"><button type="submit">close</button></form>
+        </Dialog>
+      )}
     </>
   );
 }

@@ -4,6 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import "./style/theme.css";
 import "./style/page.css";
 import "./style/charts.css";
+import "./style/places.css";
 import { App } from "./app";
 import { LiveSocket } from "./live/socket";
 import { Store } from "./live/store";

@@ -1,6 +1,7 @@
 // Dark or light: the system's choice until a person chooses; the choice is kept in this browser.
 // Out: data-theme on the root element, which all colours hang on (style/theme.css).
 import { useEffect, useState } from "preact/hooks";
+import { parseRoute, setQuery } from "./route";
 
 export type Theme = "dark" | "light";
 const KEPT_AS = "weir.theme";
@@ -14,8 +15,14 @@ function chosen(): Theme | null {
   }
 }
 
+/** A link may carry the theme of the picture that was shared. */
+function linked(): Theme | null {
+  const { theme } = parseRoute(location.hash).query;
+  return theme === "dark" || theme === "light" ? theme : null;
+}
+
 const system = (): MediaQueryList => window.matchMedia("(prefers-color-scheme: dark)");
-const current = (): Theme => chosen() ?? (system().matches ? "dark" : "light");
+const current = (): Theme => linked() ?? chosen() ?? (system().matches ? "dark" : "light");
 
 export function useTheme(): [Theme, () => void] {
   const [theme, setTheme] = useState<Theme>(current);
@@ -25,7 +32,11 @@ export function useTheme(): [Theme, () => void] {
     const query = system();
     const changed = (): void => setTheme(current());
     query.addEventListener("change", changed);
-    return () => query.removeEventListener("change", changed);
+    window.addEventListener("hashchange", changed);
+    return () => {
+      query.removeEventListener("change", changed);
+      window.removeEventListener("hashchange", changed);
+    };
   }, []);
   const toggle = (): void => {
     const next: Theme = theme === "dark" ? "light" : "dark";
@@ -34,6 +45,7 @@ export function useTheme(): [Theme, () => void] {
     } catch {
       // A browser that keeps nothing still changes for now.
     }
+    if (linked() !== null) setQuery({ theme: next });
     setTheme(next);
   };
   return [theme, toggle];

@@ -55,8 +55,8 @@ test("a box has its quartiles, and its points stand at the place of their box", 
     ["outliers", { rows: 1, columns: new Map(Object.entries({ place: numbers([1]), value: numbers([9]) })) }],
   ]);
   const model = buildModel(describe([box, beyond]), all);
-  expect([model.undrawn, model.categories]).toEqual([[], ["a", "b"]]);
-  expect(model.series[0]!.box).toEqual({ low: [1, 2], q1: [2, 3], q3: [4, 5], high: [6, null] });
+  expect([model.undrawn, model.categories.get("x")]).toEqual([[], ["a", "b"]]);
+  expect(model.series[0]!.box).toEqual({ low: [1, 2], q1: [2, 3], q3: [4, 5], high: [6, null], n: null });
   expect([...(model.series[1]!.x as number[])]).toEqual([1]);
   expect(yRange(model.series)[1]).toBeGreaterThan(9);
 });

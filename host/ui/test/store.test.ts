@@ -47,6 +47,6 @@ test("the tail is newest first, without doubles, and bounded", () => {
   store.appendTail("other/b/c", [event(9)], 0);
   expect(store.tail.events.map(({ position }) => position)).toEqual([3, 2, 1]);
   expect(store.tail.skipped_total).toBe(4);
-  store.appendTail("a/b/c", Array.from({ length: 500 }, (_, index) => event(10 + index)), 0);
+  store.appendTail("a/b/c", Array.from({ length: TAIL_EVENTS_MAX + 100 }, (_, index) => event(10 + index)), 0);
   expect(store.tail.events.length).toBe(TAIL_EVENTS_MAX);
 });

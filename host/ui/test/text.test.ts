@@ -17,8 +17,9 @@ test("units", () => {
 });
 
 test("a route survives the URL, also with odd names", () => {
-  const route = { place: "streams", triplet: "a b/ü/c?#" } as const;
-  expect(parseRoute(hashOf(route))).toEqual(route);
-  expect(parseRoute("#/streams/%E0%A4%A")).toEqual({ place: "streams", triplet: null });
-  expect(parseRoute("")).toEqual({ place: "overview", triplet: null });
+  const route = { place: "streams" as const, path: ["a b", "ü", "c?#"], query: { where: "a = 'x&y'", theme: "dark" } };
+  expect(parseRoute(hashOf(route.place, route.path, route.query))).toEqual(route);
+  expect(parseRoute("#/streams/%E0%A4%A")).toEqual({ place: "streams", path: [], query: {} });
+  expect(parseRoute("#/nowhere/x?chart=cpu")).toEqual({ place: "overview", path: [], query: { chart: "cpu" } });
+  expect(parseRoute("")).toEqual({ place: "overview", path: [], query: {} });
 });

@@ -2,11 +2,12 @@
 import type uPlot from "uplot";
 import type { Gap } from "../wire/messages";
 import type { ChartSeries } from "./model";
+import type { Drawn, MakePath } from "./path";
 import { segmentsOf } from "./segments";
 
-export function areaPaths(plot: uPlot, series: ChartSeries, gaps: readonly Gap[]): uPlot.Series.Paths {
-  const stroke = new Path2D();
-  const fill = new Path2D();
+export function areaPaths(plot: uPlot, series: ChartSeries, gaps: readonly Gap[], make: MakePath): Drawn {
+  const stroke = make();
+  const fill = make();
   const at = (index: number): number => plot.valToPos(series.x[index] as number, "x", true);
   for (const [first, last] of segmentsOf(series, gaps)) {
     for (let index = first; index <= last; index++) {
@@ -21,5 +22,5 @@ export function areaPaths(plot: uPlot, series: ChartSeries, gaps: readonly Gap[]
     }
     fill.closePath();
   }
-  return { stroke, fill, clip: null, flags: 0 };
+  return { stroke, fill };
 }

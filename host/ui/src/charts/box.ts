@@ -2,14 +2,15 @@
 // In: a series with `box`; its y is the median. Out: paths in canvas pixels; a box is half of the distance of two wide.
 import type uPlot from "uplot";
 import type { ChartSeries } from "./model";
+import type { Drawn, MakePath } from "./path";
 
 const SHARE = 0.5;
 const WIDTH_MAX_PX = 48;
 const WIDTH_MIN_PX = 4;
 
-export function boxPaths(plot: uPlot, series: ChartSeries): uPlot.Series.Paths {
-  const stroke = new Path2D();
-  const fill = new Path2D();
+export function boxPaths(plot: uPlot, series: ChartSeries, make: MakePath): Drawn {
+  const stroke = make();
+  const fill = make();
   const ratio = window.devicePixelRatio;
   const distance = Math.abs(plot.valToPos(1, "x", true) - plot.valToPos(0, "x", true));
   const width = Math.max(WIDTH_MIN_PX * ratio, Math.min(WIDTH_MAX_PX * ratio, SHARE * distance));
@@ -18,7 +19,7 @@ export function boxPaths(plot: uPlot, series: ChartSeries): uPlot.Series.Paths {
     stroke.lineTo(x2, y2);
   };
   for (let index = 0; index < series.x.length; index++) {
-    const [low, q1, median, q3, high] = [series.box?.low[index], series.box?.q1[index], series.y[index], series.box?.q3[index], series.box?.high[index]].map((value) =>
+    const [low, q1, median, q3, high] = [series.box?.low[index], series.box?.q1[index], series.top[index], series.box?.q3[index], series.box?.high[index]].map((value) =>
       value === null || value === undefined ? null : plot.valToPos(value, series.axis, true),
     ) as (number | null)[];
     const x = plot.valToPos(series.x[index] as number, "x", true);
@@ -36,5 +37,5 @@ export function boxPaths(plot: uPlot, series: ChartSeries): uPlot.Series.Paths {
       line(x - width / 4, to, x + width / 4, to);
     }
   }
-  return { stroke, fill, clip: null, flags: 0 };
+  return { stroke, fill };
 }

@@ -1,18 +1,23 @@
-// One chart of the grid: title, axis names with units, the canvas, what is under the cursor, legend, and its own loading and failed states.
-// In: the chart's entry and the store. The canvas is drawn outside of the view library, once for each frame of the browser at most.
+// One chart: title, axis names with units, the canvas, what is under the cursor, legend, export, and its own loading and failed states.
+// In: the chart's entry and the store; `large` where it is alone on the page. The canvas is drawn outside of the view library, once for each frame of the browser at most.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { axisUnit, dateAndClock, duration, exact, withMeasure, zone } from "../format";
+import { zone } from "../format";
 import type { LiveSocket } from "../live/socket";
 import type { ChartPicture, Store } from "../live/store";
 import type { Axis, ChartEntry } from "../wire/messages";
 import { Failed, Skeleton } from "../parts/states";
+import { hashOf } from "../route";
 import { DataTable } from "./data-table";
-import { buildModel, type Model } from "./model";
-import { Plot, type Reading } from "./plot";
+import { ExportMenu } from "./export-menu";
+import { buildModel } from "./model";
+import { HEIGHT_PX, Plot, type Reading } from "./plot";
+import { densityNote, notesOf } from "./said";
+import { axisName, ColourScale, Legend, Tooltip, type Shown } from "./reading";
 
-const axisName = (axis: Axis): string => {
-  return `${axis.label}, ${axisUnit(axis.measure)}${axis.scale === "log" ? " (log scale)" : ""}`;
-};
+const HEIGHT_LARGE_PX = 420;
+/** Without frames of its own a chart still moves on with the others, and its gap grows. */
+const TICK_MS = 1_000;
+
 const timeUnit = (axis: Axis): string => (axis.scale === "time" ? `${axis.label}, ${zone()}` : axisName(axis));
 
 /** The newest time of all charts that are near the present: they share their right edge. */
@@ -24,31 +29,17 @@ function commonEnd(): number {
 
 const spoken = (picture: ChartPicture | undefined, entry: ChartEntry): string => `${picture?.description.summary || entry.title} Arrow keys move the cursor.`;
 
-interface Shown {
-  model: Model;
-  picture: ChartPicture;
-  direct: boolean;
-  inks: string[];
-  /** Whether a series is dotted because its colour is taken. */
-  dotted: boolean[];
-  notes: string;
+interface Look {
+  entry: ChartEntry;
+  store: Store;
+  socket: LiveSocket;
+  theme: string;
+  large?: boolean;
 }
 
-/** What the formatter did to the points, in words: nothing of it may be hidden. */
-function notesOf(extras: Record<string, string | number> | undefined): string {
-  const texts: string[] = [];
-  const downsampled = extras?.["weir.downsampled"];
-  const method = extras?.["weir.whiskers"] ?? extras?.["weir.bins"];
-  const gap_after = extras?.["weir.gap_after"];
-  const left_out = extras?.["weir.left_out"] ?? extras?.["weir.series_left_out"];
-  if (method !== undefined) texts.push(String(method));
-  if (downsampled !== undefined) texts.push(String(downsampled));
-  if (gap_after !== undefined) texts.push(`a gap is over ${gap_after}`);
-  if (left_out !== undefined) texts.push(`not shown: ${left_out}${typeof left_out === "number" ? " series" : ""}`);
-  return texts.join("; ");
-}
+const KEY_STEPS: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
 
-export function Chart({ entry, store, socket, theme }: { entry: ChartEntry; store: Store; socket: LiveSocket; theme: string }) {
+export function Chart({ entry, store, socket, theme, large = false }: Look) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const [shown, setShown] = useState<Shown | null>(null);
@@ -71,56 +62,59 @@ export function Chart({ entry, store, socket, theme }: { entry: ChartEntry; stor
       const picture = store.pictures.get(entry.id);
       if (picture === undefined || element.clientWidth === 0) return;
       const model = buildModel(picture.description, picture.tables);
-      canvas.draw(model, commonEnd(), element.clientWidth);
+      canvas.draw(model, commonEnd(), element.clientWidth, large ? HEIGHT_LARGE_PX : HEIGHT_PX);
       socket.resized(element.clientWidth, element.clientHeight);
+      store.drawn(entry.id);
       // The summary changes with each picture: set here, so that the view need not be made anew for it.
       element.setAttribute("aria-label", spoken(picture, entry));
       element.dataset["newest"] = String(picture.newest_unix_ns ?? "");
       const inks = model.series.map((_, index) => canvas.ink(index));
       const dotted = model.series.map((_, index) => canvas.repeated(index));
-      const notes = notesOf(picture.description.extras);
-      const next = JSON.stringify([inks, dotted, notes, model.series.map((one) => [one.label, one.estimated]), model.xAxis, model.yAxes, canvas.direct, picture.description.title, model.undrawn.length, model.rows, model.series.every((one) => one.x.length === 0)]);
+      const notes = [notesOf(picture.description.extras), densityNote(model, element.clientWidth)].filter(Boolean).join("; ");
+      const next = JSON.stringify([
+        inks, dotted, notes, model.series.map((one) => [one.label, one.estimated, one.shape]), model.xAxis, model.yAxes, model.colourAxis, canvas.direct, picture.description.title,
+        model.undrawn.length, model.rows, model.series.every((one) => one.x.length === 0), model.colourAxis === null ? 0 : model.series.map((one) => one.cell?.most),
+      ]);
       if (next !== signature) {
         signature = next;
-        setShown({ model, picture, direct: canvas.direct, inks, dotted, notes });
+        setShown({ model, direct: canvas.direct, inks, dotted, notes });
       }
     };
     const soon = (): void => {
       if (waiting === 0) waiting = requestAnimationFrame(draw);
     };
-    const ends = [store.listen(`chart:${entry.id}`, soon)];
-    // Without frames of its own a chart still moves on with the others, and its gap grows.
+    const end = store.listen(`chart:${entry.id}`, soon);
     const clockTimer = window.setInterval(() => {
-      if (performance.now() - drawn_at_ms > 900) soon();
-    }, 1_000);
+      if (performance.now() - drawn_at_ms > TICK_MS - 100) soon();
+    }, TICK_MS);
     const resize = new ResizeObserver(soon);
     resize.observe(element);
     soon();
     return () => {
-      for (const end of ends) end();
+      end();
       window.clearInterval(clockTimer);
       resize.disconnect();
       cancelAnimationFrame(waiting);
       canvas.destroy();
     };
-  }, [entry.id, store, socket, theme]);
+  }, [entry.id, store, socket, theme, large]);
 
   const picture = store.pictures.get(entry.id);
   /** Where there is nothing but rows, they are what is shown first. */
   const onlyRows = shown !== null && shown.model.rows && shown.model.series.length === 0;
   const rows = asTable || onlyRows;
   const empty = shown !== null && shown.model.series.every((one) => one.x.length === 0);
-  const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
+  const title = picture?.description.title || entry.title;
+  const drawn = shown !== null && !onlyRows;
   return (
-    <article class="chart" aria-labelledby={`title-${entry.id}`}>
+    <article class={large ? "chart large" : "chart"} aria-labelledby={`title-${entry.id}`}>
       <header>
-        <h3 id={`title-${entry.id}`}>{picture?.description.title || entry.title}</h3>
-        {shown && !onlyRows && <span class="y-name">{shown.model.yAxes.map(axisName).join(" · right: ")}</span>}
-        {shown && !onlyRows && (
-          <button type="button" class="quiet" aria-pressed={asTable} aria-label={`${asTable ? "chart" : "table"} of ${entry.title}`} onClick={() => setAsTable(!asTable)}>
-            {asTable ? "chart" : "table"}
-          </button>
-        )}
+        <h3 id={`title-${entry.id}`}><a href={hashOf("overview", [], large ? {} : { chart: entry.id })} title={large ? "all charts" : "this chart alone"}>{title}</a></h3>
+        {drawn && <span class="y-name">{shown.model.yAxes.map(axisName).join(" · right: ")}</span>}
+        <span class="chart-tools">
+          {drawn && <button type="button" class="quiet" aria-pressed={asTable} aria-label={`${asTable ? "chart" : "table"} of ${title}`} onClick={() => setAsTable(!asTable)}>{asTable ? "chart" : "table"}</button>}
+          {shown && picture && <ExportMenu title={title} picture={picture} plot={plot} shown={shown} xName={timeUnit(shown.model.xAxis)} id={entry.id} canDraw={drawn && !rows} />}
+        </span>
       </header>
       {failure !== null && <Failed what="This chart could not be drawn" why={failure} />}
       {shown === null && failure === null && <Skeleton label={`waiting for ${entry.title}`} tall />}
@@ -131,7 +125,7 @@ export function Chart({ entry, store, socket, theme }: { entry: ChartEntry; stor
         role="img"
         aria-label={spoken(picture, entry)}
         onKeyDown={(event) => {
-          const step = steps[event.key];
+          const step = KEY_STEPS[event.key];
           if (step !== undefined) {
             event.preventDefault();
             plot.current?.step(step);
@@ -142,74 +136,28 @@ export function Chart({ entry, store, socket, theme }: { entry: ChartEntry; stor
         {empty && <p class="over-canvas">no points yet</p>}
         {reading && <Tooltip reading={reading} width={host.current?.clientWidth ?? 0} />}
       </div>
-      {rows && picture && <DataTable tables={picture.tables} newestFirst={!onlyRows} />}
-      {shown && onlyRows && shown.notes !== "" && <footer><span>{shown.notes}</span></footer>}
-      {shown && !rows && (
+      {(rows || large) && picture && <DataTable tables={picture.tables} newestFirst={!onlyRows} />}
+      {shown && (
         <footer>
-          {shown.direct || <Legend shown={shown} />}
+          {drawn && !rows && (shown.direct || <Legend shown={shown} />)}
+          {drawn && <ColourScale model={shown.model} dark={theme === "dark"} />}
           {shown.notes !== "" && <span>{shown.notes}</span>}
-          <span class="x-name">{timeUnit(shown.model.xAxis)}</span>
+          {drawn && !rows && <span class="x-name">{timeUnit(shown.model.xAxis)}</span>}
         </footer>
       )}
-      {shown && !rows && shown.model.undrawn.length > 0 && picture && (
-        <>
-          <p class="note">{shown.model.undrawn.map(({ mark, why }) => `"${mark.label}" is not drawn: ${why}.`).join(" ")}</p>
-          <DataTable tables={picture.tables} newestFirst />
-        </>
-      )}
+      {shown && !rows && shown.model.undrawn.length > 0 && picture && <Undrawn shown={shown} picture={picture} />}
     </article>
   );
 }
 
-/** A legend of more than three lines scrolls, so that it does not push the other charts away; then it can have the focus. */
-const LEGEND_SCROLLS_FROM = 3;
-
-function Legend({ shown }: { shown: Shown }) {
+/** What the page cannot draw is named, and its rows are shown: nothing of a chart is left out in silence. */
+function Undrawn({ shown, picture }: { shown: Shown; picture: ChartPicture }) {
+  const [first] = shown.model.undrawn;
+  const others = shown.model.undrawn.length - 1;
   return (
-    <ul class="legend" tabIndex={shown.model.series.length > LEGEND_SCROLLS_FROM ? 0 : -1} aria-label="series">
-      {shown.model.series.map((one, index) => (
-        <li key={`${one.label}-${index}`}>
-          <i class={`swatch ${one.estimated ? "dashed" : shown.dotted[index] ? "dotted" : one.shape}`} style={{ color: shown.inks[index] ?? "" }} aria-hidden="true" />
-          {one.label}
-          {one.estimated && <em> (estimated)</em>}
-        </li>
-      ))}
-    </ul>
+    <>
+      <p class="note" role="status">{first && `"${first.mark.label}"${others > 0 ? ` and ${others} more are` : " is"} not drawn: ${first.why}. All rows are in the table.`}</p>
+      <DataTable tables={picture.tables} newestFirst />
+    </>
   );
 }
-
-function Tooltip({ reading, width }: { reading: Reading; width: number }) {
-  const there = reading.values.filter((one) => one.value !== null);
-  const time = reading.x > 1e11;
-  if (!reading.own) {
-    return there.length === 0 ? null : (
-      <div class="linked" style={linkedPlace(reading, width)} aria-hidden="true">
-        {there.slice(0, 4).map((one) => (
-          <span key={one.name}>
-            <i class="swatch point" style={{ color: one.ink }} />
-            {withMeasure(one.value ?? 0, one.measure)}
-          </span>
-        ))}
-      </div>
-    );
-  }
-  const right = reading.left_px > width / 2;
-  return (
-    <div class="tooltip" style={right ? { right: `${width - reading.left_px + 10}px` } : { left: `${reading.left_px + 10}px` }} role="status">
-      <time title={duration((Date.now() - reading.x) / 1000)}>{time ? dateAndClock(reading.x) : exact(reading.x)}</time>
-      {reading.values.map((one) => (
-        <div key={one.name} class="reading">
-          <i class="swatch point" style={{ color: one.ink }} aria-hidden="true" />
-          <span>{one.name}</span>
-          <b>{one.value === null ? "no point" : exact(one.value, one.measure)}</b>
-          {one.samples > 1 && <small>{`${one.samples} in this pixel, ${withMeasure(one.min, one.measure)} to ${withMeasure(one.max, one.measure)}`}</small>}
-        </div>
-      ))}
-    </div>
-  );
-}
-
-function linkedPlace(reading: Reading, width: number): Record<string, string> {
-  return reading.left_px > width / 2 ? { right: `${width - reading.left_px + 6}px` } : { left: `${reading.left_px + 6}px` };
-}
-

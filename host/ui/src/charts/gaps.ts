@@ -34,7 +34,7 @@ export function crossesGap(gaps: readonly Gap[], table: string, from: number, to
 export function shadeGaps(plot: uPlot, gaps: readonly Gap[], tables: number, inks: Inks): void {
   const { ctx } = plot;
   const ratio = window.devicePixelRatio;
-  for (const { left, width, top, height } of visible(plot, gaps, tables)) {
+  for (const { left, width, top, height } of gapPlaces(plot, gaps, tables)) {
     ctx.save();
     ctx.beginPath();
     ctx.rect(left, top, width, height);
@@ -62,7 +62,7 @@ export function nameGaps(plot: uPlot, gaps: readonly Gap[], tables: number, inks
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
-  for (const { left, width, top, height, gap, partial } of visible(plot, gaps, tables)) {
+  for (const { left, width, top, height, gap, partial } of gapPlaces(plot, gaps, tables)) {
     const label = partial ? `${gap.table}: ${gapLabel(gap)}` : gapLabel(gap);
     const textWidth = ctx.measureText(label).width;
     const upright = textWidth + 8 * ratio > width;
@@ -82,7 +82,7 @@ export function nameGaps(plot: uPlot, gaps: readonly Gap[], tables: number, inks
 }
 
 /** In canvas pixels. */
-interface Place {
+export interface GapPlace {
   left: number;
   width: number;
   top: number;
@@ -91,7 +91,7 @@ interface Place {
   partial: boolean;
 }
 
-function* visible(plot: uPlot, gaps: readonly Gap[], tables: number): Generator<Place> {
+export function* gapPlaces(plot: uPlot, gaps: readonly Gap[], tables: number): Generator<GapPlace> {
   const { bbox } = plot;
   const strip = STRIP_PX * window.devicePixelRatio;
   for (const gap of gaps) {

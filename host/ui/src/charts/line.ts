@@ -2,10 +2,11 @@
 import type uPlot from "uplot";
 import type { Gap } from "../wire/messages";
 import type { ChartSeries } from "./model";
+import type { Drawn, MakePath } from "./path";
 import { segmentsOf } from "./segments";
 
-export function linePaths(plot: uPlot, series: ChartSeries, gaps: readonly Gap[]): uPlot.Series.Paths {
-  const stroke = new Path2D();
+export function linePaths(plot: uPlot, series: ChartSeries, gaps: readonly Gap[], make: MakePath): Drawn {
+  const stroke = make();
   for (const [first, last] of segmentsOf(series, gaps)) {
     for (let index = first; index <= last; index++) {
       const x = plot.valToPos(series.x[index] as number, "x", true);
@@ -14,5 +15,5 @@ export function linePaths(plot: uPlot, series: ChartSeries, gaps: readonly Gap[]
       else stroke.lineTo(x, y);
     }
   }
-  return { stroke, fill: null, clip: null, flags: 0 };
+  return { stroke, fill: null };
 }

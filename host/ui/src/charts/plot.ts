@@ -4,7 +4,7 @@
 // tick, zero base for areas and bars. uPlot is built anew only where the series, axes, size class or theme change; else only its data moves.
 import uPlot from "uplot";
 import type { Axis, Gap } from "../wire/messages";
-import { short, withMeasure } from "../format";
+import { exact, short, withMeasure } from "../format";
 import { areaPaths } from "./area";
 import { barPaths, stepOf } from "./bar";
 import { boxPaths } from "./box";
@@ -12,10 +12,14 @@ import { colour, slotsOf } from "./colours";
 import { DIRECT_MAX, directWidth, drawDirectLabels, seriesName } from "./direct";
 import { nameGaps, shadeGaps, trailingGap, type Inks } from "./gaps";
 import { linePaths } from "./line";
-import { usualInterval, type ChartSeries, type Model } from "./model";
+import { drawCells } from "./cells";
+import { usualInterval, type ChartSeries, type Model, type Values } from "./model";
+import { drawNotes } from "./notes";
+import { canvasPath, type Drawn, type MakePath } from "./path";
+import { samplesAt } from "./samples";
 import { drawMarkers } from "./point";
 
-const HEIGHT_PX = 160;
+export const HEIGHT_PX = 160;
 const DIRECT_FROM_WIDTH_PX = 380;
 /** Ticks of an axis in bytes: 1, 2, 4, ... so that they are whole KiB, MiB, GiB. */
 const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
@@ -23,6 +27,8 @@ const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const EMPTY_WINDOW_MS = 60_000;
 const DASH_ESTIMATED = [5, 4];
 const DASH_REPEATED = [2, 2];
+/** Room for names at the left of a chart. */
+const NAMES_MAX_PX = 150;
 
 export interface Reading {
   x: number;
@@ -30,7 +36,31 @@ export interface Reading {
   left_px: number;
   /** The pointer is over this chart; else the cursor is linked from another. */
   own: boolean;
-  values: { name: string; ink: string; value: number | null; measure: string; x: number; samples: number; min: number; max: number }[];
+  /** x is a time; else `place` is what it is called. */
+  time: boolean;
+  place: string;
+  values: Sample[];
+}
+
+export interface Sample {
+  name: string;
+  ink: string;
+  value: number | null;
+  measure: string;
+  x: number;
+  /** How many share this pixel, and from where to where they reach. */
+  samples: number;
+  min: number;
+  max: number;
+  /** Where words say more than the number: a state, the quartiles of a box, the edges of a cell. */
+  text: string;
+}
+
+export function pathsOf(plot: uPlot, series: ChartSeries, gaps: readonly Gap[], make: MakePath): Drawn | null {
+  if (series.cell !== null || series.shape === "point") return null;
+  if (series.shape === "bar") return barPaths(plot, series, make);
+  if (series.shape === "box") return boxPaths(plot, series, make);
+  return series.shape === "area" || series.shape === "band" ? areaPaths(plot, series, gaps, make) : linePaths(plot, series, gaps, make);
 }
 
 export class Plot {
@@ -43,26 +73,34 @@ export class Plot {
   private slots: number[] = [];
   private dark = false;
   private width = 0;
+  private height = HEIGHT_PX;
   direct = false;
 
   constructor(private readonly host: HTMLElement, private readonly onCursor: (reading: Reading | null) => void) {}
 
   /** `end`: the newest time of all charts that move together; 0: of this one alone. */
-  draw(model: Model, end: number, width: number): void {
+  draw(model: Model, end: number, width: number, height = HEIGHT_PX): void {
     this.model = model;
     this.width = width;
+    this.height = height;
     this.setRange(model, end);
     const dark = document.documentElement.dataset["theme"] === "dark";
     const names = model.series.map((one) => `${one.label}|${one.shape}|${one.axis}|${one.estimated}`);
-    const structure = JSON.stringify([names, model.xAxis, model.yAxes, model.categories, dark, width >= DIRECT_FROM_WIDTH_PX]);
+    const structure = JSON.stringify([names, model.xAxis, model.yAxes, [...model.categories], dark, width >= DIRECT_FROM_WIDTH_PX]);
     if (structure !== this.structure || this.plot === null) {
       this.structure = structure;
       this.dark = dark;
       this.build(model);
     } else {
-      if (this.plot.width !== width) this.plot.setSize({ width, height: HEIGHT_PX });
+      if (this.plot.width !== width || this.plot.height !== height) this.plot.setSize({ width, height });
       this.plot.setData(aligned(model.series));
     }
+  }
+
+  /** What an export draws again: none before the first picture. */
+  picture(): { plot: uPlot; model: Model; gaps: Gap[]; tables: number; inks: Inks; dark: boolean } | null {
+    const { plot, model } = this;
+    return plot === null || model === null ? null : { plot, model, gaps: this.gaps(), tables: this.tables(), inks: this.inks, dark: this.dark };
   }
 
   ink(index: number): string {
@@ -101,20 +139,25 @@ export class Plot {
     let barStep = 0;
     for (const one of model.series) {
       if (one.x.length === 0) continue;
-      first = Math.min(first, one.x[0] as number);
-      last = Math.max(last, one.x[one.x.length - 1] as number);
-      interval ??= usualInterval(one.x);
-      if (one.shape === "bar") barStep = Math.max(barStep, stepOf(one) ?? 0);
+      const [low, high] = xExtent(one);
+      first = Math.min(first, low);
+      last = Math.max(last, high);
+      interval ??= one.cell === null && one.edges === null ? usualInterval(one.x) : null;
+      if (one.shape === "bar" && one.edges === null) barStep = Math.max(barStep, stepOf(one) ?? 0);
     }
     const empty = first > last;
     if (empty) last = model.xAxis.scale === "time" ? (end > 0 ? end : Date.now()) : 1;
     if (empty) first = model.xAxis.scale === "time" ? last - EMPTY_WINDOW_MS : 0;
     const span = last - first;
+    const bounds = model.bounds.get("x");
+    if (!empty && typeof bounds?.min === "number") first = Math.min(first, bounds.min);
+    if (!empty && typeof bounds?.max === "number") last = Math.max(last, bounds.max);
     const follows = model.xAxis.scale === "time" && end > last && end - last <= Math.max(span, 60_000);
     const right = follows ? end : last;
     const named = model.gaps.some((gap) => gap.end_ms > last);
     this.trailing = follows && !empty && !named ? trailingGap(last, end, interval) : null;
-    if (model.categories !== null) this.range = [-0.6, Math.max(0.6, model.categories.length - 0.4)];
+    const names = model.categories.get("x");
+    if (names !== undefined) this.range = [-0.6, Math.max(0.6, names.length - 0.4)];
     else this.range = span === 0 && right === last ? [first - 500, last + 500] : [first - barStep / 2, right + barStep / 2];
   }
 
@@ -134,7 +177,7 @@ export class Plot {
     this.direct = this.wantsDirect(model);
     const options: uPlot.Options = {
       width: this.width,
-      height: HEIGHT_PX,
+      height: this.height,
       ms: 1,
       padding: [8, this.direct ? directWidth(model.series.map(seriesName)) : 10, 0, 0],
       legend: { show: false },
@@ -158,6 +201,7 @@ export class Plot {
   }
 
   private wantsDirect(model: Model): boolean {
+    if (model.series.some((one) => one.cell !== null || one.edges !== null || one.shape === "box")) return false;
     return this.width >= DIRECT_FROM_WIDTH_PX && model.series.length > 1 && model.series.length <= DIRECT_MAX && model.yAxes.length === 1;
   }
 
@@ -167,18 +211,28 @@ export class Plot {
       const log = axis.scale === "log";
       scales[axis.name] = {
         distr: log ? 3 : 1,
+        // Names read from the top down.
+        dir: model.categories.has(axis.name) ? -1 : 1,
         range: log
           ? (_, low, high) => uPlot.rangeLog(positive(low, 0.1), positive(high, 1), 10, true)
-          : () => yRange(this.model?.series.filter((one) => one.axis === axis.name) ?? [], this.model?.yMin ?? null),
+          : () => this.yRange(axis),
       };
     }
     return scales;
   }
 
+  private yRange(axis: Axis): [number, number] {
+    const names = this.model?.categories.get(axis.name);
+    if (names !== undefined) return [-0.6, names.length - 0.4];
+    const bounds = this.model?.bounds.get(axis.name);
+    const [low, high] = yRange(this.model?.series.filter((one) => one.axis === axis.name) ?? [], bounds?.min ?? null);
+    return [low, Math.max(high, bounds?.max ?? high)];
+  }
+
   private xAxis(model: Model): uPlot.Axis {
     const common = this.axisLook();
-    if (model.categories !== null) {
-      const names = model.categories;
+    const names = model.categories.get("x");
+    if (names !== undefined) {
       return { ...common, size: 26, splits: names.map((_, index) => index), values: (_, at) => at.map((index) => names[index] ?? "") };
     }
     if (model.xAxis.scale === "time") return { ...common, size: 26, space: 64, values: (_, at, __, ___, step) => at.map((ms) => timeLabel(ms, step)) };
@@ -186,6 +240,12 @@ export class Plot {
   }
 
   private yAxis(axis: Axis, index: number): uPlot.Axis {
+    const names = this.model?.categories.get(axis.name);
+    if (names !== undefined) {
+      const size = Math.min(NAMES_MAX_PX, Math.max(34, ...names.map((name) => name.length * 6.5 + 12)));
+      const cut = Math.floor((size - 12) / 6);
+      return { ...this.axisLook(), scale: axis.name, side: 3, size, splits: names.map((_, at) => at), values: (_, at) => at.map((place) => shortened(names[place] ?? "", cut)) };
+    }
     return {
       ...this.axisLook(),
       scale: axis.name,
@@ -219,29 +279,28 @@ export class Plot {
       label: one.label,
       scale: one.axis,
       stroke: ink,
-      width: one.shape === "bar" || one.shape === "point" ? 0 : 1.75,
+      width: one.shape === "bar" || one.shape === "point" ? 0 : one.shape === "band" ? 0.75 : 1.75,
       ...(one.estimated ? { dash: DASH_ESTIMATED } : this.repeated(index) ? { dash: DASH_REPEATED } : {}),
       ...(filled ? { fill: one.estimated ? `${ink}26` : ink + opacity } : {}),
       points: { show: false },
       paths: (plot) => {
-        const now = this.model?.series[index] ?? one;
-        if (now.shape === "bar") return barPaths(plot, now);
-        if (now.shape === "box") return boxPaths(plot, now);
-        if (now.shape === "area" || now.shape === "band") return areaPaths(plot, now, this.gaps());
-        return now.shape === "point" ? null : linePaths(plot, now, this.gaps());
+        const drawn = pathsOf(plot, this.model?.series[index] ?? one, this.gaps(), canvasPath);
+        return drawn && ({ ...drawn, clip: null, flags: 0 } as unknown as uPlot.Series.Paths);
       },
     };
   }
 
   private drawOver(plot: uPlot): void {
     const series = this.model?.series ?? [];
+    for (const one of series) if (one.cell !== null) drawCells(plot, one, this.dark);
     series.forEach((one, index) => {
-      if (one.shape !== "bar" && one.shape !== "band" && one.shape !== "box") drawMarkers(plot, one, this.gaps(), this.ink(index), this.inks.surface);
+      if (one.cell === null && one.shape !== "bar" && one.shape !== "band" && one.shape !== "box") drawMarkers(plot, one, this.gaps(), this.ink(index), this.inks.surface);
     });
+    if (this.model !== null) drawNotes(plot, this.model, this.inks);
     nameGaps(plot, this.gaps(), this.tables(), this.inks);
     if (this.direct) drawDirectLabels(plot, series, (index) => this.ink(index), this.inks);
     for (const [index, axis] of (this.model?.yAxes ?? []).entries()) {
-      if ((plot.scales[axis.name]?.min ?? 0) > 0 && axis.scale !== "log") drawBreak(plot, index, this.inks);
+      if ((plot.scales[axis.name]?.min ?? 0) > 0 && axis.scale !== "log" && !this.model?.categories.has(axis.name)) drawBreak(plot, index, this.inks);
     }
   }
 
@@ -253,46 +312,17 @@ export class Plot {
     }
     const x = (plot.data[0] as ArrayLike<number>)[idx] as number;
     const pixel = Math.abs(plot.posToVal(1, "x") - plot.posToVal(0, "x"));
-    const axes = new Map(this.model.yAxes.map((axis) => [axis.name, axis]));
-    const values = this.model.series.map((one, index) => {
-      const sample = sampleAt(one, x, pixel);
-      return { name: seriesName(one), ink: this.ink(index), measure: axes.get(one.axis)?.measure ?? "1", ...sample };
-    });
+    const values = samplesAt(plot, this.model, x, pixel, (index) => this.ink(index), this.dark);
     const own = (plot.cursor.event ?? null) !== null || document.activeElement === this.host;
-    this.onCursor({ x, left_px: left + plot.bbox.left / window.devicePixelRatio, own, values });
+    const names = this.model.categories.get("x");
+    const place = names?.[Math.round(x)] ?? exact(x, this.model.xAxis.measure);
+    this.onCursor({ x, time: this.model.xAxis.scale === "time", place, left_px: left + plot.bbox.left / window.devicePixelRatio, own, values });
   }
-}
-
-/** The sample at x, and how many share its pixel (V1: what lies behind a pixel is not hidden). */
-function sampleAt(series: ChartSeries, x: number, pixel: number): { value: number | null; x: number; samples: number; min: number; max: number } {
-  let value: number | null = null;
-  let samples = 0;
-  let min = Infinity;
-  let max = -Infinity;
-  for (let index = lowerBound(series.x, x - pixel / 2); index < series.x.length && (series.x[index] as number) <= x + pixel / 2; index++) {
-    const sample = series.y[index] ?? null;
-    if (series.x[index] === x) value = sample;
-    if (sample === null) continue;
-    samples += 1;
-    min = Math.min(min, sample);
-    max = Math.max(max, sample);
-  }
-  return { value, x, samples, min, max };
-}
-
-function lowerBound(sorted: ArrayLike<number>, x: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] as number) < x) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** What must be within the y axis. */
-function extentOf(one: ChartSeries): ArrayLike<number | null>[] {
+function extentOf(one: ChartSeries): Values[] {
+  if (one.cell !== null) return [one.cell.yLow, one.cell.yHigh];
   if (one.box !== null) return [one.box.low, one.box.q1, one.box.q3, one.box.high];
   return one.shape === "band" && one.base !== null ? [one.top, one.base] : [one.top];
 }
@@ -328,10 +358,23 @@ const positive = (value: number | null, otherwise: number): number => (value !==
 function aligned(series: readonly ChartSeries[]): uPlot.AlignedData {
   const first = series[0];
   if (first === undefined) return [[]];
+  if (series.some((one) => one.shape === "point" || one.cell !== null || one.box !== null)) return joined(series);
   const shared = series.every((one) => equal(one.x, first.x));
   if (shared) return [first.x, ...series.map((one) => one.top)] as unknown as uPlot.AlignedData;
   const tables = series.map((one) => [one.x, one.top] as unknown as uPlot.AlignedData);
   return uPlot.join(tables, series.map(() => [1, 1]));
+}
+
+/** Of points, boxes and cells, several of which may stand at one x in any order: each x once, rising. They are drawn from the series themselves. */
+function joined(series: readonly ChartSeries[]): uPlot.AlignedData {
+  const x = Float64Array.from(new Set(series.flatMap((one) => Array.from(one.x)))).sort();
+  const place = new Map(Array.from(x, (at, index) => [at, index]));
+  const columns = series.map((one) => {
+    const values = new Array<number | null>(x.length).fill(null);
+    for (let row = 0; row < one.x.length; row++) values[place.get(one.x[row] as number) ?? 0] = one.top[row] ?? null;
+    return values;
+  });
+  return [x, ...columns] as unknown as uPlot.AlignedData;
 }
 
 function equal(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
@@ -376,4 +419,16 @@ function timeLabel(ms: number, step_ms: number): string {
   if (step_ms >= 86_400_000) return day;
   const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
   return step_ms >= 60_000 ? minutes : `${minutes}:${two(date.getSeconds())}`;
+}
+
+const shortened = (name: string, letters: number): string => (name.length <= letters ? name : `${name.slice(0, Math.max(1, letters - 1))}…`);
+
+function xExtent(one: ChartSeries): [number, number] {
+  const [lows, highs] = [one.cell?.xLow ?? one.edges?.low ?? one.x, one.cell?.xHigh ?? one.edges?.high ?? one.x];
+  let [low, high] = [Infinity, -Infinity];
+  for (let row = 0; row < lows.length; row++) {
+    low = Math.min(low, lows[row] as number);
+    high = Math.max(high, highs[row] as number);
+  }
+  return [low, high];
 }

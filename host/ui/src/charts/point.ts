@@ -15,13 +15,34 @@ export function markerSize(plot: uPlot, count: number): number {
 
 const plotWidth_px = (plot: uPlot): number => plot.bbox.width / window.devicePixelRatio;
 
-export function drawMarkers(plot: uPlot, series: ChartSeries, gaps: readonly Gap[], ink: string, surface: string): void {
-  const { ctx, bbox } = plot;
+/** In canvas pixels. */
+export interface Marker {
+  x: number;
+  y: number;
+  radius: number;
+}
+
+export function markerPlaces(plot: uPlot, series: ChartSeries, gaps: readonly Gap[]): Marker[] {
   const ratio = window.devicePixelRatio;
   const count = series.x.length;
   const alone = series.shape === "point";
   const room = alone || plotWidth_px(plot) / Math.max(1, count) >= SPACE_MIN_PX;
   const size = alone ? Math.max(5, markerSize(plot, count)) : markerSize(plot, count);
+  const places: Marker[] = [];
+  const mark = (index: number): void => {
+    const [x, y] = [plot.valToPos(series.x[index] as number, "x", true), plot.valToPos(series.top[index] as number, series.axis, true)];
+    places.push({ x, y, radius: (size / 2) * ratio });
+  };
+  for (const [first, last] of segmentsOf(series, gaps)) {
+    if (first === last) mark(first);
+    else if (room) for (let index = first; index <= last; index++) mark(index);
+  }
+  return places;
+}
+
+export function drawMarkers(plot: uPlot, series: ChartSeries, gaps: readonly Gap[], ink: string, surface: string): void {
+  const { ctx, bbox } = plot;
+  const ratio = window.devicePixelRatio;
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left - 4 * ratio, bbox.top - 4 * ratio, bbox.width + 8 * ratio, bbox.height + 8 * ratio);
@@ -30,15 +51,9 @@ export function drawMarkers(plot: uPlot, series: ChartSeries, gaps: readonly Gap
   ctx.strokeStyle = ink;
   ctx.lineWidth = ratio;
   ctx.beginPath();
-  const mark = (index: number): void => {
-    const x = plot.valToPos(series.x[index] as number, "x", true);
-    const y = plot.valToPos(series.top[index] as number, series.axis, true);
-    ctx.moveTo(x + (size / 2) * ratio, y);
-    ctx.arc(x, y, (size / 2) * ratio, 0, 2 * Math.PI);
-  };
-  for (const [first, last] of segmentsOf(series, gaps)) {
-    if (first === last) mark(first);
-    else if (room) for (let index = first; index <= last; index++) mark(index);
+  for (const { x, y, radius } of markerPlaces(plot, series, gaps)) {
+    ctx.moveTo(x + radius, y);
+    ctx.arc(x, y, radius, 0, 2 * Math.PI);
   }
   ctx.fill();
   if (series.estimated) ctx.stroke();

@@ -6,7 +6,7 @@ import { decodeFrame } from "../wire/frame";
 import type { ChartEntry, Description, EventRow, HostText } from "../wire/messages";
 import { applyFrame, type Tables } from "../wire/table";
 
-export const TAIL_EVENTS_MAX = 200;
+export const TAIL_EVENTS_MAX = 1_000;
 /** The host lets one page watch so many charts. */
 export const CHARTS_MAX = 64;
 
@@ -43,7 +43,7 @@ export interface Tail {
 
 /** What browser tests read: proof that pictures move. */
 interface Probe {
-  charts: Record<string, { newest_unix_ns: number | null; newest_time_ms: number | null; points: number; frames: number }>;
+  charts: Record<string, { newest_unix_ns: number | null; newest_time_ms: number | null; points: number; frames: number; drawn_at_ms: number | null }>;
 }
 
 declare global {
@@ -141,7 +141,13 @@ export class Store {
         if (last !== undefined && (newest_time_ms === null || last > newest_time_ms)) newest_time_ms = last;
       }
     }
-    this.probe.charts[id] = { newest_unix_ns, newest_time_ms, points, frames };
+    this.probe.charts[id] = { newest_unix_ns, newest_time_ms, points, frames, drawn_at_ms: this.probe.charts[id]?.drawn_at_ms ?? null };
+  }
+
+  /** The newest picture of a chart is on its canvas now. */
+  drawn(id: string): void {
+    const chart = this.probe.charts[id];
+    if (chart !== undefined) chart.drawn_at_ms = Date.now();
   }
 
   private noteAge(sent_unix_ns: number, newest_unix_ns: number | null, merged: number, now_ms: number): void {

@@ -1,38 +1,39 @@
 // Overview: the state strip (one cell for each pipeline), the live charts, and at the right open alerts and recent faults.
 import { useEffect, useState } from "preact/hooks";
-import { fetchAlerts, fetchFaults, fetchPipelines } from "../api";
+import { fetchAlerts, fetchFaults, fetchPipelines, fetchRevisions } from "../api";
 import { Chart } from "../charts/chart";
-import { clock, duration, exact, short } from "../format";
+import { clock, exact, short } from "../format";
 import type { LiveSocket } from "../live/socket";
 import { CHARTS_MAX, type Store } from "../live/store";
 import { Empty, Failed, Old, SendOne, Skeleton } from "../parts/states";
-import { shapeOf, StateMark, toneOf } from "../parts/state-mark";
+import { shapeOf, StateMark, toneOf, worst } from "../parts/state-mark";
 import { usePolled, type Polled } from "../poll";
+import { hashOf } from "../route";
 import type { AlertView, FaultView, PipelineView } from "../wire/messages";
+import { fires, inOrder, labelsText, sinceText, wordsOf } from "./alerts";
 
 const POLL_MS = 2_000;
-const FAULTS_SHOWN = 5;
+const CHANGES_POLL_MS = 5_000;
+const FAULTS_SHOWN = 3;
+const ALERTS_SHOWN = 5;
+const CHANGES_SHOWN = 6;
 
-export function Overview({ store, socket, theme }: { store: Store; socket: LiveSocket; theme: string }) {
+/** `chart`: the id of the one that is shown alone. */
+export function Overview({ store, socket, theme, chart }: { store: Store; socket: LiveSocket; theme: string; chart: string | null }) {
   const pipelines = usePolled(fetchPipelines, POLL_MS);
   const alerts = usePolled(fetchAlerts, POLL_MS);
   const faults = usePolled(fetchFaults, POLL_MS);
   return (
     <div class="overview">
       <Strip pipelines={pipelines} alerts={alerts.value} />
-      <Charts store={store} socket={socket} theme={theme} />
+      <Charts store={store} socket={socket} theme={theme} only={chart} />
       <aside class="side">
         <Alerts alerts={alerts} />
+        <Changes />
         <Faults faults={faults} />
       </aside>
     </div>
   );
-}
-
-/** A faulted unit makes the cell of its pipeline faulted: the glance from across the room must not miss it. */
-function worst(pipeline: PipelineView): string {
-  const states = [pipeline.state, ...pipeline.units.map((unit) => unit.state)];
-  return ["faulted", "open-circuit", "stopped", "paused"].find((state) => states.includes(state)) ?? pipeline.state;
 }
 
 function Strip({ pipelines, alerts: all }: { pipelines: Polled<PipelineView[]>; alerts: AlertView[] | null }) {
@@ -50,7 +51,7 @@ function Strip({ pipelines, alerts: all }: { pipelines: Polled<PipelineView[]>; 
     <section class={pipelines.failure === null ? "strip" : "strip old"} aria-label="state of the pipelines">
       {value.length > 0 && <div class="cells">
         {value.map((pipeline) => (
-          <a key={pipeline.name} href="#/pipelines" class={`cell ${toneOf(worst(pipeline))}`} title={`${pipeline.name}: ${worst(pipeline)}`}>
+          <a key={pipeline.name} href={hashOf("pipelines", [pipeline.name])} class={`cell ${toneOf(worst(pipeline))}`} title={`${pipeline.name}: ${worst(pipeline)}`}>
             <i aria-hidden="true">{shapeOf(worst(pipeline))}</i>
             <span>{pipeline.name}</span>
           </a>
@@ -62,7 +63,7 @@ function Strip({ pipelines, alerts: all }: { pipelines: Polled<PipelineView[]>; 
   );
 }
 
-function Charts({ store, socket, theme }: { store: Store; socket: LiveSocket; theme: string }) {
+function Charts({ store, socket, theme, only }: { store: Store; socket: LiveSocket; theme: string; only: string | null }) {
   const [charts, setCharts] = useState(store.charts);
   const [lost, setLost] = useState(store.connection.state === "lost");
   useEffect(() => {
@@ -81,11 +82,20 @@ function Charts({ store, socket, theme }: { store: Store; socket: LiveSocket; th
     return (
       <div class="charts single">
         <Empty title="No charts yet">
-          <p>A chart is configured with <code>[[chart]]</code> over a metric. Events get in with one line, without any configuration:</p>
+          <p>One line in a shell sends the first event, without any configuration:</p>
           <SendOne />
-          <p>They are then under <a href="#/streams">Streams</a>.</p>
+          <p>It is then under <a href="#/streams">Streams</a>, where a metric with a live chart is made of it.</p>
         </Empty>
       </div>
+    );
+  }
+  if (only !== null) {
+    const entry = charts.find((one) => one.id === only);
+    return (
+      <section class={lost ? "charts single lost" : "charts single"} aria-label="chart">
+        <p><a href={hashOf("overview")}>← all charts</a></p>
+        {entry ? <Chart key={entry.id} entry={entry} store={store} socket={socket} theme={theme} large /> : <Empty title={`There is no chart ${only} (any more)`} />}
+      </section>
     );
   }
   return (
@@ -96,14 +106,8 @@ function Charts({ store, socket, theme }: { store: Store; socket: LiveSocket; th
   );
 }
 
-const labelsText = (labels: Record<string, unknown>): string => Object.entries(labels).map(([name, value]) => `${name} ${String(value)}`).join(", ");
-const fires = (alert: AlertView): boolean => alert.state === "firing" || alert.state === "recovering";
-/** What is to be said of an alert beside its level: "pending", "firing, stale", "firing, flapping". */
-const wordsOf = (alert: AlertView): string => [alert.state, alert.beside === "fresh" ? "" : alert.beside, alert.flapping ? "flapping" : ""].filter(Boolean).join(", ");
-const severity = (alert: AlertView): number => (alert.level === "critical" ? 0 : alert.level === "warning" ? 1 : 2);
-
 function Alerts({ alerts }: { alerts: Polled<AlertView[]> }) {
-  const list = [...(alerts.value ?? [])].sort((a, b) => Number(fires(b)) - Number(fires(a)) || severity(a) - severity(b) || b.since_unix_ns - a.since_unix_ns);
+  const list = inOrder(alerts.value ?? []);
   return (
     <section aria-labelledby="alerts-title">
       <h2 id="alerts-title">Open alerts</h2>
@@ -111,15 +115,36 @@ function Alerts({ alerts }: { alerts: Polled<AlertView[]> }) {
       {alerts.value === null && alerts.failure === null && <Skeleton label="waiting for the alerts" />}
       {alerts.value !== null && list.length === 0 && <p class="quiet-text">None.</p>}
       <ul class="items">
-        {list.map((alert) => (
-          <li class={toneOf(alert.level)} key={`${alert.rule} ${alert.triplet} ${labelsText(alert.labels)}`}>
-            <div><StateMark state={alert.level} /> {wordsOf(alert)} <time title={exact(alert.since_unix_ns / 1e6, "ms since 1970")}>{`for ${duration((Date.now() - alert.since_unix_ns / 1e6) / 1_000)}`}</time></div>
-            <strong>{alert.rule}</strong>
-            <span title={alert.value === null ? "" : exact(alert.value)}>{alert.summary || (alert.value === null ? "" : `value ${short(alert.value)}`)}</span>
-            <small>{[alert.triplet, labelsText(alert.labels)].filter(Boolean).join(", ")}</small>
+        {list.slice(0, ALERTS_SHOWN).map((alert) => (
+          <li class={toneOf(alert.level)} key={alert.id}>
+            <a class="card" href={hashOf("alerts", [alert.id])}>
+              <div><StateMark state={alert.level} /> {wordsOf(alert)} <time title={exact(alert.since_unix_ns / 1e6, "ms since 1970")}>{sinceText(alert)}</time></div>
+              <strong>{alert.rule}</strong>
+              <span title={alert.value === null ? "" : exact(alert.value)}>{alert.summary || (alert.value === null ? "" : `value ${short(alert.value)}`)}</span>
+              <small>{[alert.triplet, labelsText(alert.labels)].filter(Boolean).join(", ")}</small>
+            </a>
           </li>
         ))}
       </ul>
+      {list.length > ALERTS_SHOWN && <p><a href={hashOf("alerts")}>{`and ${list.length - ALERTS_SHOWN} more`}</a></p>}
+    </section>
+  );
+}
+
+function Changes() {
+  const { value } = usePolled(fetchRevisions, CHANGES_POLL_MS);
+  return (
+    <section aria-labelledby="changes-title">
+      <h2 id="changes-title">What changed</h2>
+      {value === null && <Skeleton label="waiting for the changes" />}
+      <ol class="changes">
+        {(value ?? []).slice(0, CHANGES_SHOWN).map((revision) => (
+          <li key={revision.revision}>
+            <time title={revision.at}>{clock(Date.parse(revision.at))}</time>
+            <a href={hashOf("pipelines")}>{revision.summary || `revision ${revision.revision}`}</a>
+          </li>
+        ))}
+      </ol>
     </section>
   );
 }
@@ -136,7 +161,7 @@ function Faults({ faults }: { faults: Polled<FaultView[]> }) {
         {list.slice(0, FAULTS_SHOWN).map((fault) => (
           <li key={`${fault.at} ${fault.unit} ${fault.position}`} title={fault.frames.join("\n")}>
             <div><StateMark state="faulted" /> <time title={fault.at}>{clock(Date.parse(fault.at))}</time></div>
-            <strong>{fault.unit}</strong>
+            <strong><a href={hashOf("pipelines", [fault.unit.split("/")[0] ?? "", fault.unit], { tab: "faults" })}>{fault.unit}</a></strong>
             <span>{`${fault.kind} in ${fault.call}: ${fault.message}`}</span>
             <small>{`position ${fault.position}, ${fault.rows} ${fault.rows === 1 ? "row" : "rows"}, component ${fault.digest.slice(0, 12)}`}</small>
           </li>

@@ -25,6 +25,7 @@ export interface Axis {
   label: string;
   measure: string;
   scale: string;
+  extras?: Record<string, string | number>;
 }
 
 export interface Binding {
@@ -145,6 +146,7 @@ export interface PipelineView {
 }
 
 export interface AlertView {
+  id: string;
   rule: string;
   triplet: string;
   labels: Record<string, unknown>;
@@ -158,6 +160,171 @@ export interface AlertView {
   /** fresh, stale, absent, failing: whether the level is known now. */
   beside: string;
   flapping: boolean;
+  extra_labels?: Record<string, unknown>;
+  annotations?: Record<string, string>;
+  word_position?: number;
+  episode?: EpisodeView | null;
+}
+
+export interface EpisodeView {
+  id: string;
+  alert: string;
+  rule: string;
+  triplet: string;
+  labels: Record<string, unknown>;
+  start_position: number;
+  started_unix_ns: number;
+  end_position: number | null;
+  ended_unix_ns: number | null;
+  end: string | null;
+  worst_level: string;
+  worst_value: number | null;
+  worst_summary: string;
+}
+
+export interface RuleView {
+  id: string;
+  failing: boolean;
+  words_total: number;
+  alerts: number;
+}
+
+export interface AlertPage {
+  alerts: AlertView[];
+  cut: boolean;
+  rules: RuleView[];
+}
+
+export interface ChannelView {
+  name: string;
+  url: string;
+  queued: number;
+  sent_total: number;
+  attempts_failed_total: number;
+  refused_total: number;
+  dropped_total: number;
+}
+
+export interface PipelinesView {
+  revision: number;
+  pipelines: PipelineView[];
+}
+
+export interface PortView {
+  name: string;
+  summary: string;
+  to: string[];
+}
+
+/** A unit or a rule as it is configured. */
+export interface OutlineUnit {
+  name: string;
+  id: string;
+  use: string;
+  from?: string[];
+  /** Of a rule. */
+  on?: string;
+  config: Record<string, unknown>;
+  kind: string;
+  state: string;
+  ports?: PortView[];
+}
+
+export interface Outline {
+  revision: number;
+  name: string;
+  from: string[];
+  state: string;
+  units: OutlineUnit[];
+  rules: OutlineUnit[];
+  series: { metric: string; from: string[]; labels: string[]; fields: string[]; keep_points: number }[];
+  streams: { triplet: string; from: string[] }[];
+}
+
+export interface ComponentView {
+  name: string;
+  version: string;
+  kind: string;
+  digest: string;
+  bytes: number;
+  summary: string;
+  imports: string[];
+  used_by: string[];
+}
+
+/** The part of JSON Schema that components use. */
+export interface Schema {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema;
+  enum?: unknown[];
+  default?: unknown;
+  examples?: unknown[];
+  additionalProperties?: boolean | Schema;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  minimum?: number;
+  maximum?: number;
+  pattern?: string;
+  format?: string;
+  const?: unknown;
+  $ref?: string;
+}
+
+export interface ComponentDetail {
+  component: ComponentView;
+  config_schema: Schema;
+}
+
+export interface DeadLetterView {
+  at: string;
+  unit: string;
+  digest: string;
+  code: string;
+  message: string;
+  position: number;
+  row: number;
+  event: Record<string, unknown>;
+}
+
+export interface RevisionView {
+  revision: number;
+  position: number;
+  at: string;
+  origin: string;
+  summary: string;
+  bytes: number;
+}
+
+export interface Problem {
+  place: string;
+  message: string;
+  line?: number;
+  column?: number;
+}
+
+/** What one unit did with one event. */
+export interface Verdict {
+  id: string;
+  component: string;
+  kind: string;
+  verdict: "kept" | "changed" | "dropped" | "taken-in" | "rejected" | "faulted" | "not-reached";
+  rows_in: number;
+  rows_out: number;
+  message: string | null;
+  ports: { name: string; rows_total: number; rows: Record<string, unknown>[] }[];
+}
+
+export interface Trace {
+  triplet: string;
+  position: number;
+  row: number;
+  event: Record<string, unknown>;
+  pipelines: { name: string; units: Verdict[] }[];
+  left_out: number;
 }
 
 export interface FaultView {

@@ -1,0 +1,159 @@
+// Where the nodes and edges of the pipelines stand: a lane for each pipeline; sources left, units by their depth, series, streams and rules right.
+// In: what runs and, where it is at hand, how it is configured. Out: places in CSS pixels and edges with their rates (rows per second). Pure.
+// A unit stands in the row of the first unit that feeds it where that is free, so that a chain is a straight line. Without the outline of a pipeline, a unit that no
+// other feeds takes from the source.
+import type { Outline, PipelineView, UnitView } from "../wire/messages";
+
+export const NODE_WIDTH_PX = 156;
+export const NODE_HEIGHT_PX = 44;
+const COLUMN_PX = NODE_WIDTH_PX + 48;
+const ROW_PX = NODE_HEIGHT_PX + 10;
+const LANE_HEAD_PX = 30;
+const LANE_GAP_PX = 14;
+
+export type NodeKind = "source" | "unit" | "rule" | "series" | "stream";
+export interface GraphNode {
+  key: string;
+  pipeline: string;
+  kind: NodeKind;
+  name: string;
+  unit: UnitView | null;
+  x: number;
+  y: number;
+}
+
+export interface GraphEdge {
+  key: string;
+  from: GraphNode;
+  to: GraphNode;
+  rate: number;
+  /** The port, where it is not the first one. */
+  port: string;
+}
+
+export interface Lane {
+  pipeline: PipelineView;
+  y: number;
+  height: number;
+}
+
+export interface Graph {
+  nodes: GraphNode[];
+  edges: GraphEdge[];
+  lanes: Lane[];
+  width: number;
+  height: number;
+}
+
+/** Rows out per second by unit id; it needs two looks, so units may be missing. */
+export type OutRates = ReadonlyMap<string, number>;
+
+interface Link {
+  from: string;
+  to: string;
+  port: string;
+}
+
+export function layOut(pipelines: readonly PipelineView[], outlines: ReadonlyMap<string, Outline>, outRates: OutRates): Graph {
+  const drafts = pipelines.map((pipeline) => draft(pipeline, outlines.get(pipeline.name)));
+  const sinkColumn = Math.max(1, ...drafts.map(({ depth }) => Math.max(0, ...depth.values()))) + 1;
+  const graph: Graph = { nodes: [], edges: [], lanes: [], width: (sinkColumn + 1) * COLUMN_PX - 48 + 16, height: 0 };
+  for (const one of drafts) place(graph, one, sinkColumn, outRates);
+  return graph;
+}
+
+interface Draft {
+  pipeline: PipelineView;
+  /** In the order in which they are placed: those that feed come first. */
+  nodes: Omit<GraphNode, "x" | "y">[];
+  links: Link[];
+  depth: Map<string, number>;
+}
+
+function draft(pipeline: PipelineView, outline: Outline | undefined): Draft {
+  const source = `${pipeline.name}\nin`;
+  const nodes: Draft["nodes"] = [{ key: source, pipeline: pipeline.name, kind: "source", name: pipeline.from.join(", "), unit: null }];
+  const links: Link[] = [];
+  const ids = new Set(pipeline.units.map((unit) => unit.id));
+  const fed = new Set(pipeline.units.flatMap((unit) => unit.to));
+  for (const unit of pipeline.units) {
+    const known = outline?.units.find((one) => one.id === unit.id);
+    nodes.push({ key: unit.id, pipeline: pipeline.name, kind: unit.id.startsWith("rule/") ? "rule" : "unit", name: unit.id.slice(unit.id.indexOf("/") + 1), unit });
+    if (known?.from ? known.from.includes("in") : !fed.has(unit.id)) links.push({ from: source, to: unit.id, port: "" });
+  }
+  for (const unit of pipeline.units) {
+    const ports = outline?.units.find((one) => one.id === unit.id)?.ports ?? [];
+    for (const target of new Set(unit.to)) {
+      const key = ids.has(target) ? target : `${pipeline.name}\n${target}`;
+      if (!ids.has(target) && !nodes.some((node) => node.key === key)) nodes.push(sink(pipeline.name, key, target));
+      const port = ports.findIndex((one) => one.to.includes(target));
+      links.push({ from: unit.id, to: key, port: port > 0 ? ports[port]?.name ?? "" : "" });
+    }
+  }
+  return { pipeline, nodes, links, depth: depths(nodes, links) };
+}
+
+function sink(pipeline: string, key: string, target: string): Draft["nodes"][number] {
+  const [word = "", ...rest] = target.split(" ");
+  const kind: NodeKind = word === "stream" ? "stream" : word.startsWith("rule/") ? "rule" : "series";
+  return { key, pipeline, kind, name: rest.length > 0 ? rest.join(" ") : target, unit: null };
+}
+
+/** The longest way from the source, of units. Links only lead onwards, so as many rounds as there are nodes are enough. */
+function depths(nodes: Draft["nodes"], links: readonly Link[]): Map<string, number> {
+  const depth = new Map(nodes.filter((node) => node.kind === "unit").map((node) => [node.key, 1]));
+  for (let round = 0; round < nodes.length; round++) {
+    let moved = false;
+    for (const { from, to } of links) {
+      const next = (depth.get(from) ?? 0) + 1;
+      if (depth.has(from) && depth.has(to) && next > (depth.get(to) ?? 0)) {
+        depth.set(to, next);
+        moved = true;
+      }
+    }
+    if (!moved) break;
+  }
+  return depth;
+}
+
+function place(graph: Graph, { pipeline, nodes, links, depth }: Draft, sinkColumn: number, outRates: OutRates): void {
+  const top = graph.height;
+  const rows = new Map<string, number>();
+  const taken = new Set<string>();
+  const columnOf = (node: Draft["nodes"][number]): number => (node.kind === "source" ? 0 : depth.get(node.key) ?? sinkColumn);
+  const ordered = [...nodes].sort((a, b) => columnOf(a) - columnOf(b));
+  const placed = new Map<string, GraphNode>();
+  for (const node of ordered) {
+    const column = columnOf(node);
+    const feeder = links.find((link) => link.to === node.key && rows.has(link.from));
+    let row = feeder === undefined ? 0 : rows.get(feeder.from) ?? 0;
+    while (taken.has(`${column} ${row}`)) row += 1;
+    taken.add(`${column} ${row}`);
+    rows.set(node.key, row);
+    placed.set(node.key, { ...node, x: column * COLUMN_PX, y: top + LANE_HEAD_PX + row * ROW_PX });
+  }
+  const height = LANE_HEAD_PX + (Math.max(0, ...rows.values()) + 1) * ROW_PX;
+  graph.nodes.push(...nodes.flatMap((node) => placed.get(node.key) ?? []));
+  graph.lanes.push({ pipeline, y: top, height });
+  for (const { from, to, port } of links) {
+    const [left, right] = [placed.get(from), placed.get(to)];
+    if (left && right) graph.edges.push({ key: `${from}\n${to}`, from: left, to: right, port, rate: rateOf(left, right, links, outRates) });
+  }
+  graph.height = top + height + LANE_GAP_PX;
+}
+
+/** What the right one takes in, where it takes from one alone; else what the left one gives. */
+function rateOf(left: GraphNode, right: GraphNode, links: readonly Link[], outRates: OutRates): number {
+  const alone = links.filter((link) => link.to === right.key).length === 1;
+  if (right.unit !== null && (alone || left.unit === null)) return right.unit.rows_per_s;
+  return left.unit === null ? 0 : outRates.get(left.unit.id) ?? 0;
+}
+
+/** Logarithmic, so that a stream of 10 and one of 10,000 can both be seen. */
+export const edgeWidth_px = (rate: number): number => (rate <= 0 ? 1 : 1.25 + 1.5 * Math.log10(1 + rate));
+
+export function edgePath({ from, to }: GraphEdge): string {
+  const [x1, y1, x2, y2] = [from.x + NODE_WIDTH_PX, from.y + NODE_HEIGHT_PX / 2, to.x, to.y + NODE_HEIGHT_PX / 2];
+  const bend = Math.min(48, (x2 - x1) / 2);
+  return y1 === y2 ? `M${x1} ${y1}H${x2}` : `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
+}

@@ -1,0 +1,58 @@
+// Where nodes stand, how wide edges are, and what arrows reach.
+import { expect, test } from "vitest";
+import { neighbour } from "../src/graph/graph-view";
+import { edgeWidth_px, layOut } from "../src/graph/layout";
+import { OutRateMeter } from "../src/graph/out-rates";
+import type { Outline, PipelineView, UnitView } from "../src/wire/messages";
+
+const unit = (id: string, to: string[], rows_per_s = 1, rows_out_total = 0): UnitView => ({
+  id, component: "filter", digest: "", kind: "filter", state: "running", rows_in_total: 0, rows_out_total, calls_total: 0, busy_ns_total: 0, rows_per_s, ns_per_event: 0, memory_bytes: 0, faults_total: 0,
+  rejected_total: 0, late_total: 0, state_entries: 0, to,
+});
+const pipeline = (units: UnitView[]): PipelineView => ({ name: "p", from: ["a/b/c"], flow: "p", state: "running", lag_bytes: 0, lag_records: 0, lag_s: 0, skipped_total: 0, units });
+const none = new Map<string, Outline>();
+
+test("a chain is a straight line, branches go below, sinks stand in the last column", () => {
+  const graph = layOut([pipeline([unit("p/a", ["p/b", "p/c"]), unit("p/b", ["series x"]), unit("p/c", ["rule/r"]), unit("rule/r", [])])], none, new Map());
+  const at = (key: string) => graph.nodes.find((node) => node.key === key)!;
+  expect(at("p/a").y).toBe(at("p/b").y);
+  expect(at("p/c").y).toBeGreaterThan(at("p/b").y);
+  expect(at("p\nseries x").x).toBe(at("rule/r").x);
+  expect(at("p\nin").x).toBeLessThan(at("p/a").x);
+});
+
+test("no two nodes stand at one place", () => {
+  const units = Array.from({ length: 12 }, (_, index) => unit(`p/u${index}`, index % 3 === 0 ? [`p/u${index + 1}`, `series s${index}`] : [`series s${index}`]));
+  const { nodes } = layOut([pipeline(units), { ...pipeline([]), name: "q" }], none, new Map());
+  expect(new Set(nodes.map(({ x, y }) => `${x} ${y}`)).size).toBe(nodes.length);
+});
+
+test("the outline says who takes from the source, also a unit that another feeds", () => {
+  const units = [unit("p/a", ["p/b"]), unit("p/b", [])];
+  const outline = { revision: 1, name: "p", from: [], state: "", rules: [], series: [], streams: [], units: units.map(({ id }) => ({ name: id, id, use: "", from: ["in"], config: {}, kind: "", state: "" })) } as Outline;
+  expect(layOut([pipeline(units)], new Map([["p", outline]]), new Map()).edges.map(({ key }) => key)).toEqual(["p\nin\np/a", "p\nin\np/b", "p/a\np/b"]);
+});
+
+test("an edge is as wide as the logarithm of its rate, and idle ones stay thin", () => {
+  expect(edgeWidth_px(0)).toBe(1);
+  expect(edgeWidth_px(10_000)).toBeGreaterThan(edgeWidth_px(10));
+  expect(edgeWidth_px(1e9)).toBeLessThan(16);
+});
+
+test("what a unit gives out is the difference of its counter; a restart gives none", () => {
+  const meter = new OutRateMeter();
+  meter.look([pipeline([unit("p/a", [], 1, 100)])], 1_000);
+  meter.look([pipeline([unit("p/a", [], 1, 300)])], 3_000);
+  expect(meter.rates.get("p/a")).toBe(100);
+  meter.look([pipeline([unit("p/a", [], 1, 5)])], 4_000);
+  expect(meter.rates.has("p/a")).toBe(false);
+});
+
+test("arrows follow edges and rows", () => {
+  const graph = layOut([pipeline([unit("p/a", ["p/b", "p/c"]), unit("p/b", []), unit("p/c", [])])], none, new Map());
+  const at = (key: string) => graph.nodes.find((node) => node.key === key)!;
+  expect(neighbour(graph, at("p/a"), "ArrowRight")?.key).toBe("p/b");
+  expect(neighbour(graph, at("p/b"), "ArrowLeft")?.key).toBe("p/a");
+  expect(neighbour(graph, at("p/b"), "ArrowDown")?.key).toBe("p/c");
+  expect(neighbour(graph, at("p/a"), "x")).toBeUndefined();
+});
