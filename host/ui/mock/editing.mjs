@@ -79,8 +79,9 @@ export class Editing {
     if (body.use === "filter" && /[;?]/.test(body.config.keep ?? "")) {
       return { status: 422, body: { error: { code: "bad_configuration", message: "the configuration has 1 problem" }, problems: [{ place: `pipeline "${pipeline}", unit "${body.name}", config.keep`, message: "unexpected sign at column 3" }] } };
     }
+    const edited = this.commit(`injects ${body.use} \`${body.name}\` after \`${body.after}\``);
     this.added.set(pipeline, [...(this.added.get(pipeline) ?? []), body]);
-    return { status: 201, body: this.commit(`injects ${body.use} \`${body.name}\` after \`${body.after}\``) };
+    return { status: 201, body: edited };
   }
 
   change(pipeline, unit) {
