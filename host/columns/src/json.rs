@@ -47,9 +47,11 @@ use crate::tables::Tables;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod held;
+mod keys;
 mod lanes;
 mod learned;
 mod number;
+mod roles;
 mod rows;
 mod skip;
 mod stop;

@@ -1,15 +1,21 @@
 //! What the scanner learned of the bytes between two values.
 //!
-//! A node is a leaf field (in the context of a table, once the route is known). It remembers two successors: the exact bytes that stood
+//! A node is a leaf field. It remembers two successors: the exact bytes that stood
 //! between the end of its value and the start of the next one (`,"latency_ms":`, `},"x":{"y":`, `}\n{"application":`), and the node of that
 //! value. Because a field's path says which objects are open, these bytes say all: comma, keys, colons, nesting and row ends.
 //!
-//! Bounds: [`NODES_MAX`] nodes of about 200 bytes; when they are used up all are forgotten, so that a hostile sender cannot hold them.
+//! All tables share the nodes, because streams of one sender are mostly alike and what is shared stays in the nearest cache. A table in whose rows the shared nodes
+//! keep failing gets nodes of its own, which are used from the value on with which its route is known (the context of a node).
+//!
+//! Where no literal fits, the key is looked up among the keys seen before ([`Keys`]), so that shuffled keys cost little more.
+//!
+//! Bounds: [`NODES_MAX`] nodes of about 200 bytes, [`KEYS`](super::keys) keys; when they are used up all are forgotten, so that a hostile sender cannot hold them.
 //! A node whose guesses keep failing learns ever more rarely. Only fields that are settled are in here.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::keys::Keys;
 use crate::schema::{NONE, Role};
 
 /// Longest literal, bytes; longer ones take the generic step each time.
@@ -21,7 +27,10 @@ const NODES_MAX: usize = 4_096;
 const MISSES_LEARNED: u32 = 16;
 
 /// ...and of later ones, one in so many.
-const LEARNED_EVERY: u32 = 32;
+const LEARNED_EVERY: u32 = 64;
+
+/// Misses of a table's rows at shared nodes after which it gets its own.
+const MISSES_SHARED: u32 = 64;
 
 /// Set in the number of a field: the node is not its value's end but the inside of its object.
 pub(super) const INSIDE: u32 = 1 << 31;
@@ -109,11 +118,20 @@ pub(super) struct Node {
     pub field: u32,
     pub canonical: u32,
     pub role: Role,
-    /// The table of the context; [`NONE`]: not known yet.
+    /// The table of the context; [`NONE`]: all tables.
     pub context: u32,
+    /// The object that the field stands in.
+    pub object: u32,
     misses: u32,
     /// The successor that is replaced next.
     oldest: u8,
+}
+
+impl Node {
+    #[inline(always)]
+    pub fn wants(&self) -> bool {
+        self.misses < MISSES_LEARNED || self.misses.is_multiple_of(LEARNED_EVERY)
+    }
 }
 
 /// The field whose value comes, and its node; [`NONE`]: on probation, nothing can be learned.
@@ -125,13 +143,23 @@ pub(super) struct Leaf {
     pub role: Role,
 }
 
+/// How rows of a table go on when their route is known.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// At shared nodes.
+    misses: u32,
+    /// Its own node at which rows of it were last known to be of it.
+    node: u32,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Learned {
     nodes: Vec<Node>,
     /// By context and field.
     index: HashMap<(u32, u32), u32, RandomState>,
-    /// For each table the node at which rows of it were last known to be of it.
-    entries: Vec<u32>,
+    /// For each table how it is entered.
+    entries: Vec<Entry>,
+    pub(super) keys: Keys,
     /// Grows when all is forgotten: node numbers from before mean nothing.
     pub(super) generation: u64,
     /// Objects opened in the generic step.
@@ -143,6 +171,7 @@ impl Learned {
         self.nodes.clear();
         self.index.clear();
         self.entries.clear();
+        self.keys.forget();
         self.generation += 1;
     }
 
@@ -159,21 +188,22 @@ impl Learned {
 
     /// The node of a settled field, made where it is not there. The row start is the node of field [`NONE`].
     #[inline]
-    pub(super) fn node_of(&mut self, context: u32, field: u32, canonical: u32, role: Role) -> u32 {
-        if let Some(number) = self.index.get(&(context, field)) {
+    pub(super) fn node_of(&mut self, context: u32, object: u32, leaf: Leaf) -> u32 {
+        if let Some(number) = self.index.get(&(context, leaf.field)) {
             return *number;
         }
-        self.make(context, field, canonical, role)
+        self.make(context, object, leaf)
     }
 
     #[inline(never)]
-    fn make(&mut self, context: u32, field: u32, canonical: u32, role: Role) -> u32 {
+    fn make(&mut self, context: u32, object: u32, leaf: Leaf) -> u32 {
         if self.nodes.len() >= NODES_MAX {
             self.forget();
         }
+        let Leaf { field, canonical, role, .. } = leaf;
         let number = self.nodes.len() as u32;
         let successors = [Successor::empty(), Successor::empty()];
-        self.nodes.push(Node { successors, field, canonical, role, context, misses: 0, oldest: 0 });
+        self.nodes.push(Node { successors, field, canonical, role, context, object, misses: 0, oldest: 0 });
         self.index.insert((context, field), number);
         number
     }
@@ -181,38 +211,49 @@ impl Learned {
     /// The node at which to go on when the route of a row is known at `node`.
     #[inline(always)]
     pub(super) fn enter(&mut self, node: u32, table: u32) -> u32 {
-        let Some(field) = self.node(node).map(|node| node.field) else { return node };
-        if let Some(entry) = self.entries.get(table as usize)
-            && self.node(*entry).is_some_and(|entry| entry.field == field && entry.context == table)
-        {
-            return *entry;
+        match self.entries.get(table as usize) {
+            Some(entry) if entry.misses >= MISSES_SHARED => self.enter_own(node, table, entry.node),
+            _ => node,
         }
-        self.enter_anew(node, table)
     }
 
     #[inline(never)]
-    fn enter_anew(&mut self, node: u32, table: u32) -> u32 {
-        let Some((field, canonical, role)) =
-            self.node(node).map(|node| (node.field, node.canonical, node.role))
-        else {
-            return node;
-        };
-        let entry = self.node_of(table, field, canonical, role);
-        if self.entries.len() <= table as usize {
-            self.entries.resize(table as usize + 1, NONE);
+    fn enter_own(&mut self, node: u32, table: u32, last: u32) -> u32 {
+        let Some(leaf) = self.leaf(node) else { return node };
+        if self.node(last).is_some_and(|last| last.field == leaf.field && last.context == table) {
+            return last;
         }
-        if let Some(slot) = self.entries.get_mut(table as usize) {
-            *slot = entry;
+        let object = self.node(node).map_or(NONE, |node| node.object);
+        let own = self.node_of(table, object, leaf);
+        if let Some(entry) = self.entries.get_mut(table as usize) {
+            entry.node = own;
         }
-        entry
+        own
     }
 
-    /// Whether a miss at `node` is worth learning from.
+    /// Counts a miss of a row of the table at a shared node.
     #[inline]
-    pub(super) fn wants(&mut self, node: u32) -> bool {
-        let Some(node) = self.nodes.get_mut(node as usize) else { return false };
+    pub(super) fn missed_shared(&mut self, table: u32) {
+        if self.entries.len() <= table as usize {
+            self.entries.resize(table as usize + 1, Entry { misses: 0, node: NONE });
+        }
+        if let Some(entry) = self.entries.get_mut(table as usize) {
+            entry.misses = entry.misses.saturating_add(1);
+        }
+    }
+
+    /// Counts a miss at a node.
+    #[inline]
+    pub(super) fn missed(&mut self, node: u32) -> Option<&Node> {
+        let node = self.nodes.get_mut(node as usize)?;
         node.misses = node.misses.wrapping_add(1);
-        node.misses < MISSES_LEARNED || node.misses % LEARNED_EVERY == 0
+        Some(node)
+    }
+
+    /// Whether the last miss at `node` is worth learning from.
+    #[inline]
+    pub(super) fn wants(&self, node: u32) -> bool {
+        self.node(node).is_some_and(Node::wants)
     }
 
     /// Notes that `text` led from `from` to `to`; the objects opened in it are in `marks`.

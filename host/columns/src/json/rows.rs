@@ -8,6 +8,7 @@
 //! A value ends where it ends by itself: a text behind its closing quote, a number before the first byte that is no part of it. So a literal
 //! begins at a place that depends on nothing but the value, and it ends before the value, whose first byte says its type each time anew.
 
+use super::keys::Words;
 use super::lanes::{Lanes, Portable};
 use super::learned::{INSIDE, LITERAL_BYTES_MAX, Leaf, Learned, RowEnd};
 use super::number::Number;
@@ -54,7 +55,7 @@ enum Next {
 }
 
 /// A value that is no plain text or number, read.
-enum Found {
+pub(super) enum Found {
     Text(Span),
     Number(Number),
     Bool(bool),
@@ -76,17 +77,21 @@ impl Rows<'_> {
         let chunk = self.chunk;
         self.tables.stage.begin();
         let start = self.row_start;
-        let first = self.learned.node_of(NONE, NONE, NONE, Role::Value);
+        let nothing = Leaf { node: NONE, field: NONE, canonical: NONE, role: Role::Value };
+        let first = self.learned.node_of(NONE, NONE, nothing);
         let (mut at, mut node) = self.guess::<L>(chunk, first, start)?;
         let mut leaf = match self.learned.leaf(node) {
             Some(leaf) => leaf,
-            None => match self.step(first, start, start + 1, Before::Row)? {
-                Next::End(end) => return Ok(end),
-                Next::Value { at: value_at, leaf } => {
-                    at = value_at;
-                    leaf
+            None => {
+                self.learned.missed(first);
+                match self.step(first, start, start + 1, Before::Row)? {
+                    Next::End(end) => return Ok(end),
+                    Next::Value { at: value_at, leaf } => {
+                        at = value_at;
+                        leaf
+                    }
                 }
-            },
+            }
         };
         loop {
             node = leaf.node;
@@ -109,7 +114,12 @@ impl Rows<'_> {
                     leaf = known;
                     continue;
                 }
-                self.step(at as u32, end, end, Before::Next(leaf.field))?
+                let asked = at as u32;
+                if let Some((value_at, found)) = self.by_key::<L>(chunk, asked, end)? {
+                    (at, leaf) = (value_at, found);
+                    continue;
+                }
+                self.step(asked, end, end, Before::Next(leaf.field))?
             };
             match next {
                 Next::End(end) => return Ok(end),
@@ -124,12 +134,15 @@ impl Rows<'_> {
         let mut inside = NONE;
         if leaf.node != NONE {
             let context = self.learned.node(leaf.node).map_or(NONE, |node| node.context);
-            inside = self.learned.node_of(context, leaf.field | INSIDE, leaf.canonical, leaf.role);
+            inside = self.learned.node_of(context, NONE, Leaf { field: leaf.field | INSIDE, ..leaf });
         }
         let (value_at, node) = self.guess::<Portable>(self.chunk, inside, at)?;
         match self.learned.leaf(node) {
             Some(leaf) => Ok(Next::Value { at: value_at, leaf }),
-            None => self.step(inside, at, at, Before::Inside(leaf.field)),
+            None => {
+                self.learned.missed(inside);
+                self.step(inside, at, at, Before::Inside(leaf.field))
+            }
         }
     }
 
@@ -164,6 +177,48 @@ impl Rows<'_> {
         Ok((value_at, successor.node))
     }
 
+    /// Where no literal fits: a comma and a key that was seen before, or the end of the row and such a key, as senders write them without
+    /// spaces. Where its value begins, and its leaf; none: the generic step must look, or learn.
+    #[inline(always)]
+    fn by_key<L: Lanes>(
+        &mut self,
+        chunk: &[u8],
+        node: u32,
+        at: usize,
+    ) -> Result<Option<(usize, Leaf)>, Stop> {
+        let Some(entry) = self.learned.missed(node) else { return Ok(None) };
+        let (mut context, object, wants) = (entry.context, entry.object, entry.wants());
+        if context == NONE
+            && let Some(table) = self.tables.stage.table
+        {
+            self.learned.missed_shared(table);
+        }
+        let Some([b0, b1, b2, b3]) = chunk.get(at..).and_then(|rest| rest.first_chunk::<4>()) else {
+            return Ok(None);
+        };
+        let row_ends = [*b0, *b1, *b2, *b3] == *b"}\n{\"" && object == Object::ROOT.0 && !self.in_array;
+        if wants || !row_ends && [*b0, *b1] != *b",\"" {
+            return Ok(None);
+        }
+        let start = at + if row_ends { 4 } else { 2 };
+        let end = L::plain_end(chunk, start);
+        if chunk.get(end..).and_then(|rest| rest.first_chunk::<2>()) != Some(b"\":") {
+            return Ok(None);
+        }
+        if row_ends {
+            context = NONE;
+        }
+        let words = Words::at(chunk, start, end - start, context, object);
+        let Some(leaf) = words.and_then(|words| self.learned.keys.find(&words)) else { return Ok(None) };
+        if row_ends {
+            end_row(self.tables, chunk, self.router, self.arrived_unix_ns, self.row_start, at + 1)?;
+            self.row_start = at + 2;
+            self.tables.stage.begin();
+        }
+        take_key(self.tables, leaf.canonical)?;
+        Ok(Some((end + 2, leaf)))
+    }
+
     /// Stages the value at `at`; what follows it, or [`OBJECT`].
     #[inline(always)]
     fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, leaf: Leaf) -> Result<usize, Stop> {
@@ -188,6 +243,14 @@ impl Rows<'_> {
                 }
                 _ => {}
             },
+            Some(b't') if starts_with(chunk, at, b"true") => {
+                self.tables.stage.push(leaf.canonical, Kind::Bool, 1);
+                return Ok(at + 4);
+            }
+            Some(b'f') if starts_with(chunk, at, b"false") => {
+                self.tables.stage.push(leaf.canonical, Kind::Bool, 0);
+                return Ok(at + 5);
+            }
             _ => {}
         }
         self.rare_value(at, leaf)
@@ -216,7 +279,7 @@ impl Rows<'_> {
 
     /// Reads any value at `at`; what follows it.
     #[inline(never)]
-    fn read(&mut self, at: usize, field: u32) -> Result<(Found, usize), Stop> {
+    pub(super) fn read(&mut self, at: usize, field: u32) -> Result<(Found, usize), Stop> {
         let at = skip::space(self.chunk, at)?;
         Ok(match skip::get(self.chunk, at)? {
             b'"' => {
@@ -243,88 +306,6 @@ impl Rows<'_> {
         let depth = self.tables.settings.limits.depth_max.saturating_sub(self.tables.fields.depth_of(field));
         let end = self.skip(at, depth)?;
         Ok((Found::Array(Span { start: at, length: end - at, copied: false }), end))
-    }
-
-    /// Reads the time at `at`; what follows it.
-    #[inline(always)]
-    fn event_time<L: Lanes>(&mut self, chunk: &[u8], at: usize) -> Result<usize, Stop> {
-        if chunk.get(at) == Some(&b'"') {
-            let start = at + 1;
-            let end = L::plain_end(chunk, start);
-            if chunk.get(end) == Some(&b'"')
-                && let Some(time_unix_ns) = self.tables.time.read(chunk.get(start..end).unwrap_or_default())
-            {
-                self.tables.stage.time_unix_ns = Some(time_unix_ns);
-                return Ok(end + 1);
-            }
-        }
-        self.rare_time(at)
-    }
-
-    #[inline(never)]
-    fn rare_time(&mut self, at: usize) -> Result<usize, Stop> {
-        let (found, end) = self.read(at, NONE)?;
-        let Tables { stage, time, settings, .. } = &mut *self.tables;
-        let unit = settings.time_unit;
-        let read = match &found {
-            Found::Text(span) => time.read(stage.text(self.chunk, *span)),
-            Found::Number(Number::Int(value)) => unit.integer(*value),
-            Found::Number(Number::Float(value)) => unit.float(*value),
-            Found::Null => return Ok(end),
-            _ => None,
-        };
-        match read {
-            Some(time_unix_ns) => {
-                stage.time_unix_ns = Some(time_unix_ns);
-                Ok(end)
-            }
-            None => Err(self.bad_time(&found).into()),
-        }
-    }
-
-    #[cold]
-    fn bad_time(&self, found: &Found) -> Refusal {
-        let said = match found {
-            Found::Text(span) => {
-                let text = String::from_utf8_lossy(self.tables.stage.text(self.chunk, *span));
-                format!("`{}`", crate::shown(&text))
-            }
-            Found::Number(_) => "a number out of range".to_owned(),
-            _ => "another type".to_owned(),
-        };
-        self.tables.bad_time(&said)
-    }
-
-    /// Reads a part of the route at `at`; what follows it.
-    #[inline(always)]
-    fn route<L: Lanes>(&mut self, chunk: &[u8], at: usize, leaf: Leaf, route: u8) -> Result<usize, Stop> {
-        if chunk.get(at) == Some(&b'"') {
-            let start = at + 1;
-            let end = L::plain_end(chunk, start);
-            let length = end - start;
-            if chunk.get(end) == Some(&b'"') && length <= self.tables.settings.limits.string_bytes_max {
-                self.tables.stage_route(chunk, route, Span { start, length, copied: false });
-                return Ok(end + 1);
-            }
-        }
-        self.rare_route(at, leaf, route)
-    }
-
-    #[inline(never)]
-    fn rare_route(&mut self, at: usize, leaf: Leaf, route: u8) -> Result<usize, Stop> {
-        let (found, end) = self.read(at, leaf.field)?;
-        match found {
-            Found::Text(span) => {
-                check_length(span.length, self.tables.settings.limits.string_bytes_max)?;
-                self.tables.stage_route(self.chunk, route, span);
-            }
-            Found::Null => {}
-            _ => {
-                let field = self.tables.fields.column_name(leaf.field, &self.tables.settings);
-                return Err(self.router.not_text(&field).into());
-            }
-        }
-        Ok(end)
     }
 
     /// Reads what stands between the value that ended at `from_at` and the next one, byte by byte, and learns it.
@@ -404,12 +385,16 @@ impl Rows<'_> {
             _ => NONE,
         };
         let generation = self.learned.generation;
-        let node = self.learned.node_of(context, leaf.field, leaf.canonical, leaf.role);
-        let Some((from, from_at)) = from else { return node };
-        if self.learned.generation != generation {
-            return node;
+        let object = self.tables.fields.object_of(leaf.field);
+        let node = self.learned.node_of(context, object, leaf);
+        if let Some(entry) = self.tables.fields.get(leaf.field) {
+            self.learned.keys.remember(entry.name.as_bytes(), context, object, Leaf { node, ..leaf });
         }
-        if value_at - from_at > LITERAL_BYTES_MAX || !self.learned.wants(from) {
+        let Some((from, from_at)) = from else { return node };
+        if self.learned.generation != generation
+            || value_at - from_at > LITERAL_BYTES_MAX
+            || !self.learned.wants(from)
+        {
             return node;
         }
         let text = self.chunk.get(from_at..value_at).unwrap_or_default();
@@ -497,6 +482,11 @@ impl Rows<'_> {
         let name = self.tables.stage.text(self.chunk, span).to_vec();
         Ok((self.tables.new_field(object, previous, &name)?, value_at))
     }
+}
+
+#[inline(always)]
+fn starts_with<const N: usize>(chunk: &[u8], at: usize, word: &[u8; N]) -> bool {
+    chunk.get(at..).and_then(|rest| rest.first_chunk::<N>()) == Some(word)
 }
 
 /// Marks a key that stands in a literal.
