@@ -127,6 +127,10 @@ fn own_places(text: &str, toml: &str, problems: &[Problem]) -> Vec<view::Problem
     let lines = toml.matches('\n').count();
     let mut views = view::problems(text, problems);
     for problem in &mut views {
+        // The line in the words is that of the whole.
+        if let Some((words, _)) = problem.place.rsplit_once(" (line ") {
+            problem.place = words.to_owned();
+        }
         let own = before.and_then(|before| (problem.line? as usize).checked_sub(before));
         problem.line =
             own.filter(|line| (1..=lines).contains(line)).and_then(|line| u32::try_from(line).ok());

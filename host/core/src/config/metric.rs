@@ -124,6 +124,11 @@ impl Metric {
                 "has no rollup, and so no values; add `rollup = [{ window = \"1s\", is = \"count\" }]`";
             check.problem(place, "rollup", 0, message);
         }
+        if let Some(filter) = &raw.filter
+            && let Err(error) = weir_expr::parse(&filter.value)
+        {
+            check.problem(place, "where", filter.line, error.to_string());
+        }
         let values = values(check, raw);
         let mut seen = BTreeSet::new();
         let mut rollups = Vec::with_capacity(raw.rollups.len());
