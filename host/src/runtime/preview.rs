@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_core::batch::{Batch, Position};
+use weir_core::batch::Batch;
 use weir_core::config::{MetricSpec, Problem, Topology};
 use weir_core::edit::{self, Wanted};
 use weir_core::flow::counters::NodeCounters;
@@ -216,7 +216,7 @@ impl Run {
                 return;
             }
             let record = Record {
-                position: self.flow.cursor.unwrap_or(Position::default()),
+                position: self.flow.cursor.unwrap_or_default(),
                 accepted_at_unix_ns: self.newest_unix_ns,
                 payload: Payload::Tick { moved: Arc::clone(&moved) },
                 bytes: 0,
