@@ -160,6 +160,10 @@ impl Watched {
             Err(Refused::Conflict { .. }) => Err(state.conflict(text)),
             Err(refused) => {
                 state.refuse(text, &refused);
+                if matches!(refused, Refused::Busy(_)) {
+                    // Nothing is wrong with the file: the next looks find it as new.
+                    state.taken = None;
+                }
                 Err(NotLoaded::Refused(refused))
             }
         }
@@ -214,7 +218,7 @@ impl State {
     fn refuse(&mut self, text: String, refused: &Refused) {
         let (message, problems) = match refused {
             Refused::Problems(problems) => (format!("{} problem(s)", problems.len()), problems.clone()),
-            Refused::Busy(message) => (message.clone(), Vec::new()),
+            Refused::Busy(message) => (format!("{message}; the file is tried again by itself"), Vec::new()),
             _ => ("another change came first".to_owned(), Vec::new()),
         };
         if self.tried.as_ref() != Some(&text) {
