@@ -102,6 +102,18 @@ async fn subscribe(socket: &mut Socket, charts: &[Value]) {
     socket.send(Message::text(ask.to_string())).await.unwrap();
 }
 
+/// Header of the next frame; a busy machine may take a while to draw it.
+async fn first(socket: &mut Socket) -> Value {
+    let wait = async {
+        loop {
+            if let Message::Binary(frame) = socket.next().await.unwrap().unwrap() {
+                return header(&frame);
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), wait).await.expect("no frame in 20 s")
+}
+
 /// Headers of frames until nothing comes for a second.
 async fn read_all(socket: &mut Socket) -> Vec<Value> {
     let mut seen = Vec::new();
@@ -147,8 +159,7 @@ async fn a_client_that_stops_reading_costs_no_memory_and_goes_on_with_the_newest
     subscribe(&mut socket, &[from]).await;
     second(&host, start + 240);
     second(&host, start + 241);
-    let more = read_all(&mut socket).await;
-    let next = more.first().unwrap();
+    let next = first(&mut socket).await;
     assert_eq!(next["kind"], "delta", "it goes on from the version that it had: {next}");
     assert!(next["version"].as_u64() > last["version"].as_u64(), "{next}");
 }

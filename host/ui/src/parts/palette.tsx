@@ -1,7 +1,7 @@
 // The command palette: one box that finds places, pipelines, units, streams, charts, components and actions by parts of their names.
 // In: what the host lists at the time of opening (a list that cannot be fetched is left out and said), and actions of the page. Out: the chosen one is done.
 // Limits: ENTRIES_SHOWN entries at once; more letters find the rest.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { actOnPipeline, fetchCharts, fetchComponents, fetchPipelines, fetchStreams } from "../api";
 import { hashOf, PLACES } from "../route";
 import { Dialog } from "./dialog";
@@ -45,9 +45,9 @@ export function Palette({ actions, onClose }: { actions: Command[]; onClose: () 
   const [fetched, setFetched] = useState<Command[]>([]);
   const [problem, setProblem] = useState("");
   const box = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => box.current?.focus(), []);
   useEffect(() => {
     let ended = false;
-    box.current?.focus();
     for (const [what, list] of LISTS) {
       list().then(
         (more) => !ended && setFetched((known) => [...known, ...more]),
