@@ -15,6 +15,8 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 const MOVES_WITHIN_MS = 10_000;
 const APPEARS_WITHIN_MS = 15_000;
+/** A new host compiles its components when they are listed for the first time. */
+const COMPILED_WITHIN_MS = 120_000;
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const PLACES = [["p", "#/pipelines"], ["s", "#/streams"], ["a", "#/alerts"], ["c", "#/components"], ["o", "#/overview"]];
 /** What a place shows when it is full. */
@@ -75,7 +77,7 @@ async function readsWell(browser, notes, viewport, colorScheme) {
   for (const hash of Object.keys(SHOWS)) {
     await check(`${hash} at ${viewport.width} px, ${colorScheme}: reads well and fits`, async () => {
       await page.goto(new URL(hash, url).href);
-      await page.waitForSelector(SHOWS[hash], { timeout: APPEARS_WITHIN_MS });
+      await page.waitForSelector(SHOWS[hash], { timeout: hash === "#/components" ? COMPILED_WITHIN_MS : APPEARS_WITHIN_MS });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (over > 0) throw new Error(`the page is ${over} px wider than the window`);
       none(await axeFindings(page));

@@ -6,6 +6,8 @@ import type {
 } from "./wire/messages";
 
 const TIMEOUT_MS = 8_000;
+/** The first time that a new host is asked for its components it compiles those that nothing uses yet; a slow machine takes long. */
+const COMPILING_MS = 120_000;
 
 interface Ask {
   method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -13,6 +15,7 @@ interface Ask {
   body?: unknown;
   /** Only if this revision still runs. */
   revision?: number;
+  timeout_ms?: number;
 }
 
 /** The host said no. */
@@ -22,17 +25,17 @@ export class Refused extends Error {
   }
 }
 
-async function ask(path: string, { method = "GET", body, revision }: Ask): Promise<Response> {
+async function ask(path: string, { method = "GET", body, revision, timeout_ms = TIMEOUT_MS }: Ask): Promise<Response> {
   const headers: Record<string, string> = { "weir-origin": "page" };
   if (body !== undefined) headers["content-type"] = typeof body === "string" ? "application/toml" : "application/json";
   if (revision !== undefined) headers["if-match"] = `"${revision}"`;
   const sent = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };
   let response: Response;
   try {
-    response = await fetch(path, { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store", ...sent });
+    response = await fetch(path, { method, headers, signal: AbortSignal.timeout(timeout_ms), cache: "no-store", ...sent });
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
-    throw new Error(late ? `no answer from the host within ${TIMEOUT_MS / 1000} s` : "the host cannot be reached");
+    throw new Error(late ? `no answer from the host within ${timeout_ms / 1000} s` : "the host cannot be reached");
   }
   if (response.ok) return response;
   const said = (await response.json().catch(() => null)) as { error?: { message?: string; code?: string }; problems?: Problem[] } | null;
@@ -60,11 +63,11 @@ export const fetchEpisodes = async (): Promise<EpisodeView[]> => (await call<{ e
 export const fetchChannels = async (): Promise<ChannelView[]> => (await call<{ channels: ChannelView[] }>("/api/channels")).channels;
 export const fetchFaults = async (): Promise<FaultView[]> => (await call<{ faults: FaultView[] }>("/api/faults")).faults;
 export const fetchDeadLetters = async (): Promise<DeadLetterView[]> => (await call<{ dead_letters: DeadLetterView[] }>("/api/dead-letters")).dead_letters;
-export const fetchComponents = async (): Promise<ComponentView[]> => (await call<{ components: ComponentView[] }>("/api/components")).components;
+export const fetchComponents = async (): Promise<ComponentView[]> => (await call<{ components: ComponentView[] }>("/api/components", { timeout_ms: COMPILING_MS })).components;
 /** With the schema of its configuration; of a host that does not tell it, an empty one (its configuration is then written as JSON). */
 export async function fetchComponent(name: string): Promise<ComponentDetail> {
   try {
-    return await call<ComponentDetail>(`/api/components/${part(name)}`);
+    return await call<ComponentDetail>(`/api/components/${part(name)}`, { timeout_ms: COMPILING_MS });
   } catch (error) {
     const component = error instanceof Refused && error.status === 404 ? (await fetchComponents()).find((one) => one.name === name) : undefined;
     if (component === undefined) throw error;

@@ -187,11 +187,18 @@ fn edit(host: &TestHost, pace: &Pace, options: &Options) -> Result<Edited> {
     Ok(Edited { edits: options.edits, held: editor.held, during: (begin, end), capacity, load })
 }
 
-/// Moves time on until all windows have closed, and waits until nothing more comes.
+/// Waits until what was sent has come, moves time on so that all windows close, and waits until nothing more comes.
 fn settle(host: &TestHost, sent: &Ledger) -> Result<()> {
-    let until = Instant::now() + SETTLE_MAX;
+    let wanted = sent.events() as u64;
+    // Time moved on any earlier would make late what is still in the sockets.
+    arrive(host, wanted)?;
     host.send(&format!("{{\"key\":\"end\",\"n\":0,\"h\":0,\"c\":0,\"time\":{}}}\n", now_ms() + END_MS))?;
-    let wanted = sent.events() as u64 + 1;
+    arrive(host, wanted + 1)
+}
+
+/// Until so many rows have come, or nothing more for a while: then the checker says what is missing.
+fn arrive(host: &TestHost, wanted: u64) -> Result<()> {
+    let until = Instant::now() + SETTLE_MAX;
     let mut last = (0, Instant::now());
     loop {
         let rows = watcher::rows_in(host.http, "edit/sums")?;
@@ -199,7 +206,6 @@ fn settle(host: &TestHost, sent: &Ledger) -> Result<()> {
         if rows != last.0 {
             last = (rows, Instant::now());
         }
-        // All there, or nothing more for a while: then the checker says what is missing.
         let quiet = last.1.elapsed();
         if quiet > Duration::from_secs(2)
             && lag <= Some(1)
