@@ -11,8 +11,15 @@ use crate::command::{command, exists, run};
 use crate::scratch::Scratch;
 
 /// Programs that tests call, and the Debian packages that they are in.
-const TOOLS: [(&str, &str); 4] =
-    [("chromium", "chromium"), ("nc", "netcat-openbsd"), ("curl", "curl"), ("python3", "python3")];
+const TOOLS: [(&str, &str); 5] = [
+    ("chromium", "chromium"),
+    ("nc", "netcat-openbsd"),
+    ("curl", "curl"),
+    ("python3", "python3"),
+    (VENV, "python3-venv"),
+];
+/// Debian has it apart from Python; it is no program but a module.
+const VENV: &str = "venv";
 
 /// Finds or installs what the tests call.
 pub fn install() -> Result<()> {
@@ -32,6 +39,13 @@ pub fn install() -> Result<()> {
 
 /// The scripts take another Chromium than Debian's by name.
 fn found(program: &str) -> bool {
+    if program == VENV {
+        let mut python = Command::new("python3");
+        return python
+            .args(["-c", "import ensurepip, venv"])
+            .output()
+            .is_ok_and(|output| output.status.success());
+    }
     exists(program) || (program == "chromium" && std::env::var_os("CHROMIUM").is_some())
 }
 
