@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Api, ApiError, off_thread};
 
-pub async fn list(State(api): State<Api>) -> Json<Value> {
-    Json(json!({ "components": api.runtime.components() }))
+/// Components that nothing uses yet are compiled for it.
+pub async fn list(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
+    let components = off_thread(move || api.runtime.components()).await?;
+    Ok(Json(json!({ "components": components })))
 }
 
 /// A component that is a file has its path as its name, with `/` written as `%2F`.
