@@ -1,54 +1,26 @@
 // The states of the page that a healthy host never shows, against the mock of host/ui (which it starts and ends itself).
 //   node tests/browser/states.mjs                     (the page must be built: host/ui/dist)
 // Out: one line for each check, then "N passed, N failed"; exit 1 where one failed.
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { Checks, none, open, see, startMock, watch, WITHIN } from "./browsing.mjs";
 
-const require = createRequire(new URL("../../host/ui/package.json", import.meta.url));
-const { chromium } = require("playwright-core");
-const mock = fileURLToPath(new URL("../../host/ui/mock/server.mjs", import.meta.url));
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const WITHIN = { timeout: 15_000 };
-
-/** Port 0: the system gives a free one, and the mock says which. */
-function startMock(mode) {
-  const child = spawn(process.execPath, [mock, "--port", "0", "--mode", mode], { stdio: ["ignore", "pipe", "inherit"] });
-  return new Promise((done, fail) => {
-    child.once("exit", (code) => fail(new Error(`the mock ended with ${code}`)));
-    child.stdout.on("data", (text) => {
-      const url = /http:\/\/\S+/.exec(String(text));
-      if (url) done({ url: url[0], end: () => child.kill("SIGTERM") });
-    });
-  });
-}
-
-let passed = 0;
-let failed = 0;
-async function check(name, mode, run) {
+const checks = new Checks();
+const check = (name, mode, run) => checks.run(name, async () => {
   const host = await startMock(mode);
   const page = await browser.newPage();
-  const errors = [];
-  page.on("pageerror", (error) => errors.push(error.message));
+  const notes = [];
   try {
+    await watch(page, host.url, notes, { offline: true });
     await page.goto(host.url);
     await run(page, host.url);
-    if (errors.length > 0) throw new Error(errors.join("\n"));
-    passed += 1;
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${name}\n        ${String(error?.message ?? error)}`);
+    none(notes);
+  } finally {
+    await page.close();
+    host.end();
   }
-  await page.close();
-  host.end();
-}
+});
 
-const text = (selector, wanted) => [([where, part]) => [...document.querySelectorAll(where)].some((one) => one.textContent.includes(part)), [selector, wanted]];
-const see = (page, selector, wanted) => page.waitForFunction(...text(selector, wanted), WITHIN);
-
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
+const browser = await open();
 try {
   await check("an empty host shows three lines that can be copied", "empty", async (page) => {
     for (const tool of ["curl", "nc", "python"]) await see(page, ".copyable .tool", tool);
@@ -234,5 +206,4 @@ try {
 } finally {
   await browser.close();
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+checks.end();

@@ -11,6 +11,7 @@ import { Components } from "./places/components";
 import { Overview } from "./places/overview";
 import { Pipelines } from "./places/pipelines";
 import { Streams } from "./places/streams";
+import { useTv } from "./parts/fit";
 import { hashOf, PLACES, useRoute } from "./route";
 import { useTheme } from "./theme";
 
@@ -19,6 +20,8 @@ const SAID_MS = 2_000;
 export function App({ store, socket }: { store: Store; socket: LiveSocket }) {
   const route = useRoute();
   const [theme, toggleTheme] = useTheme();
+  const tv = route.place === "overview" && route.query["tv"] !== undefined;
+  useTv(tv);
   const [open, setOpen] = useState<"help" | "palette" | null>(null);
   const [said, setSaid] = useState("");
   const timer = useRef(0);
@@ -33,10 +36,12 @@ export function App({ store, socket }: { store: Store; socket: LiveSocket }) {
     if (navigator.clipboard === undefined) say("this browser lets no page copy here; the address bar has the link");
     else navigator.clipboard.writeText(url.href).then(() => say("link copied"), () => say("copying was refused; the address bar has the link"));
   };
-  useKeys({ toggleTheme, toggleHelp: () => setOpen(open === "help" ? null : "help"), openPalette: () => setOpen("palette"), copyLink });
+  const toggleTv = (): void => void (location.hash = hashOf("overview", [], tv ? {} : { tv: "on" }));
+  useKeys({ toggleTheme, toggleHelp: () => setOpen(open === "help" ? null : "help"), openPalette: () => setOpen("palette"), copyLink, toggleTv });
   const actions: Command[] = [
     { kind: "action", name: "dark or light (d)", run: toggleTheme },
     { kind: "action", name: "copy a link to this picture (c)", run: copyLink },
+    { kind: "action", name: "overview for a wall (t)", run: toggleTv },
     { kind: "action", name: "connect anew", run: () => socket.retryNow() },
   ];
   return (
@@ -59,7 +64,7 @@ export function App({ store, socket }: { store: Store; socket: LiveSocket }) {
       </header>
       <p class={said === "" ? "toast hidden" : "toast"} role="status">{said}</p>
       <main id="main" tabIndex={-1}>
-        {route.place === "overview" && <Overview store={store} socket={socket} theme={theme} chart={route.query["chart"] ?? null} />}
+        {route.place === "overview" && <Overview store={store} socket={socket} theme={theme} chart={route.query["chart"] ?? null} tv={tv} />}
         {route.place === "pipelines" && <Pipelines path={route.path} query={route.query} />}
         {route.place === "streams" && <Streams store={store} socket={socket} theme={theme} path={route.path} query={route.query} />}
         {route.place === "alerts" && <Alerts store={store} socket={socket} theme={theme} id={route.path[0] ?? null} query={route.query} />}

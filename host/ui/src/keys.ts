@@ -9,7 +9,7 @@ export const KEYS: [string, string][] = [
   ["g o", "overview"], ["g p", "pipelines"], ["g s", "streams"], ["g a", "alerts"], ["g c", "components"],
   ["/", "find a place, pipeline, unit, stream, chart or action"],
   ["← →", "move the cursor of the chart that has the focus, or go from unit to unit"],
-  ["space", "hold the live table"], ["c", "copy a link to this picture"], ["d", "dark or light"], ["?", "these keys"], ["Esc", "close"],
+  ["space", "hold the live table"], ["c", "copy a link to this picture"], ["d", "dark or light"], ["t", "overview for a wall: larger, in turns; again: back"], ["?", "these keys"], ["Esc", "close"],
 ];
 
 export interface KeyActions {
@@ -17,6 +17,7 @@ export interface KeyActions {
   toggleHelp: () => void;
   openPalette: () => void;
   copyLink: () => void;
+  toggleTv: () => void;
 }
 
 export function isTyping(target: EventTarget | null): boolean {
@@ -37,11 +38,12 @@ export function useKeys(actions: KeyActions): void {
         if (found) location.hash = hashOf(found.place);
         return;
       }
-      const { toggleTheme, toggleHelp, openPalette, copyLink } = latest.current;
+      const { toggleTheme, toggleHelp, openPalette, copyLink, toggleTv } = latest.current;
       if (event.key === "g") pressed_g_at = event.timeStamp;
       else if (event.key === "d") toggleTheme();
       else if (event.key === "?") toggleHelp();
       else if (event.key === "c") copyLink();
+      else if (event.key === "t") toggleTv();
       else if (event.key === "/") {
         event.preventDefault();
         openPalette();

@@ -5,6 +5,7 @@ import "./style/theme.css";
 import "./style/page.css";
 import "./style/charts.css";
 import "./style/places.css";
+import "./style/tv.css";
 import { App } from "./app";
 import { LiveSocket } from "./live/socket";
 import { Store } from "./live/store";

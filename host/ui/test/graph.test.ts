@@ -12,6 +12,13 @@ const unit = (id: string, to: string[], rows_per_s = 1, rows_out_total = 0): Uni
 const pipeline = (units: UnitView[]): PipelineView => ({ name: "p", from: ["a/b/c"], flow: "p", state: "running", lag_bytes: 0, lag_records: 0, lag_s: 0, skipped_total: 0, units });
 const none = new Map<string, Outline>();
 
+test("the columns of a graph move apart to fill their place, within bounds, and nodes are smaller where there is little", () => {
+  const view = [pipeline([unit("p/a", ["series x"])])];
+  expect(layOut(view, new Map(), new Map(), 600)).toMatchObject({ nodeWidth: 118, width: 2 * (118 + 115) + 118 + 16 });
+  expect(layOut(view, new Map(), new Map(), 5_000)).toMatchObject({ nodeWidth: 156, column: 156 + 150 });
+  expect(layOut(view, new Map(), new Map(), 10).column).toBe(118 + 28);
+});
+
 test("a chain is a straight line, branches go below, sinks stand in the last column", () => {
   const graph = layOut([pipeline([unit("p/a", ["p/b", "p/c"]), unit("p/b", ["series x"]), unit("p/c", ["rule/r"]), unit("rule/r", [])])], none, new Map());
   const at = (key: string) => graph.nodes.find((node) => node.key === key)!;

@@ -11,7 +11,7 @@ import { DataTable } from "./data-table";
 import { ExportMenu } from "./export-menu";
 import { buildModel } from "./model";
 import { HEIGHT_PX, Plot, type Reading } from "./plot";
-import { densityNote, notesOf } from "./said";
+import { densityNote, momentsNote, notesOf } from "./said";
 import { axisName, ColourScale, Legend, Tooltip, type Shown } from "./reading";
 
 const HEIGHT_LARGE_PX = 420;
@@ -35,11 +35,13 @@ interface Look {
   socket: LiveSocket;
   theme: string;
   large?: boolean;
+  /** Of the canvas, in CSS pixels; left out: the usual one. */
+  height?: number;
 }
 
 const KEY_STEPS: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
 
-export function Chart({ entry, store, socket, theme, large = false }: Look) {
+export function Chart({ entry, store, socket, theme, large = false, height = large ? HEIGHT_LARGE_PX : HEIGHT_PX }: Look) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const [shown, setShown] = useState<Shown | null>(null);
@@ -62,7 +64,7 @@ export function Chart({ entry, store, socket, theme, large = false }: Look) {
       const picture = store.pictures.get(entry.id);
       if (picture === undefined || element.clientWidth === 0) return;
       const model = buildModel(picture.description, picture.tables);
-      canvas.draw(model, commonEnd(), element.clientWidth, large ? HEIGHT_LARGE_PX : HEIGHT_PX);
+      canvas.draw(model, commonEnd(), element.clientWidth, height, store.hostNow_ms());
       socket.resized(element.clientWidth, element.clientHeight);
       store.drawn(entry.id);
       // The summary changes with each picture: set here, so that the view need not be made anew for it.
@@ -70,7 +72,7 @@ export function Chart({ entry, store, socket, theme, large = false }: Look) {
       element.dataset["newest"] = String(picture.newest_unix_ns ?? "");
       const inks = model.series.map((_, index) => canvas.ink(index));
       const dotted = model.series.map((_, index) => canvas.repeated(index));
-      const notes = [notesOf(picture.description.extras), densityNote(model, element.clientWidth)].filter(Boolean).join("; ");
+      const notes = [notesOf(picture.description.extras), momentsNote(model), densityNote(model, element.clientWidth)].filter(Boolean).join("; ");
       const next = JSON.stringify([
         inks, dotted, notes, model.series.map((one) => [one.label, one.estimated, one.shape]), model.xAxis, model.yAxes, model.colourAxis, canvas.direct, picture.description.title,
         model.undrawn.length, model.rows, model.series.every((one) => one.x.length === 0), model.colourAxis === null ? 0 : model.series.map((one) => one.cell?.most),
@@ -97,7 +99,7 @@ export function Chart({ entry, store, socket, theme, large = false }: Look) {
       cancelAnimationFrame(waiting);
       canvas.destroy();
     };
-  }, [entry.id, store, socket, theme, large]);
+  }, [entry.id, store, socket, theme, height]);
 
   const picture = store.pictures.get(entry.id);
   /** Where there is nothing but rows, they are what is shown first. */
@@ -136,15 +138,15 @@ export function Chart({ entry, store, socket, theme, large = false }: Look) {
         {empty && <p class="over-canvas">no points yet</p>}
         {reading && <Tooltip reading={reading} width={host.current?.clientWidth ?? 0} />}
       </div>
-      {(rows || large) && picture && <DataTable tables={picture.tables} newestFirst={!onlyRows} />}
       {shown && (
         <footer>
-          {drawn && !rows && (shown.direct || <Legend shown={shown} />)}
+          {drawn && !rows && (shown.direct || <Legend shown={shown} {...(large ? {} : { more: hashOf("overview", [], { chart: entry.id }) })} />)}
           {drawn && <ColourScale model={shown.model} dark={theme === "dark"} />}
           {shown.notes !== "" && <span>{shown.notes}</span>}
           {drawn && !rows && <span class="x-name">{timeUnit(shown.model.xAxis)}</span>}
         </footer>
       )}
+      {(rows || large) && picture && <DataTable tables={picture.tables} newestFirst={!onlyRows} />}
       {shown && !rows && shown.model.undrawn.length > 0 && picture && <Undrawn shown={shown} picture={picture} />}
     </article>
   );

@@ -2,23 +2,26 @@
 // Labels that would touch are pushed apart; a short leader joins a pushed one with its line.
 import type uPlot from "uplot";
 import type { Inks } from "./gaps";
+import { lookScale } from "./look";
 import type { ChartSeries } from "./model";
 
 const LINE_PX = 14;
 const SWATCH_PX = 9;
 export const DIRECT_MAX = 8;
-const LABEL_MAX_PX = 140;
-const FONT = "11.5px system-ui, sans-serif";
+const LABEL_MAX_PX = 180;
+const FONT_PX = 11.5;
+const ESTIMATED = " (estimated)";
+const font = (ratio: number): string => `${FONT_PX * ratio * lookScale()}px system-ui, sans-serif`;
 
-export const seriesName = (series: ChartSeries): string => (series.estimated ? `${series.label} (estimated)` : series.label);
+export const seriesName = (series: ChartSeries): string => (series.estimated ? series.label + ESTIMATED : series.label);
 
 /** Room at the right for these names, in CSS pixels. */
 export function directWidth(names: readonly string[]): number {
   const ctx = document.createElement("canvas").getContext("2d");
   if (ctx === null) return LABEL_MAX_PX;
-  ctx.font = FONT;
+  ctx.font = font(1);
   const widest = Math.max(0, ...names.map((name) => ctx.measureText(name).width));
-  return Math.min(LABEL_MAX_PX, Math.ceil(widest)) + SWATCH_PX + 12;
+  return Math.min(LABEL_MAX_PX * lookScale(), Math.ceil(widest)) + SWATCH_PX + 12;
 }
 
 interface Placed {
@@ -36,9 +39,9 @@ export function drawDirectLabels(plot: uPlot, series: readonly ChartSeries[], in
     const y = endOf(plot, one);
     if (y !== null) placed.push({ series: one, ink: inkOf(index), wanted: y, y });
   });
-  spread(placed, bbox.top, bbox.top + bbox.height, LINE_PX * ratio);
+  spread(placed, bbox.top, bbox.top + bbox.height, LINE_PX * ratio * lookScale());
   ctx.save();
-  ctx.font = `${11.5 * ratio}px system-ui, sans-serif`;
+  ctx.font = font(ratio);
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
   const left = bbox.left + bbox.width + 6 * ratio;
@@ -60,7 +63,7 @@ export function drawDirectLabels(plot: uPlot, series: readonly ChartSeries[], in
       ctx.fillRect(left, y - 4 * ratio, SWATCH_PX * ratio, 8 * ratio);
     }
     ctx.fillStyle = inks.text;
-    ctx.fillText(cutToWidth(ctx, seriesName(one), LABEL_MAX_PX * ratio), left + (SWATCH_PX + 4) * ratio, y);
+    ctx.fillText(cutToWidth(ctx, one.label, one.estimated ? ESTIMATED : "", LABEL_MAX_PX * ratio * lookScale()), left + (SWATCH_PX + 4) * ratio, y);
   }
   ctx.restore();
 }
@@ -90,9 +93,10 @@ function spread(placed: Placed[], top: number, bottom: number, line: number): vo
   }
 }
 
-function cutToWidth(ctx: CanvasRenderingContext2D, text: string, width: number): string {
-  if (ctx.measureText(text).width <= width) return text;
+/** The end of the text is kept: that it is estimated must be read. */
+function cutToWidth(ctx: CanvasRenderingContext2D, text: string, end: string, width: number): string {
+  if (ctx.measureText(text + end).width <= width) return text + end;
   let cut = text;
-  while (cut.length > 1 && ctx.measureText(`${cut}…`).width > width) cut = cut.slice(0, -1);
-  return `${cut}…`;
+  while (cut.length > 1 && ctx.measureText(`${cut}…${end}`).width > width) cut = cut.slice(0, -1);
+  return `${cut}…${end}`;
 }

@@ -4,7 +4,7 @@
 // Names on an axis become their places 0, 1, 2, ... in the order in which they first appear in the marks; marks of several tables meet at equal names.
 // Marks whose shape is unknown, or whose columns are not there, are listed in `undrawn`: the page shows their table instead.
 import type { Column } from "../wire/frame";
-import type { Axis, Description, Gap, Mark } from "../wire/messages";
+import type { Axis, Description, Gap, Mark, Moment } from "../wire/messages";
 import type { Table, Tables } from "../wire/table";
 import { stack } from "./stack";
 
@@ -47,6 +47,7 @@ export interface Model {
   rules: { axis: string; value: number; text: string }[];
   texts: { axis: string; x: number; y: number; text: string }[];
   gaps: Gap[];
+  moments: Moment[];
   /** Of an axis of names: their texts, by axis; "x" for the x axis. */
   categories: Map<string, string[]>;
   /** Where an axis begins and ends if data do not reach further. */
@@ -73,7 +74,7 @@ interface Build {
 export function buildModel(description: Description, tables: Tables): Model {
   const axes = new Map(description.axes.map((axis) => [axis.name, axis]));
   const model: Model = {
-    xAxis: X_UNNAMED, yAxes: [], colourAxis: null, series: [], rules: [], texts: [], gaps: description.gaps ?? [], categories: new Map(), bounds: new Map(), undrawn: [], rows: false,
+    xAxis: X_UNNAMED, yAxes: [], colourAxis: null, series: [], rules: [], texts: [], gaps: description.gaps ?? [], moments: description.moments ?? [], categories: new Map(), bounds: new Map(), undrawn: [], rows: false,
   };
   const build = { model, axes, used: new Set<string>() };
   for (const mark of description.marks) {

@@ -14,17 +14,30 @@ import { nameGaps, shadeGaps, trailingGap, type Inks } from "./gaps";
 import { linePaths } from "./line";
 import { drawCells } from "./cells";
 import { usualInterval, type ChartSeries, type Model, type Values } from "./model";
-import { drawNotes } from "./notes";
+import { highContrast, lookScale } from "./look";
+import { drawMoments, drawNotes, drawPresent } from "./notes";
 import { canvasPath, type Drawn, type MakePath } from "./path";
 import { samplesAt } from "./samples";
 import { drawMarkers } from "./point";
 
 export const HEIGHT_PX = 160;
+/** Steps of ticks, in ms: uPlot has none of 2 min, and a chart of ten minutes would have a single label. */
+const TIME_STEPS = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500], ...[1, 2, 5, 10, 15, 30].map((s) => s * 1_000), ...[1, 2, 5, 10, 15, 30].map((min) => min * 60_000),
+  ...[1, 2, 3, 6, 12].map((h) => h * 3_600_000), ...[1, 2, 7, 14, 28, 91, 182, 365].map((d) => d * 86_400_000),
+];
 const DIRECT_FROM_WIDTH_PX = 380;
 /** Ticks of an axis in bytes: 1, 2, 4, ... so that they are whole KiB, MiB, GiB. */
 const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 /** What a chart without points shows of the time. */
 const EMPTY_WINDOW_MS = 60_000;
+/** A chart whose newest point is older ends there: it shows the past. */
+const NOW_WITHIN_MS = 30_000;
+/** The sign of a moment is this wide; more of them in one place than these are not read. */
+const MOMENT_NEAR_PX = 5;
+const MOMENTS_SHOWN = 6;
+/** Of a digit in the labels of an axis. */
+const LETTER_PX = 6.6;
 const DASH_ESTIMATED = [5, 4];
 const DASH_REPEATED = [2, 2];
 /** Room for names at the left of a chart. */
@@ -40,6 +53,8 @@ export interface Reading {
   time: boolean;
   place: string;
   values: Sample[];
+  /** What is marked at the foot of the chart near the cursor. */
+  moments: string[];
 }
 
 export interface Sample {
@@ -73,20 +88,22 @@ export class Plot {
   private slots: number[] = [];
   private dark = false;
   private width = 0;
+  private now: number | null = null;
   private height = HEIGHT_PX;
   direct = false;
 
   constructor(private readonly host: HTMLElement, private readonly onCursor: (reading: Reading | null) => void) {}
 
-  /** `end`: the newest time of all charts that move together; 0: of this one alone. */
-  draw(model: Model, end: number, width: number, height = HEIGHT_PX): void {
+  /** `end`: the newest time of all charts that move together; 0: of this one alone. `now`: the host's clock, where the present is to be marked. */
+  draw(model: Model, end: number, width: number, height = HEIGHT_PX, now: number | null = null): void {
     this.model = model;
+    this.now = now;
     this.width = width;
     this.height = height;
     this.setRange(model, end);
     const dark = document.documentElement.dataset["theme"] === "dark";
     const names = model.series.map((one) => `${one.label}|${one.shape}|${one.axis}|${one.estimated}`);
-    const structure = JSON.stringify([names, model.xAxis, model.yAxes, [...model.categories], dark, width >= DIRECT_FROM_WIDTH_PX]);
+    const structure = JSON.stringify([names, model.xAxis, model.yAxes, [...model.categories], dark, lookScale(), highContrast(), width >= DIRECT_FROM_WIDTH_PX]);
     if (structure !== this.structure || this.plot === null) {
       this.structure = structure;
       this.dark = dark;
@@ -153,7 +170,9 @@ export class Plot {
     if (!empty && typeof bounds?.min === "number") first = Math.min(first, bounds.min);
     if (!empty && typeof bounds?.max === "number") last = Math.max(last, bounds.max);
     const follows = model.xAxis.scale === "time" && end > last && end - last <= Math.max(span, 60_000);
-    const right = follows ? end : last;
+    // The present is within the picture where the newest point is near it: what is missing up to now is then seen.
+    const live = model.xAxis.scale === "time" && this.now !== null && this.now > last && this.now - Math.max(end, last) <= NOW_WITHIN_MS;
+    const right = Math.max(follows ? end : last, live && this.now !== null ? this.now : -Infinity);
     const named = model.gaps.some((gap) => gap.end_ms > last);
     this.trailing = follows && !empty && !named ? trailingGap(last, end, interval) : null;
     const names = model.categories.get("x");
@@ -230,13 +249,13 @@ export class Plot {
   }
 
   private xAxis(model: Model): uPlot.Axis {
-    const common = this.axisLook();
+    const common = { ...this.axisLook(), size: 26 * lookScale() };
     const names = model.categories.get("x");
     if (names !== undefined) {
-      return { ...common, size: 26, splits: names.map((_, index) => index), values: (_, at) => at.map((index) => names[index] ?? "") };
+      return { ...common, splits: names.map((_, index) => index), values: (_, at) => at.map((index) => names[index] ?? "") };
     }
-    if (model.xAxis.scale === "time") return { ...common, size: 26, space: 64, values: (_, at, __, ___, step) => at.map((ms) => timeLabel(ms, step)) };
-    return { ...common, size: 26, values: (_, at) => at.map((value) => short(value)) };
+    if (model.xAxis.scale === "time") return { ...common, space: 64 * lookScale(), incrs: TIME_STEPS, values: (plot, at, __, ___, step) => at.map((ms) => whole(plot, ms, timeLabel(ms, step))) };
+    return { ...common, values: (_, at) => at.map((value) => short(value)) };
   }
 
   private yAxis(axis: Axis, index: number): uPlot.Axis {
@@ -250,9 +269,9 @@ export class Plot {
       ...this.axisLook(),
       scale: axis.name,
       side: index === 0 ? 3 : 1,
-      space: 28,
+      space: 28 * lookScale(),
       ...(axis.measure.startsWith("By") ? { incrs: BINARY_STEPS } : {}),
-      size: (_, values) => Math.max(34, Math.max(0, ...(values ?? []).map((text) => text.length)) * 7 + 12),
+      size: (_, values) => Math.max(34, Math.max(0, ...(values ?? []).map((text) => text.length)) * 7 * lookScale() + 12),
       grid: { ...this.axisLook().grid, show: index === 0 },
       values: (_, at) => at.map((value) => (value === null ? "" : axis.measure.startsWith("By") ? withMeasure(value, axis.measure) : short(value))),
     };
@@ -263,7 +282,7 @@ export class Plot {
     const { rule, muted } = this.inks;
     return {
       stroke: muted,
-      font: "11px system-ui, sans-serif",
+      font: `${11 * lookScale()}px system-ui, sans-serif`,
       gap: 4,
       grid: { stroke: rule, width: 1, dash: [1, 4] },
       ticks: { stroke: rule, width: 1, size: 4 },
@@ -296,7 +315,11 @@ export class Plot {
     series.forEach((one, index) => {
       if (one.cell === null && one.shape !== "bar" && one.shape !== "band" && one.shape !== "box") drawMarkers(plot, one, this.gaps(), this.ink(index), this.inks.surface);
     });
-    if (this.model !== null) drawNotes(plot, this.model, this.inks);
+    if (this.model !== null) {
+      drawNotes(plot, this.model, this.inks);
+      if (this.model.xAxis.scale === "time") drawPresent(plot, this.now, this.inks);
+      drawMoments(plot, this.model, this.inks);
+    }
     nameGaps(plot, this.gaps(), this.tables(), this.inks);
     if (this.direct) drawDirectLabels(plot, series, (index) => this.ink(index), this.inks);
     for (const [index, axis] of (this.model?.yAxes ?? []).entries()) {
@@ -313,10 +336,11 @@ export class Plot {
     const x = (plot.data[0] as ArrayLike<number>)[idx] as number;
     const pixel = Math.abs(plot.posToVal(1, "x") - plot.posToVal(0, "x"));
     const values = samplesAt(plot, this.model, x, pixel, (index) => this.ink(index), this.dark);
+    const moments = this.model.moments.filter((one) => Math.abs(one.time_ms - x) <= pixel * MOMENT_NEAR_PX).map((one) => `${one.kind === "reset" ? "▼ counter reset" : "◇ came late"}${one.label === "" ? "" : `: ${one.label}`}`);
     const own = (plot.cursor.event ?? null) !== null || document.activeElement === this.host;
     const names = this.model.categories.get("x");
     const place = names?.[Math.round(x)] ?? exact(x, this.model.xAxis.measure);
-    this.onCursor({ x, time: this.model.xAxis.scale === "time", place, left_px: left + plot.bbox.left / window.devicePixelRatio, own, values });
+    this.onCursor({ x, time: this.model.xAxis.scale === "time", place, left_px: left + plot.bbox.left / window.devicePixelRatio, own, values, moments: moments.slice(0, MOMENTS_SHOWN) });
   }
 }
 
@@ -419,6 +443,12 @@ function timeLabel(ms: number, step_ms: number): string {
   if (step_ms >= 86_400_000) return day;
   const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
   return step_ms >= 60_000 ? minutes : `${minutes}:${two(date.getSeconds())}`;
+}
+
+/** A label that would be cut at the right edge is left out; its rule stays. */
+function whole(plot: uPlot, at: number, label: string): string {
+  const room_px = plot.width - (plot.bbox.left / window.devicePixelRatio + plot.valToPos(at, "x"));
+  return room_px >= label.length * LETTER_PX * lookScale() * 0.5 ? label : "";
 }
 
 const shortened = (name: string, letters: number): string => (name.length <= letters ? name : `${name.slice(0, Math.max(1, letters - 1))}…`);

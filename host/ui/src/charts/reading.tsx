@@ -14,6 +14,9 @@ export interface Shown {
   notes: string;
 }
 
+/** What stands for a shape in the legend; others are a filled square. */
+const SWATCHES: Partial<Record<string, string>> = { line: "line", point: "point" };
+
 export const axisName = (axis: Axis): string => {
   if (axis.scale === "band") return axis.label;
   return `${axis.label}, ${axisUnit(axis.measure)}${axis.scale === "log" ? " (log scale)" : ""}`;
@@ -36,19 +39,25 @@ export function ColourScale({ model, dark }: { model: Model; dark: boolean }) {
   );
 }
 
-/** A legend of more than three lines scrolls, so that it does not push the other charts away; then it can have the focus. */
-const LEGEND_SCROLLS_FROM = 3;
+/** More names would push the other charts away: a small chart names so many and says how many there are beside. */
+const LEGEND_MAX = 8;
+/** A long legend of a large chart scrolls; then it can have the focus. */
+const LEGEND_SCROLLS_FROM = 24;
 
-export function Legend({ shown }: { shown: Shown }) {
+/** `more`: where all are named; without it all are named here. */
+export function Legend({ shown, more }: { shown: Shown; more?: string }) {
+  const { series } = shown.model;
+  const cut = more !== undefined && series.length > LEGEND_MAX ? LEGEND_MAX - 1 : series.length;
   return (
-    <ul class="legend" tabIndex={shown.model.series.length > LEGEND_SCROLLS_FROM ? 0 : -1} aria-label="series">
-      {shown.model.series.map((one, index) => one.cell === null && (
+    <ul class="legend" tabIndex={more === undefined && series.length > LEGEND_SCROLLS_FROM ? 0 : -1} aria-label="series">
+      {series.slice(0, cut).map((one, index) => one.cell === null && (
         <li key={`${one.label}-${index}`}>
-          <i class={`swatch ${one.estimated ? "dashed" : shown.dotted[index] ? "dotted" : one.shape}`} style={{ color: shown.inks[index] ?? "" }} aria-hidden="true" />
+          <i class={`swatch ${one.estimated ? "dashed" : shown.dotted[index] ? "dotted" : SWATCHES[one.shape] ?? "filled"}`} style={{ color: shown.inks[index] ?? "" }} aria-hidden="true" />
           {one.label}
           {one.estimated && <em> (estimated)</em>}
         </li>
       ))}
+      {cut < series.length && <li><a href={more ?? ""}>{`and ${series.length - cut} more`}</a></li>}
     </ul>
   );
 }
@@ -81,6 +90,7 @@ export function Tooltip({ reading, width }: { reading: Reading; width: number })
           {one.samples > 1 && <small>{`${one.samples} in this pixel, ${withMeasure(one.min, one.measure)} to ${withMeasure(one.max, one.measure)}`}</small>}
         </div>
       ))}
+      {reading.moments.map((text, index) => <small key={`${text} ${index}`} class="moment">{text}</small>)}
     </div>
   );
 }

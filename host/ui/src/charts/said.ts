@@ -16,6 +16,13 @@ export function notesOf(extras: Record<string, string | number> | undefined): st
   return texts.join("; ");
 }
 
+/** Of points that came late and counters that began anew (V10): how many of each are marked, with the sign that marks them. */
+export function momentsNote({ moments }: Model): string {
+  const count = (kind: string): number => moments.filter((one) => one.kind === kind).length;
+  const [late, resets] = [count("late"), count("reset")];
+  return [late > 0 ? `◇ ${late} came late` : "", resets > 0 ? `▼ ${resets} ${resets === 1 ? "counter reset" : "counter resets"}` : ""].filter(Boolean).join(", ");
+}
+
 /** From this many samples for a pixel on, the line is a band of the least and the greatest in it, and that is said. */
 const DENSE_FROM = 2;
 

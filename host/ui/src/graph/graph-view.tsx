@@ -5,7 +5,7 @@ import { bytes, duration, exact, short } from "../format";
 import { shapeOf, toneOf, worst } from "../parts/state-mark";
 import { hashOf } from "../route";
 import type { UnitView } from "../wire/messages";
-import { edgePath, edgeWidth_px, NODE_HEIGHT_PX, NODE_WIDTH_PX, type Graph, type GraphNode, type Lane } from "./layout";
+import { edgePath, edgeWidth_px, NODE_HEIGHT_PX, type Graph, type GraphNode, type Lane } from "./layout";
 
 export interface Chosen {
   pipeline: string;
@@ -32,13 +32,13 @@ export function GraphView({ graph, chosen, fresh }: { graph: Graph; chosen: Chos
         <svg width={graph.width} height={graph.height} aria-hidden="true">
           {graph.edges.map((edge) => (
             <g key={edge.key}>
-              <path class={edge.rate > 0 ? "edge" : "edge idle"} d={edgePath(edge)} stroke-width={edgeWidth_px(edge.rate)} />
-              {edge.port !== "" && <text class="port" x={edge.from.x + NODE_WIDTH_PX + 5} y={edge.from.y + NODE_HEIGHT_PX / 2 - 6}>{edge.port}</text>}
+              <path class={edge.rate > 0 ? "edge" : "edge idle"} d={edgePath(edge, graph.nodeWidth)} stroke-width={edgeWidth_px(edge.rate)} />
+              {edge.port !== "" && <text class="port" x={edge.from.x + graph.nodeWidth + 5} y={edge.from.y + NODE_HEIGHT_PX / 2 - 6}>{edge.port}</text>}
             </g>
           ))}
         </svg>
         {graph.lanes.map((lane) => <Head key={lane.pipeline.name} lane={lane} chosen={chosen?.pipeline === lane.pipeline.name && chosen.unit === null} />)}
-        {graph.nodes.map((node) => <Node key={node.key} node={node} all={all} chosen={isChosen(node, chosen)} fresh={fresh.has(node.key)} />)}
+        {graph.nodes.map((node) => <Node key={node.key} node={node} width={graph.nodeWidth} all={all} chosen={isChosen(node, chosen)} fresh={fresh.has(node.key)} />)}
       </div>
     </div>
   );
@@ -60,9 +60,10 @@ export function neighbour(graph: Graph, from: GraphNode, key: string): GraphNode
 function Head({ lane: { pipeline, y }, chosen }: { lane: Lane; chosen: boolean }) {
   const state = worst(pipeline);
   const { lag_records, lag_s, lag_bytes, skipped_total } = pipeline;
-  const lag = [lag_s > 3 ? `lags ${duration(lag_s)}, ${short(lag_records)} records, ${bytes(lag_bytes)}` : "", skipped_total > 0 ? `${short(skipped_total)} skipped` : ""].filter(Boolean);
+  const lag = [lag_s > 3 ? `lags ${duration(lag_s)}` : "", skipped_total > 0 ? `${short(skipped_total)} skipped` : ""].filter(Boolean);
+  const waits = lag.length > 0 ? `${pipeline.name}: ${short(lag_records)} records, ${bytes(lag_bytes)} wait` : pipeline.name;
   return (
-    <a class={`lane ${toneOf(state)}`} href={hashOf("pipelines", [pipeline.name])} aria-current={chosen ? "true" : undefined} style={{ top: `${y}px` }}>
+    <a class={`lane ${toneOf(state)}`} href={hashOf("pipelines", [pipeline.name])} aria-current={chosen ? "true" : undefined} style={{ top: `${y}px` }} title={waits}>
       <i aria-hidden="true">{shapeOf(state)}</i> <strong>{pipeline.name}</strong>
       {state !== "running" && <span>{state}</span>}
       {lag.length > 0 && <span class="loud">{lag.join(", ")}</span>}
@@ -70,9 +71,9 @@ function Head({ lane: { pipeline, y }, chosen }: { lane: Lane; chosen: boolean }
   );
 }
 
-function Node({ node, all, chosen, fresh }: { node: GraphNode; all: number; chosen: boolean; fresh: boolean }) {
+function Node({ node, width, all, chosen, fresh }: { node: GraphNode; width: number; all: number; chosen: boolean; fresh: boolean }) {
   const { unit, kind } = node;
-  const style = { left: `${node.x}px`, top: `${node.y}px`, width: `${NODE_WIDTH_PX}px`, height: `${NODE_HEIGHT_PX}px` };
+  const style = { left: `${node.x}px`, top: `${node.y}px`, width: `${width}px`, height: `${NODE_HEIGHT_PX}px` };
   const classes = ["node", kind, unit ? toneOf(unit.state) : "", fresh ? "fresh" : ""].filter(Boolean).join(" ");
   if (unit === null && kind !== "source" && kind !== "stream") {
     return <div class={classes} style={style} data-key={node.key} title={`${kind} ${node.name}`}><span class="name">{node.name}</span><small>{kind}</small></div>;

@@ -4,9 +4,13 @@
 // other feeds takes from the source.
 import type { Outline, PipelineView, UnitView } from "../wire/messages";
 
-export const NODE_WIDTH_PX = 156;
+const NODE_WIDTH_PX = 156;
+const NODE_NARROW_PX = 118;
+/** Between two columns: at least, where nobody says how much room there is, and at most. */
+const GAP_PX = { least: 28, usual: 48, most: 150 };
+const NARROW_PX = 640;
+const EDGE_PX = 16;
 export const NODE_HEIGHT_PX = 44;
-const COLUMN_PX = NODE_WIDTH_PX + 48;
 const ROW_PX = NODE_HEIGHT_PX + 10;
 const LANE_HEAD_PX = 30;
 const LANE_GAP_PX = 14;
@@ -43,6 +47,9 @@ export interface Graph {
   lanes: Lane[];
   width: number;
   height: number;
+  nodeWidth: number;
+  /** From one column to the next. */
+  column: number;
 }
 
 /** Rows out per second by unit id; it needs two looks, so units may be missing. */
@@ -54,10 +61,14 @@ interface Link {
   port: string;
 }
 
-export function layOut(pipelines: readonly PipelineView[], outlines: ReadonlyMap<string, Outline>, outRates: OutRates): Graph {
+/** `room`: the width that there is; the columns move apart to fill it, and nodes are smaller where it is little. */
+export function layOut(pipelines: readonly PipelineView[], outlines: ReadonlyMap<string, Outline>, outRates: OutRates, room = 0): Graph {
   const drafts = pipelines.map((pipeline) => draft(pipeline, outlines.get(pipeline.name)));
   const sinkColumn = Math.max(1, ...drafts.map(({ depth }) => Math.max(0, ...depth.values()))) + 1;
-  const graph: Graph = { nodes: [], edges: [], lanes: [], width: (sinkColumn + 1) * COLUMN_PX - 48 + 16, height: 0 };
+  const nodeWidth = room > 0 && room < NARROW_PX ? NODE_NARROW_PX : NODE_WIDTH_PX;
+  const free = room === 0 ? GAP_PX.usual : (room - EDGE_PX - (sinkColumn + 1) * nodeWidth) / sinkColumn;
+  const column = nodeWidth + Math.floor(Math.max(GAP_PX.least, Math.min(GAP_PX.most, free)));
+  const graph: Graph = { nodes: [], edges: [], lanes: [], width: sinkColumn * column + nodeWidth + EDGE_PX, height: 0, nodeWidth, column };
   for (const one of drafts) place(graph, one, sinkColumn, outRates);
   return graph;
 }
@@ -130,7 +141,7 @@ function place(graph: Graph, { pipeline, nodes, links, depth }: Draft, sinkColum
     while (taken.has(`${column} ${row}`)) row += 1;
     taken.add(`${column} ${row}`);
     rows.set(node.key, row);
-    placed.set(node.key, { ...node, x: column * COLUMN_PX, y: top + LANE_HEAD_PX + row * ROW_PX });
+    placed.set(node.key, { ...node, x: column * graph.column, y: top + LANE_HEAD_PX + row * ROW_PX });
   }
   const height = LANE_HEAD_PX + (Math.max(0, ...rows.values()) + 1) * ROW_PX;
   graph.nodes.push(...nodes.flatMap((node) => placed.get(node.key) ?? []));
@@ -152,8 +163,8 @@ function rateOf(left: GraphNode, right: GraphNode, links: readonly Link[], outRa
 /** Logarithmic, so that a stream of 10 and one of 10,000 can both be seen. */
 export const edgeWidth_px = (rate: number): number => (rate <= 0 ? 1 : 1.25 + 1.5 * Math.log10(1 + rate));
 
-export function edgePath({ from, to }: GraphEdge): string {
-  const [x1, y1, x2, y2] = [from.x + NODE_WIDTH_PX, from.y + NODE_HEIGHT_PX / 2, to.x, to.y + NODE_HEIGHT_PX / 2];
+export function edgePath({ from, to }: GraphEdge, nodeWidth: number): string {
+  const [x1, y1, x2, y2] = [from.x + nodeWidth, from.y + NODE_HEIGHT_PX / 2, to.x, to.y + NODE_HEIGHT_PX / 2];
   const bend = Math.min(48, (x2 - x1) / 2);
   return y1 === y2 ? `M${x1} ${y1}H${x2}` : `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
 }

@@ -2,10 +2,11 @@
 import type { ComponentChildren } from "preact";
 import { Copyable } from "./copyable";
 
-export function Skeleton({ label, tall }: { label: string; tall?: boolean }) {
+/** `said`: what is waited for may take long, so it is read by all and not only by assistive technology. */
+export function Skeleton({ label, tall, said }: { label: string; tall?: boolean; said?: boolean }) {
   return (
     <div class={tall ? "skeleton tall" : "skeleton"} role="status" aria-label={label}>
-      <span class="hidden">{label}</span>
+      <span class={said ? "waiting" : "hidden"}>{label}</span>
     </div>
   );
 }

@@ -14,7 +14,7 @@ const POLL_UNITS_MS = 2_000;
 export function Components({ name }: { name: string | null }) {
   const { value, failure, again } = usePolled(fetchComponents, POLL_MS);
   const pipelines = usePolled(fetchPipelines, POLL_UNITS_MS);
-  if (value === null) return failure === null ? <Skeleton label="waiting for the components; a new host compiles them first" tall /> : <Failed what="The components could not be fetched" why={failure} retry={again} />;
+  if (value === null) return failure === null ? <Skeleton label="waiting for the components; a new host compiles them first" tall said /> : <Failed what="The components could not be fetched" why={failure} retry={again} />;
   if (value.length === 0) return <Empty title="No components"><p>Put a <code>.wasm</code> file into <code>components/</code> of the data folder, or name its path with <code>use</code>.</p></Empty>;
   const units = (pipelines.value ?? []).flatMap((pipeline) => pipeline.units);
   const kinds = [...new Set(value.map((component) => component.kind))].sort();

@@ -171,10 +171,11 @@ function columnsOf(events: readonly EventRow[], stream: StreamView | null): stri
 }
 
 function Events({ events, columns, opened }: { events: readonly EventRow[]; columns: string[]; opened: string | null }) {
+  const numeric = useMemo(() => new Set(columns.filter((name) => events.slice(0, 50).some((event) => typeof event.fields[name] === "number"))), [events, columns]);
   const places = useMemo(() => new Map(events.map((event, index) => [keyOf(event), index])), [events]);
   return (
     <VirtualRows label="latest events" count={events.length} columns={columns.length + 1} indexOf={(key) => places.get(key) ?? -1} keyOf={(index) => (events[index] ? keyOf(events[index]) : "")}
-      head={<tr><th scope="col">time</th>{columns.map((name) => <th scope="col" key={name}>{name}</th>)}</tr>}
+      head={<tr><th scope="col">time</th>{columns.map((name) => <th scope="col" key={name} class={numeric.has(name) ? "number" : ""}>{name}</th>)}</tr>}
       row={(index) => {
         const event = events[index];
         if (event === undefined) return <tr key={index} />;
@@ -182,15 +183,15 @@ function Events({ events, columns, opened }: { events: readonly EventRow[]; colu
         return (
           <tr key={key} aria-rowindex={index + 2} aria-current={key === opened ? "true" : undefined} onClick={() => setQuery({ row: key === opened ? null : key })}>
             <td class="time"><button type="button" class="quiet row-open" aria-expanded={key === opened} title={`${event.time}, position ${event.position}, row ${event.row}`}>{clock(Date.parse(event.time), true)}</button></td>
-            {columns.map((name) => <Field key={name} value={event.fields[name]} />)}
+            {columns.map((name) => <Field key={name} value={event.fields[name]} numeric={numeric.has(name)} />)}
           </tr>
         );
       }} />
   );
 }
 
-function Field({ value }: { value: unknown }) {
-  if (value === undefined || value === null) return <td class="zero">–</td>;
+function Field({ value, numeric }: { value: unknown; numeric: boolean }) {
+  if (value === undefined || value === null) return <td class={numeric ? "number zero" : "zero"}>–</td>;
   if (typeof value === "number") return <td class="number" title={exact(value)}>{Math.abs(value) < 1e6 ? String(Math.round(value * 1000) / 1000) : short(value)}</td>;
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return <td class="text" title={text.slice(0, TEXT_MAX)}>{text.slice(0, TEXT_MAX)}</td>;

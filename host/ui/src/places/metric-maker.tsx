@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { makeMetric, previewMetric, type MetricPreview, type MetricWish } from "../api";
 import { buildModel } from "../charts/model";
 import { Plot } from "../charts/plot";
+import { zone } from "../format";
 import { Skeleton } from "../parts/states";
 import { hashOf } from "../route";
 import type { StreamView } from "../wire/messages";
@@ -11,6 +12,7 @@ import { previewPicture } from "./metric-picture";
 import { Reasons, refusalOf, type Refusal } from "./panel";
 
 const RESTS_MS = 300;
+const PREVIEW_PX = 260;
 const NUMBERS = new Set(["f64", "s64", "u64"]);
 const LABELS = new Set(["text", "category", "bool", "s64", "u64"]);
 const AGGREGATES = ["mean", "median", "p90", "p95", "p99", "min", "max", "sum", "rate", "last", "first", "stddev", "distinct", "increase", "counter-rate", "count"];
@@ -79,7 +81,7 @@ export function MetricMaker({ stream, theme }: { stream: StreamView; theme: stri
         <Select label="Window" value={choice.window} options={WINDOWS} onPick={(window) => pick({ window })} />
         <Select label="Chart" value={choice.shape} options={SHAPES} onPick={(shape) => pick({ shape })} />
         <fieldset>
-          <legend>Key: one series for each value of</legend>
+          <legend>Key: a series for each</legend>
           {stream.columns.filter(({ type }) => LABELS.has(type)).map(({ name }) => (
             <label key={name}><input type="checkbox" checked={choice.key.includes(name)} onChange={(event) => pick({ key: event.currentTarget.checked ? [...choice.key, name] : choice.key.filter((one) => one !== name) })} />{name}</label>
           ))}
@@ -93,7 +95,7 @@ export function MetricMaker({ stream, theme }: { stream: StreamView; theme: stri
         <h3>{`${choice.is}${choice.value === "" || choice.is === "count" ? " of events" : ` of ${choice.value}`}, over ${choice.window}${choice.key.length > 0 ? ` by ${choice.key.join(", ")}` : ""}`}</h3>
         {problem !== null && <Reasons what="That gives no metric" refusal={problem} />}
         {preview === null && problem === null && <Skeleton label="waiting for the preview" tall />}
-        {preview !== null && <Preview preview={preview} shape={choice.shape} theme={theme} old={old} />}
+        {preview !== null && <Preview preview={preview} valueName={choice.is === "count" || choice.value === "" ? "events" : `${choice.is} of ${choice.value}`} shape={choice.shape} theme={theme} old={old} />}
         {preview !== null && <><h3>What it writes</h3><pre class="toml" tabIndex={0}>{preview.toml}</pre></>}
       </div>
     </form>
@@ -129,7 +131,7 @@ function usePreview(wish: MetricWish): { preview: MetricPreview | null; problem:
   return { preview: state.preview, problem: state.problem, old: state.of !== wish };
 }
 
-function Preview({ preview, shape, theme, old }: { preview: MetricPreview; shape: string; theme: string; old: boolean }) {
+function Preview({ preview, valueName, shape, theme, old }: { preview: MetricPreview; valueName: string; shape: string; theme: string; old: boolean }) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   useEffect(() => {
@@ -141,12 +143,14 @@ function Preview({ preview, shape, theme, old }: { preview: MetricPreview; shape
     const element = host.current;
     if (element === null || element.clientWidth === 0) return;
     const { description, tables } = previewPicture(preview, shape);
-    plot.current?.draw(buildModel(description, tables), 0, element.clientWidth);
+    plot.current?.draw(buildModel(description, tables), 0, element.clientWidth, PREVIEW_PX);
   }, [preview, shape, theme]);
   const points = preview.series.reduce((sum, one) => sum + one.time_unix_ns.length, 0);
   return (
     <>
+      <p class="y-name">{`${valueName}, number`}</p>
       <div ref={host} class={old ? "canvas old" : "canvas"} role="img" aria-label={`preview: ${preview.series.length} series, ${points} points`} />
+      <span class="x-name">{`event time, ${zone()}`}</span>
       <p class="quiet-text">
         {`${preview.rows.toLocaleString("en-US")} of ${preview.events.toLocaleString("en-US")} recent events give ${preview.series.length} series with ${points.toLocaleString("en-US")} points in ${Math.round(preview.elapsed_ms)} ms.`}
         {preview.cut ? " There would be more." : ""}

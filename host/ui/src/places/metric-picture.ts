@@ -18,7 +18,7 @@ export function previewPicture(preview: MetricPreview, shape: string): { descrip
     const [field] = series.fields;
     const values = field === undefined ? [] : series.values[field] ?? [];
     const times = series.time_unix_ns.map((time) => time / 1e6);
-    const label = Object.values(series.labels).map(String).join(", ") || series.metric;
+    const label = Object.values(series.labels).map(String).join(", ") || "all";
     const closed = Math.max(0, times.length - series.open);
     add(`${index}`, label, times.slice(0, closed), values.slice(0, closed), false);
     // The dashes begin at the last closed point; an area or a bar has no such point, or it would be counted twice.

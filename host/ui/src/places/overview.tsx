@@ -1,5 +1,5 @@
 // Overview: the state strip (one cell for each pipeline), the live charts, and at the right open alerts and recent faults.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { fetchAlerts, fetchFaults, fetchPipelines, fetchRevisions } from "../api";
 import { Chart } from "../charts/chart";
 import { clock, exact, short } from "../format";
@@ -8,8 +8,9 @@ import { CHARTS_MAX, type Store } from "../live/store";
 import { Empty, Failed, Old, SendOne, Skeleton } from "../parts/states";
 import { shapeOf, StateMark, toneOf, worst } from "../parts/state-mark";
 import { usePolled, type Polled } from "../poll";
+import { useFit, useTurn, type Fit } from "../parts/fit";
 import { hashOf } from "../route";
-import type { AlertView, FaultView, PipelineView } from "../wire/messages";
+import type { AlertView, ChartEntry, FaultView, PipelineView } from "../wire/messages";
 import { fires, inOrder, labelsText, sinceText, wordsOf } from "./alerts";
 
 const POLL_MS = 2_000;
@@ -17,16 +18,17 @@ const CHANGES_POLL_MS = 5_000;
 const FAULTS_SHOWN = 3;
 const ALERTS_SHOWN = 5;
 const CHANGES_SHOWN = 6;
+const TV_CHARTS = 6;
 
-/** `chart`: the id of the one that is shown alone. */
-export function Overview({ store, socket, theme, chart }: { store: Store; socket: LiveSocket; theme: string; chart: string | null }) {
+/** `chart`: the id of the one that is shown alone. `tv`: to be read from across a room, without a hand on it. */
+export function Overview({ store, socket, theme, chart, tv }: { store: Store; socket: LiveSocket; theme: string; chart: string | null; tv: boolean }) {
   const pipelines = usePolled(fetchPipelines, POLL_MS);
   const alerts = usePolled(fetchAlerts, POLL_MS);
   const faults = usePolled(fetchFaults, POLL_MS);
   return (
     <div class="overview">
       <Strip pipelines={pipelines} alerts={alerts.value} />
-      <Charts store={store} socket={socket} theme={theme} only={chart} />
+      <Charts store={store} socket={socket} theme={theme} only={chart} tv={tv} />
       <aside class="side">
         <Alerts alerts={alerts} />
         <Changes />
@@ -63,7 +65,7 @@ function Strip({ pipelines, alerts: all }: { pipelines: Polled<PipelineView[]>; 
   );
 }
 
-function Charts({ store, socket, theme, only }: { store: Store; socket: LiveSocket; theme: string; only: string | null }) {
+function Charts({ store, socket, theme, only, tv }: { store: Store; socket: LiveSocket; theme: string; only: string | null; tv: boolean }) {
   const [charts, setCharts] = useState(store.charts);
   const [lost, setLost] = useState(store.connection.state === "lost");
   useEffect(() => {
@@ -76,7 +78,7 @@ function Charts({ store, socket, theme, only }: { store: Store; socket: LiveSock
     return <div class="charts"><Failed what="The host does not answer" why="the charts appear as soon as the live connection is there; the page keeps trying" retry={() => socket.retryNow()} /></div>;
   }
   if (charts === null) {
-    return <div class="charts">{[0, 1, 2, 3].map((index) => <Skeleton key={index} label="waiting for the charts" tall />)}</div>;
+    return <div class="charts">{[0, 1, 2, 3, 4, 5].map((index) => <Skeleton key={index} label="waiting for the charts" tall />)}</div>;
   }
   if (charts.length === 0) {
     return (
@@ -98,10 +100,21 @@ function Charts({ store, socket, theme, only }: { store: Store; socket: LiveSock
       </section>
     );
   }
+  return <Grid charts={charts} lost={lost} tv={tv} store={store} socket={socket} theme={theme} />;
+}
+
+/** As high as the window has room for, so that all are seen without scrolling; on a wall as many as can be read, in turns. */
+function Grid({ charts, lost, tv, ...look }: { charts: ChartEntry[]; lost: boolean; tv: boolean; store: Store; socket: LiveSocket; theme: string }) {
+  const place = useRef<HTMLElement>(null);
+  const shown = charts.slice(0, CHARTS_MAX);
+  const page = useTurn(tv ? Math.ceil(shown.length / TV_CHARTS) : 1);
+  const here = tv ? shown.slice(page * TV_CHARTS, (page + 1) * TV_CHARTS) : shown;
+  const fit: Fit = useFit(place, tv ? Math.min(TV_CHARTS, shown.length) : shown.length, tv);
   return (
-    <section class={lost ? "charts lost" : "charts"} aria-label="charts">
+    <section ref={place} class={lost ? "charts lost" : "charts"} aria-label="charts" style={{ "--chart-width": `${fit.width}px` }}>
       {charts.length > CHARTS_MAX && <p class="note">{`${charts.length - CHARTS_MAX} more charts are configured; the page shows ${CHARTS_MAX}.`}</p>}
-      {charts.slice(0, CHARTS_MAX).map((entry) => <Chart key={entry.id} entry={entry} store={store} socket={socket} theme={theme} />)}
+      {here.map((entry) => <Chart key={entry.id} entry={entry} height={fit.height} {...look} />)}
+      {here.length < shown.length && <p class="quiet-text turns">{`charts ${page * TV_CHARTS + 1} to ${page * TV_CHARTS + here.length} of ${shown.length}`}</p>}
     </section>
   );
 }

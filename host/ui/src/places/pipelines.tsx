@@ -29,6 +29,7 @@ export function Pipelines({ path, query }: { path: string[]; query: Record<strin
   const { value, failure, again } = usePolled(ask, POLL_MS);
   const outlines = useOutlines(value);
   const fresh = useFresh(value);
+  const [place, room] = useRoom();
   if (value === null) return failure === null ? <Skeleton label="waiting for the pipelines" tall /> : <Failed what="The pipelines could not be fetched" why={failure} retry={again} />;
   if (value.pipelines.length === 0) {
     return (
@@ -41,15 +42,29 @@ export function Pipelines({ path, query }: { path: string[]; query: Record<strin
   const chosen = choose(path, value);
   return (
     <div class={chosen === null ? "pipelines" : "pipelines with-panel"}>
-      <section aria-label="pipelines" class="graph-place">
+      <section ref={place} aria-label="pipelines" class="graph-place">
         {failure !== null && <Old why={failure} retry={again} />}
         {path.length > 0 && chosen === null && <p class="note">{`There is no ${path.join(", ")} (any more).`}</p>}
-        <GraphView graph={layOut(value.pipelines, outlines, meter.current.rates)} chosen={chosen} fresh={fresh} />
+        <GraphView graph={layOut(value.pipelines, outlines, meter.current.rates, room)} chosen={chosen} fresh={fresh} />
       </section>
       {chosen === null ? <History running={value.revision} changed={again} />
         : <Panel key={`${chosen.pipeline} ${chosen.unit}`} chosen={chosen} view={value} tab={query["tab"] ?? "about"} changed={again} />}
     </div>
   );
+}
+
+/** The width of an element as it is now: 0 before it is there. */
+function useRoom(): [(element: HTMLElement | null) => void, number] {
+  const [room, setRoom] = useState(0);
+  const resize = useRef<ResizeObserver | null>(null);
+  const place = useCallback((element: HTMLElement | null): void => {
+    resize.current?.disconnect();
+    if (element === null) return;
+    setRoom(element.clientWidth);
+    resize.current = new ResizeObserver(() => setRoom(element.clientWidth));
+    resize.current.observe(element);
+  }, []);
+  return [place, room];
 }
 
 function choose([name, unit]: string[], view: PipelinesView): Chosen | null {

@@ -51,12 +51,21 @@ export interface Gap {
   label: string;
 }
 
+/** A point that came late, or a counter that began anew; `label`: of which series, and how late. */
+export interface Moment {
+  kind: "late" | "reset" | (string & {});
+  time_ms: number;
+  label: string;
+}
+
 export interface Description {
   title: string;
   summary: string;
   axes: Axis[];
   marks: Mark[];
   gaps: Gap[];
+  /** Left out: none. */
+  moments?: Moment[];
   extras?: Record<string, string | number>;
 }
 

@@ -1,0 +1,77 @@
+// How charts fill a window: columns as wide as a chart needs, rows as high as there is room, so that an overview needs no scrolling; and whose turn it is on a wall.
+import type { RefObject } from "preact";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+
+/** In CSS pixels: of one column at least, and of the canvas of one chart. */
+export interface Fit {
+  width: number;
+  height: number;
+}
+
+const COLUMN_PX = 340;
+const COLUMN_TV_PX = 480;
+const GAP_PX = { x: 24, y: 12 };
+/** Head and foot of a chart around its canvas. */
+const AROUND_PX = 62;
+const AROUND_TV_PX = 100;
+/** Beneath the charts. */
+const FOOT_PX = 20;
+const HEIGHT_PX = { least: 128, usual: 160, most: 400 };
+/** Higher than this share of its width a chart over time shows steps as walls. */
+const ASPECT_MAX = 0.72;
+const NARROW_PX = 600;
+const TURN_MS = 15_000;
+
+/** `room`: from the top of the charts to the foot of the window. Too many rows for it: the usual height, and the page scrolls. */
+export function fitted(count: number, width: number, room: number, tv: boolean): Fit {
+  const least = tv ? COLUMN_TV_PX : COLUMN_PX;
+  const columns = Math.max(1, Math.min(count, Math.floor((width + GAP_PX.x) / (least + GAP_PX.x))));
+  const column = (width - (columns - 1) * GAP_PX.x) / columns;
+  const rows = Math.max(1, Math.ceil(count / columns));
+  const each = Math.floor((room - FOOT_PX - (rows - 1) * GAP_PX.y) / rows) - (tv ? AROUND_TV_PX : AROUND_PX);
+  const height = each < HEIGHT_PX.least ? HEIGHT_PX.usual : Math.min(each, HEIGHT_PX.most * (tv ? 2 : 1), Math.max(HEIGHT_PX.usual, Math.round(column * ASPECT_MAX)));
+  return { width: Math.floor(column), height };
+}
+
+export function useFit(place: RefObject<HTMLElement | null>, count: number, tv: boolean): Fit {
+  const [fit, setFit] = useState<Fit>({ width: COLUMN_PX, height: HEIGHT_PX.usual });
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const look = (): void => {
+      if (element.clientWidth === 0) return;
+      const top = element.getBoundingClientRect().top + window.scrollY;
+      const narrow = window.innerWidth <= NARROW_PX;
+      const next = narrow ? { width: element.clientWidth, height: HEIGHT_PX.usual } : fitted(count, element.clientWidth, window.innerHeight - top, tv);
+      setFit((old) => (old.width === next.width && old.height === next.height ? old : next));
+    };
+    look();
+    const resize = new ResizeObserver(look);
+    resize.observe(element);
+    window.addEventListener("resize", look);
+    return () => {
+      resize.disconnect();
+      window.removeEventListener("resize", look);
+    };
+  }, [place, count, tv]);
+  return fit;
+}
+
+/** Goes from 0 to `pages` - 1 and begins anew. */
+export function useTurn(pages: number): number {
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (pages <= 1) return;
+    const timer = window.setInterval(() => setTurn((old) => old + 1), TURN_MS);
+    return () => window.clearInterval(timer);
+  }, [pages]);
+  return pages <= 1 ? 0 : turn % pages;
+}
+
+/** Marks the page as one on a wall: texts and charts are then larger (style/tv.css, charts/look.ts). */
+export function useTv(tv: boolean): void {
+  useLayoutEffect(() => {
+    if (tv) document.documentElement.dataset["tv"] = "";
+    else delete document.documentElement.dataset["tv"];
+  }, [tv]);
+}
