@@ -154,7 +154,7 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/prometheus", any(reserved))
         .route("/prometheus/", any(reserved))
         .route("/prometheus/{*path}", any(reserved))
-        .route("/", get(page::index))
+        .route("/", get(the_page))
         .route("/{*path}", get(page::file))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -162,6 +162,12 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .merge(ingest)
         .fallback(nothing)
         .layer(from_fn_with_state(Arc::new(names), guard))
+}
+
+/// Who opens the page may soon look at components.
+async fn the_page(State(api): State<Api>) -> Response {
+    components::warm(&api);
+    page::index().await
 }
 
 async fn charts_list(State(api): State<Api>) -> Response {

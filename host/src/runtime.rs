@@ -112,6 +112,8 @@ pub struct Runtime {
     rates: Mutex<Rates>,
     /// When the use of CPU was looked at last, and what it was; ns.
     process: Mutex<(u64, f64)>,
+    /// Whether what nothing uses yet is being compiled, or was.
+    warms_components: AtomicBool,
     ready: AtomicBool,
     stopping: AtomicBool,
 }
@@ -137,6 +139,7 @@ impl Runtime {
             sources: Mutex::default(),
             rates: Mutex::new(Rates::new()),
             process: Mutex::default(),
+            warms_components: AtomicBool::new(false),
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });

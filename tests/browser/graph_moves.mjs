@@ -1,14 +1,15 @@
 // Whole-page test: a graph moves, and the page keeps to itself.
-//   node tests/browser/graph_moves.mjs http://127.0.0.1:7070/     (CHROMIUM names another browser binary than /usr/bin/chromium)
+//   node tests/browser/graph_moves.mjs http://127.0.0.1:7070/ [DATA_FOLDER]     (DATA_FOLDER: of that host, for the component that is dropped into it; CHROMIUM names another browser binary than /usr/bin/chromium)
 // In: a running host. Out: one line for each check, then "N passed, N failed"; exit 1 where one failed.
 // Checks: a chart canvas with pixels appears; the data behind a chart moves within 10 s; every place opens by its keys; nothing is logged as an error;
 // no Content-Security-Policy violation; no request to another origin; axe-core finds no WCAG 2.2 AA violation, dark and light, wide and 390 px.
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { axeFindings, Checks, none, open, openIn, watch } from "./browsing.mjs";
 
 const MOVES_WITHIN_MS = 10_000;
+const CHANGES_WITHIN_MS = 1_000;
 const APPEARS_WITHIN_MS = 15_000;
 /** A new host compiles its components after its start. */
 const COMPILED_WITHIN_MS = 120_000;
@@ -16,7 +17,7 @@ const PLACES = [["p", "#/pipelines"], ["s", "#/streams"], ["a", "#/alerts"], ["c
 /** What a place shows when it is full. */
 const SHOWS = { "#/overview": ".canvas canvas", "#/pipelines": ".graph a.node", "#/streams": ".virtual tbody tr", "#/alerts": ".alerts table", "#/components": ".components .options, .components .detail" };
 
-const url = process.argv[2];
+const [url, data] = process.argv.slice(2);
 if (url === undefined) {
   console.error("usage: node tests/browser/graph_moves.mjs URL");
   process.exit(2);
@@ -39,6 +40,53 @@ async function readsWell(browser, notes, viewport, colorScheme) {
     });
   }
   await context.close();
+}
+
+/** Into the running default pipeline, with five clicks; what counts is the time from the last of them to the graph. */
+async function injects(page) {
+  await check("a filter is inserted into the running default pipeline with five clicks, and the graph changes within a second", async () => {
+    const within = { timeout: COMPILED_WITHIN_MS };
+    await page.getByRole("link", { name: "Pipelines" }).click(within);
+    await page.locator('a.node[data-key="cpu/cores"]').click(within);
+    await page.getByRole("button", { name: "insert after" }).click(within);
+    await page.locator(".inject .choices").getByRole("button", { name: "filter", exact: true }).click(within);
+    await page.locator(".inject textarea.code").fill("busy_percent >= 0");
+    await page.evaluate(() => {
+      window.__changed = new Promise((done) => {
+        document.querySelector(".inject button[type=submit]").addEventListener("click", () => {
+          const begun = performance.now();
+          const look = () => (document.querySelector('a.node[data-key="cpu/filter"]') === null ? requestAnimationFrame(look) : done(performance.now() - begun));
+          look();
+        }, { capture: true });
+      });
+    });
+    await page.getByRole("button", { name: "insert", exact: true }).click(within);
+    const took_ms = await page.evaluate(() => window.__changed);
+    console.log(`        it took ${Math.round(took_ms)} ms`);
+    if (took_ms > CHANGES_WITHIN_MS) throw new Error(`the graph changed after ${Math.round(took_ms)} ms`);
+  });
+}
+
+/** A component that the page has never heard of; nothing is loaded anew. */
+async function newFormatter(page, data) {
+  await check("a formatter that is dropped in is a type of chart", async () => {
+    const components = new URL("../../plugins/target/components/", import.meta.url);
+    mkdirSync(join(data, "components"), { recursive: true });
+    copyFileSync(new URL("boxplot.wasm", components), join(data, "components", "quartiles-of-mine.wasm"));
+    await page.goto(new URL("#/overview", url).href);
+    await page.evaluate(() => (window.__same_page = true));
+    const text = await (await page.request.get(new URL("/api/configuration", url).href)).text();
+    const chart = '\n[[chart]]\nid = "mine"\ntitle = "a chart of mine"\nmetric = "cpu_busy"\nuse = "quartiles-of-mine"\nconfig = { measure = "%", label = "busy" }\n';
+    const answer = await page.request.put(new URL("/api/configuration", url).href, { data: text + chart, headers: { "content-type": "application/toml" } });
+    if (!answer.ok()) throw new Error(await answer.text());
+    await page.waitForSelector('.chart[aria-labelledby="title-mine"] canvas', { timeout: APPEARS_WITHIN_MS });
+    await page.waitForFunction(() => window.__weir.charts.mine?.points > 0 && window.__weir.charts.mine.drawn_at_ms !== null, null, { timeout: APPEARS_WITHIN_MS });
+    const { drawn, same } = await page.evaluate(() => {
+      const canvas = document.querySelector('.chart[aria-labelledby="title-mine"] canvas');
+      return { drawn: canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte !== 0), same: window.__same_page === true };
+    });
+    if (!drawn || !same) throw new Error(`drawn: ${drawn}, without loading the page anew: ${same}`);
+  });
 }
 
 async function graphMoves(page) {
@@ -76,6 +124,8 @@ try {
   const page = await context.newPage();
   await watch(page, url, notes);
   await graphMoves(page);
+  await injects(page);
+  if (data !== undefined) await newFormatter(page, data);
   await page.close();
 } finally {
   await context.close();

@@ -197,6 +197,41 @@ try {
     if (undrawn.length !== 1 || !undrawn[0].includes("at most 40 series")) throw new Error(`undrawn: ${undrawn.join(" | ")}`);
   });
 
+  await check("V5: a rule stands at every labelled tick of both axes, thinner than the data", "full", async (page, url) => {
+    await page.goto(`${url}#/overview?chart=temperature`);
+    await page.waitForFunction(() => window.__weir.charts.temperature?.drawn_at_ms, null, WITHIN);
+    const lines = await page.waitForFunction(() => {
+      const canvas = document.querySelector(".chart.large canvas");
+      const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const wanted = getComputedStyle(document.documentElement).getPropertyValue("--rule").trim();
+      const ink = [1, 3, 5].map((at) => parseInt(wanted.slice(at, at + 2), 16));
+      const is = (x, y) => [0, 1, 2].every((channel) => Math.abs(data[(y * width + x) * 4 + channel] - ink[channel]) <= 8) && data[(y * width + x) * 4 + 3] > 40;
+      // Dots of 1 px in 5, over most of the canvas: an eighth of a row or column is a rule; rows or columns beside each other would be a thick one.
+      const count = (length, across, at) => Array.from({ length }, (_, place) => Array.from({ length: across }, (_, step) => at(place, step)).filter(Boolean).length > across / 8);
+      const rows = count(height, width, (y, x) => is(x, y));
+      const columns = count(width, height, (x, y) => is(x, y));
+      const runs = (list) => list.filter((one, at) => one && !list[at - 1]).length;
+      const thick = [rows, columns].some((list) => list.some((one, at) => one && list[at + 1] && list[at + 2]));
+      return runs(rows) >= 3 && runs(columns) >= 3 ? { rows: runs(rows), columns: runs(columns), thick } : null;
+    }, null, WITHIN);
+    const { thick } = await lines.jsonValue();
+    if (thick) throw new Error("a rule is as thick as the data");
+  });
+
+  await check("V8: the present is marked, and V10: late points and resets are counted beneath their chart and read under the cursor", "full", async (page, url) => {
+    await page.goto(`${url}#/overview?chart=jobs`);
+    await see(page, ".chart footer", "came late");
+    await see(page, ".chart footer", "event time, UTC");
+    const box = await page.locator(".chart.large .u-over").boundingBox();
+    // Somewhere a sign stands; the mock puts one every 67 s into 180 s.
+    for (let x = box.width - 2; x > 0; x -= 4) {
+      await page.mouse.move(box.x + x, box.y + box.height / 2);
+      const text = await page.evaluate(() => document.querySelector(".tooltip .moment")?.textContent ?? "");
+      if (/came late: import, 3.2 s late|counter reset: export/.test(text)) return;
+    }
+    throw new Error("no sign is read under the cursor");
+  });
+
   await check("the arrow keys move the cursor and the value is read out", "full", async (page) => {
     await page.waitForSelector(".canvas canvas", WITHIN);
     await page.locator(".canvas").first().focus();

@@ -13,6 +13,7 @@ pub mod latency;
 pub mod measure;
 pub mod metrics;
 pub mod native;
+pub mod page;
 pub mod shapes;
 pub mod start;
 pub mod units;
@@ -21,7 +22,7 @@ pub mod windows;
 use anyhow::{Result, bail};
 
 /// All benches, in the order of `all`.
-pub const NAMES: [&str; 7] = ["boundary", "codec", "ingest", "latency", "metrics", "start", "units"];
+pub const NAMES: [&str; 8] = ["boundary", "codec", "ingest", "latency", "metrics", "page", "start", "units"];
 
 /// What a bench found.
 #[derive(Debug)]
@@ -95,6 +96,7 @@ pub fn run(name: &str) -> Result<Report> {
         "ingest" => ingest::run(),
         "latency" => latency::run(),
         "metrics" => metrics::run(),
+        "page" => page::run(),
         "start" => start::run(),
         "units" => units::run(),
         _ => bail!("there is no bench `{name}`; there are {} and all", NAMES.join(", ")),

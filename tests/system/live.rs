@@ -163,3 +163,49 @@ async fn a_client_that_stops_reading_costs_no_memory_and_goes_on_with_the_newest
     assert_eq!(next["kind"], "delta", "it goes on from the version that it had: {next}");
     assert!(next["version"].as_u64() > last["version"].as_u64(), "{next}");
 }
+
+/// Raw points: no window closes before a late one.
+const RAW: &str = weir_tests::local_config!(
+    tcp: "triplet = \"my/dev/event\"\n",
+    r#"
+[[pipeline]]
+name = "raw"
+from = ["my/dev/event"]
+[[pipeline.unit]]
+name = "all"
+use = "filter"
+config = { keep = "x >= 0" }
+[[pipeline.series]]
+metric = "raw"
+labels = ["key"]
+fields = ["x"]
+
+[[chart]]
+id = "raw"
+metric = "raw"
+use = "timeseries"
+config = { measure = "1" }
+window = "10m"
+"#
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_point_that_came_late_is_marked_with_whose_it_is_and_how_late() {
+    let host = TestHost::start(RAW).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    for second in [-20, -10, -15] {
+        let event = format!("{{\"key\":\"a\",\"x\":1,\"time\":{}}}\n", now + second);
+        host.send(&event).unwrap();
+        // One after the other: connections have no order among each other.
+        host.wait("/api/series/points?metric=raw", |seen| {
+            let times = seen.pointer("/series/0/time_unix_ns").and_then(Value::as_array);
+            times.is_some_and(|times| times.contains(&json!((now + second) * 1_000_000_000)))
+        })
+        .unwrap();
+    }
+    let ask = json!({ "chart": "raw", "version": null, "epoch": null });
+    let seen = frames(&host, ask, |frame| rows(frame) >= 3).await;
+    let moments = &seen.last().unwrap()["description"]["moments"];
+    let expected = json!([{ "kind": "late", "time_ms": (now - 15) as f64 * 1e3, "label": "a, 5.0 s late" }]);
+    assert_eq!(*moments, expected, "{moments}");
+}

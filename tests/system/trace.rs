@@ -85,3 +85,17 @@ fn a_component_tells_the_schema_of_its_configuration() {
     assert_eq!(filter["component"]["used_by"], json!(["p/large"]));
     assert_eq!(host.get("/api/components/%2Fetc%2Fpasswd").unwrap().status, 404);
 }
+
+#[test]
+fn components_that_are_not_compiled_yet_are_counted_and_come_by_themselves() {
+    let host = TestHost::start(TRACED).unwrap();
+    let path = "/api/components?wait=false";
+    let first = host.json(path).unwrap();
+    let names = |seen: &Value| seen["components"].as_array().map_or(0, Vec::len) as u64;
+    let left = |seen: &Value| seen["compiling"].as_u64().unwrap_or(u64::MAX);
+    let all = names(&first) + left(&first);
+    let next = host.wait(path, |seen| left(seen) < left(&first) || left(seen) == 0).unwrap();
+    assert_eq!(names(&next) + left(&next), all, "{next}");
+    assert!(names(&next) > 1 && all > 15, "{next}");
+    assert_eq!(host.get("/api/components?wat=false").unwrap().status, 400);
+}

@@ -26,6 +26,8 @@ const POINTS_MAX: usize = 1 << 20;
 const PICTURE_BYTES_MAX: usize = 8 << 20;
 /// Formatters draw for people, not for each event: longer than a unit's deadline.
 const DEADLINE_MS: u32 = 200;
+/// More signs at the foot of a picture are not told apart.
+const LATE_MAX: usize = 256;
 const ZONE: &str = "UTC";
 
 /// Draws pictures: an instance of a component, or a test's own.
@@ -47,7 +49,19 @@ pub struct Ask {
     pub inputs: Vec<Input>,
     /// Series that have points in the window and are not in `inputs`.
     pub left_out: usize,
+    /// Points of `inputs` that came after newer ones.
+    pub late: Vec<Late>,
     pub newest_unix_ns: Option<i64>,
+}
+
+/// A point that came late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Late {
+    pub time_unix_ns: i64,
+    /// How far it was behind the newest point of its series when it came.
+    pub behind_ns: i64,
+    /// Labels of its series.
+    pub series: String,
 }
 
 /// One series within the window.
@@ -82,6 +96,7 @@ pub fn collect(chart: &Chart, metric: Option<&Metric>, now_unix_ns: i64, size: (
         height: size.1,
         inputs: Vec::new(),
         left_out: 0,
+        late: Vec::new(),
         newest_unix_ns: None,
     };
     let Some(metric) = metric else { return ask };
@@ -98,8 +113,20 @@ pub fn collect(chart: &Chart, metric: Option<&Metric>, now_unix_ns: i64, size: (
         room -= rows * fields;
         ask.newest_unix_ns = ask.newest_unix_ns.max(Some(newest));
         ask.inputs.push(input(metric, series, ask.start_unix_ns..ask.end_unix_ns, rows));
+        late(&mut ask, series);
     }
     ask
+}
+
+/// Whose points came late, up to [`LATE_MAX`] of a picture.
+fn late(ask: &mut Ask, series: &Series) {
+    let name = || series.labels.iter().map(|(_, value)| &**value).collect::<Vec<_>>().join(", ");
+    for (time_unix_ns, behind_ns) in series.ring.late(ask.start_unix_ns..ask.end_unix_ns) {
+        if ask.late.len() == LATE_MAX {
+            return;
+        }
+        ask.late.push(Late { time_unix_ns, behind_ns, series: name() });
+    }
 }
 
 /// The newest `rows` points of the window.
@@ -233,8 +260,16 @@ fn describe(chart: &chart::Chart, ask: &Ask) -> Value {
         "axes": chart.axes.iter().map(axis).collect::<Vec<_>>(),
         "marks": chart.marks.iter().map(mark).collect::<Vec<_>>(),
         "gaps": chart.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "moments": ask.late.iter().map(moment).collect::<Vec<_>>(),
         "extras": more,
     })
+}
+
+/// A series without labels has no name to give.
+fn moment(late: &Late) -> Value {
+    let behind = format!("{:.1} s late", late.behind_ns as f64 / 1e9);
+    let label = if late.series.is_empty() { behind } else { format!("{}, {behind}", late.series) };
+    json!({ "kind": "late", "time_ms": milliseconds(late.time_unix_ns), "label": label })
 }
 
 fn axis(axis: &Axis) -> Value {

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -201,40 +202,63 @@ impl Runtime {
         self.configured.lock().revisions.views()
     }
 
-    pub fn components(&self) -> Vec<view::ComponentView> {
-        use weir_core::graph::Catalog;
-        let plans = self.configured.lock().plans.clone();
-        let charts = self.charts().1;
-        let mut names = self.components.names();
-        let nodes = || plans.iter().flat_map(|plan| &plan.pipelines).flat_map(|pipeline| &pipeline.nodes);
-        names.extend(nodes().map(|node| node.uses.clone()));
-        names.sort();
-        names.dedup();
-        let one = |name: &String| {
-            let loaded = self.components.load(name).ok()?;
-            let inspection = loaded.component.inspect();
-            let users = nodes().filter(|node| node.uses == *name).map(|node| node.made.id.to_string());
-            let charts =
-                charts.iter().filter(|chart| chart.uses == *name).map(|chart| format!("chart/{}", chart.id));
-            Some(view::ComponentView {
-                name: name.clone(),
-                version: loaded.manifest.version.clone(),
-                kind: loaded.manifest.kind.clone(),
-                digest: inspection.digest,
-                bytes: inspection.bytes as u64,
-                summary: loaded.manifest.summary.clone(),
-                imports: inspection.imports.iter().map(|import| import.name.clone()).collect(),
-                used_by: users.chain(charts).collect(),
-            })
+    /// All that are installed or used, by name. Those that have yet to be compiled are waited for, or left out and counted.
+    pub fn components(&self, wait: bool) -> (Vec<view::ComponentView>, usize) {
+        let users = self.users_of_components();
+        let mut compiling = 0;
+        let one = |name: String| {
+            if !wait && !self.components.is_warm(&name) {
+                compiling += 1;
+                return None;
+            }
+            Some(component_view(&name, &self.components.load_in_turn(&name).ok()?, &users))
         };
-        names.iter().filter_map(one).collect()
+        let views = self.component_names(&users).into_iter().filter_map(one).collect();
+        (views, compiling)
     }
 
     /// One of those with what it says of itself; none where it is neither installed nor used.
     pub fn component(&self, name: &str) -> Option<(view::ComponentView, Value)> {
-        let view = self.components().into_iter().find(|component| component.name == name)?;
-        let loaded = self.components.load(name).ok()?;
-        Some((view, loaded.manifest.config_schema.clone()))
+        let users = self.users_of_components();
+        self.component_names(&users).iter().find(|known| *known == name)?;
+        let loaded = self.components.load_in_turn(name).ok()?;
+        Some((component_view(name, &loaded, &users), loaded.manifest.config_schema.clone()))
+    }
+
+    /// Compiles what is installed and not used yet, one after the other, until all is done or the program ends: so that whoever asks for it does not wait.
+    pub fn warm_components(&self) {
+        if self.warms_components.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for name in self.component_names(&HashMap::new()) {
+            if !self.ready() {
+                break;
+            }
+            self.components.warm(&name);
+        }
+    }
+
+    fn component_names(&self, users: &HashMap<String, Vec<String>>) -> Vec<String> {
+        use weir_core::graph::Catalog;
+        let mut names = self.components.names();
+        names.extend(users.keys().filter(|name| !name.is_empty()).cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Who uses each component: units, rules and charts.
+    fn users_of_components(&self) -> HashMap<String, Vec<String>> {
+        let plans = self.configured.lock().plans.clone();
+        let nodes = plans.iter().flat_map(|plan| &plan.pipelines).flat_map(|pipeline| &pipeline.nodes);
+        let mut users: HashMap<String, Vec<String>> = HashMap::new();
+        for node in nodes {
+            users.entry(node.uses.clone()).or_default().push(node.made.id.to_string());
+        }
+        for chart in self.charts().1 {
+            users.entry(chart.uses.clone()).or_default().push(format!("chart/{}", chart.id));
+        }
+        users
     }
 
     /// Newest first.
@@ -308,6 +332,24 @@ impl Runtime {
     pub fn charts(&self) -> (u64, Vec<Arc<Chart>>) {
         let configured = self.configured.lock();
         (configured.revision, configured.charts.clone())
+    }
+}
+
+fn component_view(
+    name: &str,
+    loaded: &crate::units::catalog::Loaded,
+    users: &HashMap<String, Vec<String>>,
+) -> view::ComponentView {
+    let inspection = loaded.component.inspect();
+    view::ComponentView {
+        name: name.to_owned(),
+        version: loaded.manifest.version.clone(),
+        kind: loaded.manifest.kind.clone(),
+        digest: inspection.digest,
+        bytes: inspection.bytes as u64,
+        summary: loaded.manifest.summary.clone(),
+        imports: inspection.imports.iter().map(|import| import.name.clone()).collect(),
+        used_by: users.get(name).cloned().unwrap_or_default(),
     }
 }
 

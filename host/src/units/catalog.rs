@@ -5,7 +5,7 @@
 //! ones, so nothing here is called by a worker. Answers are cached by digest (and configuration); a file is read again at each look, so that a new
 //! configuration sees a new file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,12 +40,24 @@ pub struct Components {
     /// Files that configurations name lie below it.
     tables: Option<PathBuf>,
     loaded: Mutex<HashMap<String, Loaded>>,
+    /// Names whose code is in the cache: loading them is quick.
+    warm: Mutex<HashSet<String>>,
+    /// Held while one is compiled that nothing waits for, so that none is compiled twice.
+    warming: Mutex<()>,
     plans: Mutex<HashMap<PlanKey, Arc<Plan>>>,
 }
 
 impl Components {
     pub fn new(engine: Engine, folder: Option<PathBuf>) -> Self {
-        Self { engine, folder, tables: None, loaded: Mutex::default(), plans: Mutex::default() }
+        Self {
+            engine,
+            folder,
+            tables: None,
+            loaded: Mutex::default(),
+            warm: Mutex::default(),
+            warming: Mutex::default(),
+            plans: Mutex::default(),
+        }
     }
 
     /// With a folder for the files that configurations name.
@@ -74,7 +86,31 @@ impl Components {
         })?;
         let loaded = Loaded { component, manifest: Arc::new(manifest), validator: Arc::new(validator) };
         self.loaded.lock().insert(digest, loaded.clone());
+        self.warm.lock().insert(uses.to_owned());
         Ok(loaded)
+    }
+
+    /// Compiles a component into the cache without keeping it in memory. One that does not load is warm as well: asking again is as quick.
+    pub fn warm(&self, name: &str) {
+        let _one_at_a_time = self.warming.lock();
+        if self.is_warm(name) {
+            return;
+        }
+        if let Err(error) = self.bytes(name).map(|bytes| Component::load(&self.engine, &bytes).map(drop)) {
+            tracing::debug!(name, error, "a component could not be read");
+        }
+        self.warm.lock().insert(name.to_owned());
+    }
+
+    /// As [`Self::load`]; what another one compiles right now is waited for and not compiled again.
+    pub fn load_in_turn(&self, uses: &str) -> Result<Loaded, String> {
+        let _one_at_a_time = (!self.is_warm(uses)).then(|| self.warming.lock());
+        self.load(uses)
+    }
+
+    /// Whether loading it takes no compilation.
+    pub fn is_warm(&self, name: &str) -> bool {
+        self.warm.lock().contains(name)
     }
 
     /// The configuration with the schema's defaults and the texts of its files filled in, or what is wrong with it.

@@ -102,7 +102,7 @@ async function api(request, response, url) {
     alerts: () => ({ alerts: empty ? [] : alerts(Date.now()), cut: false, rules: empty ? [] : rules() }),
     episodes: () => ({ episodes: empty ? [] : episodes(Date.now()) }),
     channels: () => ({ channels: empty ? [] : channels() }),
-    components: () => ({ components: editing.components() }),
+    components: () => ({ components: editing.components(), compiling: 0 }),
     "dead-letters": () => ({ total: 2, kept: 2, dead_letters: empty ? [] : deadLetters(Date.now()) }),
     faults: () => ({ faults: empty ? [] : faults(Date.now()) }),
   };

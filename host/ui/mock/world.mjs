@@ -18,7 +18,7 @@ const CHARTS = [
   { id: "memory", title: "memory", label: "memory", measure: "By", shape: "area", stack: "stack", series: { used: (s) => 3.1e9 + 4e8 * wave(3, s, 200), cache: (s) => 1.9e9 + 1e8 * wave(5, s, 70), buffers: () => 2.2e8 } },
   { id: "rejected", title: "rejected events", label: "events", measure: "1", shape: "bar", stride: 5, series: { "codec json": (s) => Math.floor(noise(31, s) * 6), "filter slow": (s) => Math.floor(noise(32, s) * 4) }, stack: "stack" },
   { id: "ns", title: "time in units for each event", label: "time per event", measure: "ns", shape: "line", series: { "requests/slow": (s) => 9 + 3 * smooth(41, s), "requests/per_host": (s) => 31 + 6 * smooth(42, s), "weir/rates": (s) => 22 + 5 * smooth(43, s), "host/cpu": (s) => 41 + 5 * smooth(44, s), "host/memory": (s) => 52 + 4 * smooth(45, s), "host/load": (s) => 58 + 4 * smooth(46, s), "network/outside": (s) => 14 + 3 * smooth(47, s), "network/per_interface": (s) => 64 + 3 * smooth(48, s), "sources/per_source": (s) => 70 + 3 * smooth(49, s) } },
-  { id: "jobs", title: "jobs as they end", label: "duration", measure: "s", shape: "point", series: { import: (s) => (s % 7 === 0 ? 4 + 9 * noise(51, s) : null), export: (s) => (s % 11 === 0 ? 2 + 3 * noise(52, s) : null) } },
+  { id: "jobs", title: "jobs as they end", label: "duration", measure: "s", shape: "point", moments: true, series: { import: (s) => (s % 7 === 0 ? 4 + 9 * noise(51, s) : null), export: (s) => (s % 11 === 0 ? 2 + 3 * noise(52, s) : null) } },
   { id: "temperature", title: "temperature", label: "temperature", measure: "Cel", shape: "line", stride: 10, series: { board: (s) => 48 + 3 * wave(6, s, 80) } },
 ];
 
@@ -45,10 +45,16 @@ export function chartState(id, end_ms) {
   const all = { ...chart.series, ...chart.estimated };
   const columns = [{ name: "time", type: "time", values: kept.map((step) => step * STEP_MS) }];
   for (const [name, value] of Object.entries(all)) columns.push({ name, type: "f64", values: kept.map(value) });
-  return { id: chart.id, description: describe(chart, all, chart.gap ? gapsIn(steps) : []), tables: [{ name: "points", columns }] };
+  return { id: chart.id, description: describe(chart, all, chart.gap ? gapsIn(steps) : [], steps), tables: [{ name: "points", columns }] };
 }
 
-function describe(chart, all, gaps) {
+/** Some that came late, and a counter that began anew. */
+const momentsIn = (steps) => [
+  ...steps.filter((step) => step % 67 === 0).map((step) => ({ kind: "late", time_ms: step * STEP_MS, label: "import, 3.2 s late" })),
+  ...steps.filter((step) => step % 101 === 0).map((step) => ({ kind: "reset", time_ms: step * STEP_MS, label: "export" })),
+];
+
+function describe(chart, all, gaps, steps) {
   return {
     title: chart.title,
     summary: `${chart.title}: ${Object.keys(all).length} series over the last ${POINTS} s`,
@@ -58,6 +64,7 @@ function describe(chart, all, gaps) {
       bindings: [{ role: "x", column: "time", axis: "x" }, { role: "y", column: name, axis: "y" }],
     })),
     gaps,
+    ...(chart.moments ? { moments: momentsIn(steps) } : {}),
     extras: chart.id === "latency" ? { "weir.gap_after": "2500 ms" } : {},
   };
 }

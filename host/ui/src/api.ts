@@ -63,6 +63,8 @@ export const fetchEpisodes = async (): Promise<EpisodeView[]> => (await call<{ e
 export const fetchChannels = async (): Promise<ChannelView[]> => (await call<{ channels: ChannelView[] }>("/api/channels")).channels;
 export const fetchFaults = async (): Promise<FaultView[]> => (await call<{ faults: FaultView[] }>("/api/faults")).faults;
 export const fetchDeadLetters = async (): Promise<DeadLetterView[]> => (await call<{ dead_letters: DeadLetterView[] }>("/api/dead-letters")).dead_letters;
+/** What is ready now, and how many are being compiled (a new host does that once, in the background). */
+export const fetchReadyComponents = (): Promise<{ components: ComponentView[]; compiling: number }> => call("/api/components?wait=false", { timeout_ms: COMPILING_MS });
 export const fetchComponents = async (): Promise<ComponentView[]> => (await call<{ components: ComponentView[] }>("/api/components", { timeout_ms: COMPILING_MS })).components;
 /** With the schema of its configuration; of a host that does not tell it, an empty one (its configuration is then written as JSON). */
 export async function fetchComponent(name: string): Promise<ComponentDetail> {

@@ -1,6 +1,8 @@
 // The palette: contrast against its surface, and told apart by eyes without red or green cones (Machado 2009, severity 1).
 import { expect, test } from "vitest";
 import { PALETTE_DARK, PALETTE_LIGHT, SLOTS, slotsOf } from "../src/charts/colours";
+import theme from "../src/style/theme.css?raw";
+import wall from "../src/style/tv.css?raw";
 
 type Rgb = [number, number, number];
 const SURFACES = { light: "#fbfcfc", dark: "#10171a" };
@@ -39,12 +41,26 @@ function closest(palette: readonly string[], eye: number[][]): { distance: numbe
   return found;
 }
 
-test.each([["light", PALETTE_LIGHT], ["dark", PALETTE_DARK]] as const)("%s: every colour has 3:1 against the surface", (theme, palette) => {
+test.each([["light", PALETTE_LIGHT], ["dark", PALETTE_DARK]] as const)("V11: %s: every colour has 3:1 against the surface", (theme, palette) => {
   expect(palette.filter((one) => contrast(one, SURFACES[theme]) < 3)).toEqual([]);
 });
 
+/** The variables of a rule of a style sheet. */
+function variables(text: string, selector: string): Record<string, string> {
+  const at = text.indexOf(`${selector} {`);
+  const long = (hex: string): string => (hex.length === 4 ? `#${[...hex.slice(1)].map((one) => one + one).join("")}` : hex);
+  return Object.fromEntries([...text.slice(at, text.indexOf("}", at)).matchAll(/--([a-z-]+): (#[0-9a-f]+)/g)].map(([, name, value]) => [name, long(value!)]));
+}
+
+test.each([["light", theme, "\n:root", 3, 4.5], ["dark", theme, ':root[data-theme="dark"]', 3, 4.5], ["more contrast, light", wall, "  :root", 7, 7], ["more contrast, dark", wall, '  :root[data-theme="dark"]', 7, 7]] as const)(
+  "V5: rules at ticks are seen and texts are read: %s", (_, sheet, selector, rule, text) => {
+    const { surface = "", ...inks } = variables(sheet, selector);
+    expect(contrast(inks["rule"] ?? "", surface)).toBeGreaterThanOrEqual(rule);
+    for (const name of ["text", "muted", "good", "warn", "bad", "off", "accent"]) expect(contrast(inks[name] ?? "", surface), name).toBeGreaterThanOrEqual(text);
+  });
+
 // 0.06 in OKLab is about three just noticeable differences; the first four, which most charts use, are kept further apart.
-test.each([["light", PALETTE_LIGHT], ["dark", PALETTE_DARK]] as const)("%s: any two are told apart by all eyes", (_, palette) => {
+test.each([["light", PALETTE_LIGHT], ["dark", PALETTE_DARK]] as const)("V11: %s: any two are told apart by all eyes", (_, palette) => {
   for (const [name, eye] of Object.entries(EYES)) {
     const all = closest(palette, eye);
     expect(all.distance, `${name}: ${all.pair}`).toBeGreaterThan(0.06);
@@ -53,7 +69,7 @@ test.each([["light", PALETTE_LIGHT], ["dark", PALETTE_DARK]] as const)("%s: any 
   }
 });
 
-test("a label keeps its slot on every chart", () => {
+test("V11: a label keeps its slot on every chart", () => {
   const [one, two] = slotsOf(["first", "second"]);
   expect(slotsOf(["second", "first"])).toEqual([two, one]);
 });

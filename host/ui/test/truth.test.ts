@@ -1,4 +1,4 @@
-// The truth of the picture, requirement by requirement (V1 to V9; V11 is in colours.test.ts), at the level of what is drawn and said.
+// The truth of the picture, requirement by requirement (V1 to V11; of V5 and V11 the colours are in colours.test.ts, the pixels of V5 in tests/browser/states.mjs), at the level of what is drawn and said.
 import { beforeAll, expect, test, vi } from "vitest";
 import { areaPaths } from "../src/charts/area";
 import { barPaths } from "../src/charts/bar";
@@ -8,17 +8,21 @@ import { gapLabel } from "../src/charts/gaps";
 import { linePaths } from "../src/charts/line";
 import { buildModel, type ChartSeries } from "../src/charts/model";
 import { SvgPath } from "../src/charts/path";
+import { drawMoments, drawPresent } from "../src/charts/notes";
 import { pathsOf, yRange } from "../src/charts/plot";
 import { markerPlaces } from "../src/charts/point";
 import { axisName } from "../src/charts/reading";
-import { densityNote, notesOf } from "../src/charts/said";
+import { densityNote, momentsNote, notesOf } from "../src/charts/said";
 import { samplesAt } from "../src/charts/samples";
 import { zone } from "../src/format";
 import type { Column } from "../src/wire/frame";
 import type { Axis, Description, Mark } from "../src/wire/messages";
 import type { Tables } from "../src/wire/table";
 
-beforeAll(() => vi.stubGlobal("window", { devicePixelRatio: 1 }));
+beforeAll(() => {
+  vi.stubGlobal("window", { devicePixelRatio: 1 });
+  vi.stubGlobal("document", { documentElement: { dataset: {} } });
+});
 
 /** A plot of 300 x 100 px over x 0 to `span` and y 0 to 100, as far as the functions that draw look at it. */
 const plotOf = (span: number): never =>
@@ -97,6 +101,40 @@ test("V7: a stacked box stands on the medians below it, and says its own numbers
 
 test("V8: a time axis says its zone", () => {
   expect(zone()).toMatch(/^UTC([+−]\d+(:\d\d)?)?$/);
+});
+
+/** What is drawn, as calls: the part of a canvas that the functions here use. */
+function canvas(): { ctx: never; calls: string[] } {
+  const calls: string[] = [];
+  const note = (name: string) => (...values: unknown[]): void => void calls.push([name, ...values.map((value) => (typeof value === "number" ? Math.round(value) : value))].join(" "));
+  const names = ["save", "restore", "beginPath", "closePath", "moveTo", "lineTo", "stroke", "fill", "fillText", "setLineDash"];
+  return { calls, ctx: Object.fromEntries(names.map((name) => [name, note(name)])) as never };
+}
+const INKS = { surface: "#fff", text: "#000", muted: "#555", rule: "#888", gap: "#eee" };
+
+test("V8: a line stands at the present while it lies within the picture, and none where the picture is of the past", () => {
+  for (const [now, x] of [[900, 270], [1_000, 300]] as const) {
+    const { ctx, calls } = canvas();
+    drawPresent({ ...(plotOf(1_000) as object), ctx } as never, now, INKS);
+    expect(calls).toContain(`lineTo ${x} 100`);
+    expect(calls.some((call) => call.startsWith("fillText now"))).toBe(true);
+  }
+  for (const now of [1_001, null]) {
+    const { ctx, calls } = canvas();
+    drawPresent({ ...(plotOf(1_000) as object), ctx } as never, now, INKS);
+    expect(calls).toEqual([]);
+  }
+});
+
+test("V10: points that came late and counters that began anew have signs of their own and are counted in words", () => {
+  const moments = [{ kind: "late", time_ms: 500, label: "a, 5.0 s late" }, { kind: "reset", time_ms: 800, label: "b" }, { kind: "late", time_ms: 5_000, label: "outside" }];
+  const model = buildModel(describe([mark("line", { x: "x", y: "y" })], { moments }), table({ x: times(steps(3)), y: numbers([1, 2, 3]) }));
+  const { ctx, calls } = canvas();
+  drawMoments({ ...(plotOf(1_000) as object), ctx } as never, model, INKS);
+  expect(calls.filter((call) => call === "fill").length).toBe(2);
+  expect(calls.filter((call) => /To (146|150|154) /.test(call)).length).toBe(4);
+  expect(calls.filter((call) => /To (236|240|244) /.test(call)).length).toBe(3);
+  expect(momentsNote(model)).toBe("◇ 2 came late, ▼ 1 counter reset");
 });
 
 test("V9: the line goes through every sample, so the least and the greatest of a pixel are drawn, and that is said", () => {

@@ -11,13 +11,16 @@ use crate::command::{command, exists, run};
 use crate::scratch::Scratch;
 
 /// Programs that tests call, and the Debian packages that they are in.
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 6] = [
+    (FONTS, "fonts-dejavu"),
     ("chromium", "chromium"),
     ("nc", "netcat-openbsd"),
     ("curl", "curl"),
     ("python3", "python3"),
     (VENV, "python3-venv"),
 ];
+/// No program either; stored pictures of the page are set in them.
+const FONTS: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
 /// Debian has it apart from Python; it is no program but a module.
 const VENV: &str = "venv";
 
@@ -39,6 +42,9 @@ pub fn install() -> Result<()> {
 
 /// The scripts take another Chromium than Debian's by name.
 fn found(program: &str) -> bool {
+    if program == FONTS {
+        return Path::new(FONTS).exists();
+    }
     if program == VENV {
         let mut python = Command::new("python3");
         return python
@@ -60,10 +66,24 @@ pub fn states(root: &Path) -> Result<()> {
     run(command(root, "node", &["tests/browser/states.mjs"]))
 }
 
+/// Each place by keys alone, and read by axe-core, against a mock.
+pub fn keyboard(root: &Path) -> Result<()> {
+    run(command(root, "node", &["tests/browser/keyboard.mjs"]))
+}
+
+/// Each place beside its stored picture, against a mock whose clock stands.
+pub fn pictures(root: &Path) -> Result<()> {
+    run(command(root, "node", &["tests/browser/pictures.mjs"]))
+}
+
 /// A real host, and a graph in it that moves.
 pub fn graph_moves(root: &Path) -> Result<()> {
     let host = Scratch::start(root, "host/src/default.toml")?;
-    let tested = run(command(root, "node", &["tests/browser/graph_moves.mjs", host.url()]));
+    let tested = run(command(
+        root,
+        "node",
+        &["tests/browser/graph_moves.mjs", host.url(), &host.data.to_string_lossy()],
+    ));
     let ended = host.end();
     tested.and(ended)
 }

@@ -57,7 +57,7 @@ enum Command {
     Test,
     /// Measures, prints tables and one line of JSON for each bench; exit code 1 where a budget is missed.
     Bench {
-        /// boundary, codec, ingest, latency, metrics, start, units or all.
+        /// boundary, codec, ingest, latency, metrics, page, start, units or all.
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },

@@ -21,6 +21,8 @@ pub struct Scratch {
     pub weir: PathBuf,
     pub http: u16,
     pub tcp: u16,
+    /// Its own folder for data.
+    pub data: PathBuf,
     /// Below the folder: what the repository's configurations call /tmp/weir-clicks.
     pub files: PathBuf,
     /// Last, so that the program has ended when it goes.
@@ -41,10 +43,13 @@ impl Scratch {
         let text = text.replace("127.0.0.1:7172", &format!("127.0.0.1:{tcp}"));
         fs::write(&file, text.replace("/tmp/weir-clicks", &files.to_string_lossy()))?;
         let data = folder.0.join("data");
-        let (file, data) = (file.to_string_lossy(), data.to_string_lossy());
+        let file = file.to_string_lossy();
         let listen = format!("127.0.0.1:{http}");
-        let running = Running::start(&weir, &["--config", &file, "--data", &data, "--listen", &listen])?;
-        Ok(Self { running, weir, http, tcp, files, _folder: folder })
+        let running = Running::start(
+            &weir,
+            &["--config", &file, "--data", &data.to_string_lossy(), "--listen", &listen],
+        )?;
+        Ok(Self { running, weir, http, tcp, data, files, _folder: folder })
     }
 
     pub fn url(&self) -> &str {

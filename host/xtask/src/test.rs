@@ -26,6 +26,8 @@ pub fn test(root: &Path) -> ExitCode {
     stages.run("page", &[], || page::build(root));
     stages.run("page: unit tests", &["page"], || run(command(&ui, "npm", &["test", "--silent"])));
     stages.run("page: its states", &["page", "tools"], || browser::states(root));
+    stages.run("page: keys, axe", &["page", "tools"], || browser::keyboard(root));
+    stages.run("page: pictures", &["page", "tools"], || browser::pictures(root));
     stages.run("plugins: lints", &[], || run(cargo_plugins(root, &CLIPPY)));
     stages.run("plugins: tests", &[], || run(cargo_plugins(root, &["test", "--release", "--workspace"])));
     stages.run("xtask: lints, tests", &[], || {

@@ -37,7 +37,7 @@ const FIRST_MARKER: u64 = 1_000_000_000;
 const P50_BUDGET_MS: f64 = 100.0;
 const P99_BUDGET_MS: f64 = 250.0;
 
-const CONFIG: &str = crate::local_config!(
+pub(super) const CONFIG: &str = crate::local_config!(
     tcp: "",
     r#"
 [[pipeline]]

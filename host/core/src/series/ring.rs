@@ -1,10 +1,14 @@
 //! The points of one series: columns sorted by time, the last N kept.
 //!
 //! In: one point at a time ([`Ring::put`]). Out: slices of all or of a time window. A point in order is appended; one out of order is put in
-//! its place at the cost of moving what is newer; old points are cut off in blocks, so that an append costs constant time on average and memory
+//! its place at the cost of moving what is newer, and remembered as late ([`Ring::late`]); old points are cut off in blocks, so that an append costs constant time on average and memory
 //! stays below 1.25 N points + 64 (and the growth of a `Vec`).
 
+use std::collections::VecDeque;
 use std::ops::Range;
+
+/// Late points that are remembered as such; the oldest arrivals go first.
+const LATE_MAX: usize = 64;
 
 /// Columns of one series.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +18,8 @@ pub struct Ring {
     /// One column for each field that ever had a value; NaN: none. Shorter than the metric's fields where later ones never came.
     values: Vec<Vec<f64>>,
     first: usize,
+    /// Times of points that were put before newer ones, in the order in which they came, each with how far it was behind then (ns).
+    late: VecDeque<(i64, i64)>,
 }
 
 /// Points of a window.
@@ -77,11 +83,26 @@ impl Ring {
             match times.binary_search(&time) {
                 Ok(at) => self.replace(self.first + at, row),
                 Err(0) if times.len() >= keep_points => return false,
-                Err(at) => self.insert(self.first + at, time, row),
+                Err(at) => {
+                    self.insert(self.first + at, time, row);
+                    self.note_late(time, newest.map_or(0, |newest| newest.saturating_sub(time)));
+                }
             }
         }
         self.trim(keep_points);
         true
+    }
+
+    /// Points of the window that came after newer ones: their times and how far each was behind the newest (ns). The last [`LATE_MAX`] that came.
+    pub fn late(&self, window: Range<i64>) -> impl Iterator<Item = (i64, i64)> {
+        self.late.iter().copied().filter(move |(time, _)| window.contains(time))
+    }
+
+    fn note_late(&mut self, time: i64, behind_ns: i64) {
+        if self.late.len() == LATE_MAX {
+            self.late.pop_front();
+        }
+        self.late.push_back((time, behind_ns));
     }
 
     fn replace(&mut self, at: usize, row: &[f64]) {

@@ -138,6 +138,22 @@ fn a_series_lives_a_day_after_its_last_point_however_old_its_events_are() {
 }
 
 #[test]
+fn a_point_that_came_late_is_put_in_its_place_and_remembered_as_late() {
+    let mut store = SeriesStore::default();
+    put(&mut store, &[("a", 10, 1.0), ("a", 30, 3.0), ("a", 20, 2.0), ("a", 30, 4.0)]);
+    assert_eq!(points(&store, 0), [(10, 1.0), (20, 2.0), (30, 4.0)]);
+    let ring = &store.metric("m").unwrap().series[0].ring;
+    assert_eq!(ring.late(0..100).collect::<Vec<_>>(), [(20, 10)], "a new value of the newest is not late");
+    assert_eq!(ring.late(21..100).count(), 0);
+    for late in 0..100 {
+        put(&mut store, &[("b", 1_000, 0.0), ("b", late, 0.0)]);
+    }
+    let metric = store.metric("m").unwrap();
+    let b = metric.series.iter().find(|series| &*series.labels[0].1 == "b").unwrap();
+    assert_eq!((b.ring.late(0..1_000).count(), b.ring.late(0..36).count()), (64, 0), "the last that came");
+}
+
+#[test]
 fn a_field_that_comes_later_has_no_values_before() {
     let mut store = SeriesStore::default();
     put(&mut store, &[("a", 1, 1.0)]);

@@ -41,9 +41,20 @@ export interface Tail {
   skipped_total: number;
 }
 
-/** What browser tests read: proof that pictures move. */
+/** What is known of a chart's pictures; times of drawing are on the browser's clock. */
+interface Seen {
+  newest_unix_ns: number | null;
+  newest_time_ms: number | null;
+  points: number;
+  frames: number;
+  drawn_at_ms: number | null;
+  first_drawn_at_ms: number | null;
+}
+
+/** What browser tests and benches read: proof that pictures move. `drawn` is theirs to set. */
 interface Probe {
-  charts: Record<string, { newest_unix_ns: number | null; newest_time_ms: number | null; points: number; frames: number; drawn_at_ms: number | null }>;
+  charts: Record<string, Seen>;
+  drawn?: (id: string, chart: Seen) => void;
 }
 
 declare global {
@@ -141,13 +152,17 @@ export class Store {
         if (last !== undefined && (newest_time_ms === null || last > newest_time_ms)) newest_time_ms = last;
       }
     }
-    this.probe.charts[id] = { newest_unix_ns, newest_time_ms, points, frames, drawn_at_ms: this.probe.charts[id]?.drawn_at_ms ?? null };
+    const { drawn_at_ms = null, first_drawn_at_ms = null } = this.probe.charts[id] ?? {};
+    this.probe.charts[id] = { newest_unix_ns, newest_time_ms, points, frames, drawn_at_ms, first_drawn_at_ms };
   }
 
   /** The newest picture of a chart is on its canvas now. */
   drawn(id: string): void {
     const chart = this.probe.charts[id];
-    if (chart !== undefined) chart.drawn_at_ms = Date.now();
+    if (chart === undefined) return;
+    chart.drawn_at_ms = Date.now();
+    chart.first_drawn_at_ms ??= chart.drawn_at_ms;
+    this.probe.drawn?.(id, chart);
   }
 
   private noteAge(sent_unix_ns: number, newest_unix_ns: number | null, merged: number, now_ms: number): void {

@@ -62,7 +62,7 @@ function Revision({ revision, before, current, open, onOpen, onBack }: Row) {
       <span class="buttons">
         {before !== null && <button type="button" class="quiet" aria-expanded={open} onClick={show}>{open ? "close" : "what exactly"}</button>}
         {current && before !== null && <button type="button" onClick={() => onBack(before)}>undo</button>}
-        {!current && <button type="button" class="quiet" onClick={() => onBack(number)} aria-label={`back to revision ${number}`}>back to this</button>}
+        {!current && <button type="button" class="quiet" onClick={() => onBack(number)} aria-label={`back to this: revision ${number}`}>back to this</button>}
       </span>
       {open && diff !== null && <Diff text={diff} />}
     </li>

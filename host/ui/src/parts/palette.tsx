@@ -2,7 +2,7 @@
 // In: what the host lists at the time of opening (a list that cannot be fetched is left out and said), and actions of the page. Out: the chosen one is done.
 // Limits: ENTRIES_SHOWN entries at once; more letters find the rest.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { actOnPipeline, fetchCharts, fetchComponents, fetchPipelines, fetchStreams } from "../api";
+import { actOnPipeline, fetchCharts, fetchPipelines, fetchReadyComponents, fetchStreams } from "../api";
 import { hashOf, PLACES } from "../route";
 import { Dialog } from "./dialog";
 
@@ -26,7 +26,7 @@ const LISTS: [string, () => Promise<Command[]>][] = [
   ])],
   ["streams", async () => (await fetchStreams()).map(({ triplet }) => ({ kind: "stream", name: triplet, run: to(hashOf("streams", triplet.split("/"))) }))],
   ["charts", async () => (await fetchCharts()).map(({ id, title }) => ({ kind: "chart", name: title || id, run: to(hashOf("overview", [], { chart: id })) }))],
-  ["components", async () => (await fetchComponents()).map(({ name }) => ({ kind: "component", name, run: to(hashOf("components", [name])) }))],
+  ["components", async () => (await fetchReadyComponents()).components.map(({ name }) => ({ kind: "component", name, run: to(hashOf("components", [name])) }))],
 ];
 
 /** Every word of the query must be in the kind or name; names that begin with it come first. */

@@ -1,6 +1,6 @@
 // Components: what is installed, what each one is, may and costs; of the chosen one its options from the JSON Schema and where it runs.
-import { useCallback } from "preact/hooks";
-import { fetchComponent, fetchComponents, fetchPipelines } from "../api";
+import { useCallback, useEffect } from "preact/hooks";
+import { fetchComponent, fetchPipelines, fetchReadyComponents } from "../api";
 import { bytes, exact, short } from "../format";
 import { Empty, Failed, Old, Skeleton } from "../parts/states";
 import { StateMark } from "../parts/state-mark";
@@ -9,13 +9,21 @@ import { hashOf } from "../route";
 import type { ComponentView, Schema, UnitView } from "../wire/messages";
 
 const POLL_MS = 5_000;
+/** While some are being compiled. */
+const POLL_COMPILING_MS = 1_000;
 const POLL_UNITS_MS = 2_000;
 
 export function Components({ name }: { name: string | null }) {
-  const { value, failure, again } = usePolled(fetchComponents, POLL_MS);
+  const { value: ready, failure, again } = usePolled(fetchReadyComponents, POLL_MS);
+  const value = ready?.components ?? null;
+  useEffect(() => {
+    if (ready === null || !(ready.compiling > 0)) return;
+    const timer = window.setTimeout(again, POLL_COMPILING_MS);
+    return () => window.clearTimeout(timer);
+  }, [ready, again]);
   const pipelines = usePolled(fetchPipelines, POLL_UNITS_MS);
   if (value === null) return failure === null ? <Skeleton label="waiting for the components; a new host compiles them first" tall said /> : <Failed what="The components could not be fetched" why={failure} retry={again} />;
-  if (value.length === 0) return <Empty title="No components"><p>Put a <code>.wasm</code> file into <code>components/</code> of the data folder, or name its path with <code>use</code>.</p></Empty>;
+  if (value.length === 0 && !(ready !== null && ready.compiling > 0)) return <Empty title="No components"><p>Put a <code>.wasm</code> file into <code>components/</code> of the data folder, or name its path with <code>use</code>.</p></Empty>;
   const units = (pipelines.value ?? []).flatMap((pipeline) => pipeline.units);
   const kinds = [...new Set(value.map((component) => component.kind))].sort();
   const chosen = name ?? value[0]?.name ?? null;
@@ -23,6 +31,7 @@ export function Components({ name }: { name: string | null }) {
     <div class="components">
       <section class="list" aria-label="components">
         {failure !== null && <Old why={failure} retry={again} />}
+        {ready !== null && ready.compiling > 0 && <p class="note" role="status">{`${ready.compiling} more are being compiled, once on a new host`}</p>}
         {kinds.map((kind) => (
           <section key={kind} aria-labelledby={`kind-${kind}`}>
             <h2 id={`kind-${kind}`}>{kind}</h2>

@@ -1,13 +1,15 @@
 // Inserts a unit into a running pipeline: a component is chosen, its form is filled in, and it stands behind the chosen unit between two records.
 // In: where. Out: the host's answer; then the new unit is chosen. A name that is free is proposed.
 import { useEffect, useState } from "preact/hooks";
-import { fetchComponent, fetchComponents, injectUnit } from "../api";
+import { fetchComponent, fetchReadyComponents, injectUnit } from "../api";
 import { beginning, missing, SchemaForm, type Config } from "../parts/schema-form";
 import { Failed, Skeleton } from "../parts/states";
 import { hashOf } from "../route";
 import type { ComponentDetail, ComponentView, PipelinesView, PipelineView } from "../wire/messages";
 import { Reasons, refusalOf, type Refusal } from "./panel";
 
+/** Asked again while some are being compiled. */
+const COMPILING_MS = 1_000;
 const UNIT_KINDS = ["filter", "transform", "aggregate", "rollup", "split", "rebroadcast", "buffer"];
 
 export function freeName(component: string, taken: ReadonlySet<string>): string {
@@ -20,15 +22,28 @@ export function freeName(component: string, taken: ReadonlySet<string>): string 
 
 export function Inject({ pipeline, after, view, changed }: { pipeline: PipelineView; after: string; view: PipelinesView; changed: () => void }) {
   const [list, setList] = useState<ComponentView[] | null>(null);
+  const [compiling, setCompiling] = useState(0);
   const [detail, setDetail] = useState<ComponentDetail | null>(null);
   const [config, setConfig] = useState<Config>({});
   const [name, setName] = useState("");
   const [refusal, setRefusal] = useState<Refusal | null>(null);
   const [busy, setBusy] = useState(false);
   useEffect(() => {
+    let timer = 0;
     let ended = false;
-    fetchComponents().then((all) => !ended && setList(all.filter(({ kind }) => UNIT_KINDS.includes(kind))), (error: unknown) => !ended && setRefusal(refusalOf(error)));
-    return () => void (ended = true);
+    const look = (): void => {
+      fetchReadyComponents().then(({ components, compiling }) => {
+        if (ended) return;
+        setList(components.filter(({ kind }) => UNIT_KINDS.includes(kind)));
+        setCompiling(compiling ?? 0);
+        if (compiling > 0) timer = window.setTimeout(look, COMPILING_MS);
+      }, (error: unknown) => !ended && setRefusal(refusalOf(error)));
+    };
+    look();
+    return () => {
+      ended = true;
+      window.clearTimeout(timer);
+    };
   }, []);
   if (list === null) return refusal === null ? <Skeleton label="waiting for the components" tall /> : <Failed what="The components could not be fetched" why={refusal.message} />;
   const choose = (component: ComponentView): void => {
@@ -53,6 +68,7 @@ export function Inject({ pipeline, after, view, changed }: { pipeline: PipelineV
   return (
     <form class="inject" onSubmit={insert}>
       <h3>{after === "in" ? `Insert before all units of ${pipeline.name}` : `Insert after ${after}`}</h3>
+      {compiling > 0 && <p class="note" role="status">{`${compiling} more components are being compiled`}</p>}
       <div class="choices" role="group" aria-label="component">
         {list.map((component) => (
           <button key={component.name} type="button" aria-pressed={detail?.component.name === component.name} title={component.summary} onClick={() => choose(component)}>{component.name}</button>
