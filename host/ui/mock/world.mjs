@@ -24,8 +24,17 @@ const CHARTS = [
 
 const LOAD_CHARTS = 24;
 const LOAD_POINTS = 3_600;
+/** Each value is computed once: for a bench it is the page that must be busy and not this host. */
+function remembered(value) {
+  const [values, at] = [new Float64Array(4_096), new Int32Array(4_096)];
+  return (step) => {
+    const place = step & 4_095;
+    if (at[place] !== step) [values[place], at[place]] = [value(step), step];
+    return values[place];
+  };
+}
 const LOAD = Object.fromEntries(Array.from({ length: LOAD_CHARTS }, (_, chart) => {
-  const series = Object.fromEntries(Array.from({ length: 5 }, (_, line) => [`series ${line}`, (step) => 20 * line + 10 * wave(chart + line, step, 300) + 6 * smooth(chart * 5 + line, step)]));
+  const series = Object.fromEntries(Array.from({ length: 5 }, (_, line) => [`series ${line}`, remembered((step) => 20 * line + 10 * wave(chart + line, step, 300) + 6 * smooth(chart * 5 + line, step))]));
   return [`load${chart}`, { id: `load${chart}`, title: `load ${chart}`, label: "value", measure: "1", shape: "line", points: LOAD_POINTS, series }];
 }));
 

@@ -15,7 +15,7 @@ const none = new Map<string, Outline>();
 test("the columns of a graph move apart to fill their place, within bounds, and nodes are smaller where there is little", () => {
   const view = [pipeline([unit("p/a", ["series x"])])];
   expect(layOut(view, new Map(), new Map(), 600)).toMatchObject({ nodeWidth: 118, width: 2 * (118 + 115) + 118 + 16 });
-  expect(layOut(view, new Map(), new Map(), 5_000)).toMatchObject({ nodeWidth: 156, column: 156 + 150 });
+  expect(layOut(view, new Map(), new Map(), 5_000)).toMatchObject({ nodeWidth: 156, column: 156 + 260 });
   expect(layOut(view, new Map(), new Map(), 10).column).toBe(118 + 28);
 });
 

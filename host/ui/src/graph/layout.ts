@@ -7,7 +7,7 @@ import type { Outline, PipelineView, UnitView } from "../wire/messages";
 const NODE_WIDTH_PX = 156;
 const NODE_NARROW_PX = 118;
 /** Between two columns: at least, where nobody says how much room there is, and at most. */
-const GAP_PX = { least: 28, usual: 48, most: 150 };
+const GAP_PX = { least: 28, usual: 48, most: 260 };
 const NARROW_PX = 640;
 const EDGE_PX = 16;
 export const NODE_HEIGHT_PX = 44;

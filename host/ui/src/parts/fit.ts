@@ -17,20 +17,28 @@ const AROUND_TV_PX = 100;
 /** Beneath the charts. */
 const FOOT_PX = 20;
 const HEIGHT_PX = { least: 128, usual: 160, most: 400 };
-/** Higher than this share of its width a chart over time shows steps as walls. */
-const ASPECT_MAX = 0.72;
+/** Height by width: higher, a chart over time shows steps as walls; lower, it is flat. */
+const ASPECT = { least: 0.33, most: 0.72 };
 const NARROW_PX = 600;
 const TURN_MS = 15_000;
 
-/** `room`: from the top of the charts to the foot of the window. Too many rows for it: the usual height, and the page scrolls. */
+/** `room`: from the top of the charts to the foot of the window. As many columns as make the charts largest; too many rows for the room: the usual height, and the page scrolls. */
 export function fitted(count: number, width: number, room: number, tv: boolean): Fit {
   const least = tv ? COLUMN_TV_PX : COLUMN_PX;
-  const columns = Math.max(1, Math.min(count, Math.floor((width + GAP_PX.x) / (least + GAP_PX.x))));
-  const column = (width - (columns - 1) * GAP_PX.x) / columns;
-  const rows = Math.max(1, Math.ceil(count / columns));
-  const each = Math.floor((room - FOOT_PX - (rows - 1) * GAP_PX.y) / rows) - (tv ? AROUND_TV_PX : AROUND_PX);
-  const height = each < HEIGHT_PX.least ? HEIGHT_PX.usual : Math.min(each, HEIGHT_PX.most * (tv ? 2 : 1), Math.max(HEIGHT_PX.usual, Math.round(column * ASPECT_MAX)));
-  return { width: Math.floor(column), height };
+  const most = Math.max(1, Math.min(count, Math.floor((width + GAP_PX.x) / (least + GAP_PX.x))));
+  const columnOf = (columns: number): number => Math.floor((width - (columns - 1) * GAP_PX.x) / columns);
+  let best: Fit = { width: columnOf(most), height: HEIGHT_PX.usual };
+  let largest = 0;
+  for (let columns = most; columns >= 1; columns--) {
+    const column = columnOf(columns);
+    const rows = Math.max(1, Math.ceil(count / columns));
+    const each = Math.floor((room - FOOT_PX - (rows - 1) * GAP_PX.y) / rows) - (tv ? AROUND_TV_PX : AROUND_PX);
+    const height = Math.min(each, HEIGHT_PX.most * (tv ? 2 : 1), Math.max(HEIGHT_PX.usual, Math.round(column * ASPECT.most)));
+    if (each < HEIGHT_PX.least || (columns < most && height < column * ASPECT.least) || column * height <= largest) continue;
+    largest = column * height;
+    best = { width: column, height };
+  }
+  return best;
 }
 
 export function useFit(place: RefObject<HTMLElement | null>, count: number, tv: boolean): Fit {
