@@ -9,19 +9,22 @@ pub mod codec;
 pub mod events;
 pub mod floor;
 pub mod ingest;
+pub mod journal;
 pub mod latency;
 pub mod measure;
 pub mod metrics;
 pub mod native;
 pub mod shapes;
 pub mod start;
+pub mod state;
 pub mod units;
 pub mod windows;
 
 use anyhow::{Result, bail};
 
 /// All benches, in the order of `all`.
-pub const NAMES: [&str; 7] = ["boundary", "codec", "ingest", "latency", "metrics", "start", "units"];
+pub const NAMES: [&str; 9] =
+    ["boundary", "codec", "ingest", "journal", "latency", "metrics", "start", "state", "units"];
 
 /// What a bench found.
 #[derive(Debug)]
@@ -93,9 +96,11 @@ pub fn run(name: &str) -> Result<Report> {
         "boundary" => boundary::run(),
         "codec" => codec::run(),
         "ingest" => ingest::run(),
+        "journal" => journal::run(),
         "latency" => latency::run(),
         "metrics" => metrics::run(),
         "start" => start::run(),
+        "state" => state::run(),
         "units" => units::run(),
         _ => bail!("there is no bench `{name}`; there are {} and all", NAMES.join(", ")),
     }

@@ -53,7 +53,7 @@ impl Place for RedbPlace {
             Ok(database)
         }));
         let database = opened.unwrap_or_else(|_| Err(failed("opening", &"it panicked")))?;
-        Ok(Box::new(RedbEngine { database }))
+        Ok(Box::new(RedbEngine { database: Some(database) }))
     }
 
     fn set_aside(&self) -> io::Result<()> {
@@ -82,13 +82,29 @@ fn guarded<T>(doing: &'static str, call: impl FnOnce() -> Result<T, redb::Error>
 
 #[derive(Debug)]
 struct RedbEngine {
-    database: Database,
+    /// Always there until it is dropped.
+    database: Option<Database>,
+}
+
+impl RedbEngine {
+    fn database(&self) -> Result<&Database, redb::Error> {
+        self.database.as_ref().ok_or_else(|| redb::Error::Io(io::ErrorKind::NotConnected.into()))
+    }
+}
+
+/// redb writes when it is closed, and over a damaged file that ends in a panic as any other call. Nobody waits for what it wanted to
+/// write: what was durable is so, and the damage is met at the next start.
+impl Drop for RedbEngine {
+    fn drop(&mut self) {
+        let database = self.database.take();
+        drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(database))));
+    }
 }
 
 impl Engine for RedbEngine {
     fn apply(&mut self, changes: &[Change], durable: bool) -> Result<(), EngineError> {
         guarded("writing", || {
-            let mut write = self.database.begin_write()?;
+            let mut write = self.database()?.begin_write()?;
             write.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
             {
                 let mut table = write.open_table(TABLE)?;
@@ -106,14 +122,14 @@ impl Engine for RedbEngine {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         guarded("reading", || {
-            let table = self.database.begin_read()?.open_table(TABLE)?;
+            let table = self.database()?.begin_read()?.open_table(TABLE)?;
             Ok(table.get(key)?.map(|value| value.value().to_vec()))
         })
     }
 
     fn scan(&self, from: &[u8], visit: Visit) -> Result<(), EngineError> {
         guarded("reading", || {
-            let table = self.database.begin_read()?.open_table(TABLE)?;
+            let table = self.database()?.begin_read()?.open_table(TABLE)?;
             for entry in table.range(from..)? {
                 let (key, value) = entry?;
                 if !visit(key.value(), value.value()) {
@@ -126,7 +142,7 @@ impl Engine for RedbEngine {
 
     fn bytes_on_disk(&self) -> Result<u64, EngineError> {
         guarded("reading", || {
-            let write = self.database.begin_write()?;
+            let write = self.database()?.begin_write()?;
             let stats = write.stats()?;
             let pages = stats.allocated_pages();
             write.abort()?;

@@ -37,11 +37,12 @@ impl Place for SledPlace {
             .mode(Mode::LowSpace)
             .flush_every_ms(Some(FLUSH_EVERY_MS));
         let db = guarded("opening", || config.open())?;
-        let engine = SledEngine { db, folder: self.folder.clone(), log: None };
+        let mut engine = SledEngine { db: Some(db), folder: self.folder.clone(), log: None };
         engine.sync_folder().map_err(|error| failed("syncing its folder", &error))?;
         let log =
             fs::File::open(self.folder.join("db")).map_err(|error| failed("opening its log", &error))?;
-        Ok(Box::new(SledEngine { log: Some(log), ..engine }))
+        engine.log = Some(log);
+        Ok(Box::new(engine))
     }
 
     fn set_aside(&self) -> io::Result<()> {
@@ -77,13 +78,18 @@ fn guarded<T>(doing: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Re
 
 #[derive(Debug)]
 struct SledEngine {
-    db: Db,
+    /// Always there until it is dropped.
+    db: Option<Db>,
     folder: PathBuf,
     /// Open for as long as the engine: an error of a write-back is told to those who had the file open.
     log: Option<fs::File>,
 }
 
 impl SledEngine {
+    fn db(&self) -> sled::Result<&Db> {
+        self.db.as_ref().ok_or_else(|| sled::Error::Io(io::ErrorKind::NotConnected.into()))
+    }
+
     fn sync_folder(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
@@ -97,6 +103,14 @@ impl SledEngine {
     }
 }
 
+/// sled writes when it is closed, and may panic over a damaged file then too.
+impl Drop for SledEngine {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
+    }
+}
+
 impl Engine for SledEngine {
     fn apply(&mut self, changes: &[Change], durable: bool) -> Result<(), EngineError> {
         let mut batch = Batch::default();
@@ -106,9 +120,9 @@ impl Engine for SledEngine {
                 None => batch.remove(change.key.as_slice()),
             }
         }
-        guarded("writing", || self.db.apply_batch(batch))?;
+        guarded("writing", || self.db()?.apply_batch(batch))?;
         if durable {
-            guarded("flushing", || self.db.flush())?;
+            guarded("flushing", || self.db()?.flush())?;
             if let Some(log) = &self.log {
                 log.sync_all().map_err(|error| failed("syncing its log", &error))?;
             }
@@ -118,12 +132,12 @@ impl Engine for SledEngine {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        Ok(guarded("reading", || self.db.get(key))?.map(|value| value.to_vec()))
+        Ok(guarded("reading", || self.db()?.get(key))?.map(|value| value.to_vec()))
     }
 
     fn scan(&self, from: &[u8], visit: Visit) -> Result<(), EngineError> {
         guarded("reading", || {
-            for entry in self.db.range(from..) {
+            for entry in self.db()?.range(from..) {
                 let (key, value) = entry?;
                 if !visit(&key, &value) {
                     break;
@@ -134,6 +148,6 @@ impl Engine for SledEngine {
     }
 
     fn bytes_on_disk(&self) -> Result<u64, EngineError> {
-        guarded("reading", || self.db.size_on_disk())
+        guarded("reading", || self.db()?.size_on_disk())
     }
 }

@@ -78,17 +78,24 @@ fn hurt(folder: &Path, chance: &mut Chance) -> String {
 }
 
 /// A state of before is right where the journal reaches back to it, which it does to the oldest snapshot.
-fn check(home: &Home, states: &[State], place: &str) -> Way {
-    let (recovered, state) = home.recover();
-    let number = recovered.store.newest().number as usize;
-    assert_eq!(&state, &states[number], "{place}: {}", recovered.way);
-    let from = if number == 0 { 0 } else { number as u64 * 10 + 1 };
-    assert_eq!(recovered.replay_from(), from, "{place}: {}", recovered.way);
-    assert!(number >= 3, "{place}: a snapshot was there: {}", recovered.way);
-    drop(recovered);
-    let (again, state) = home.recover();
-    assert_eq!((&again.way, &state), (&Way::Store, &states[number]), "{place}: what was made is good");
-    again.way
+///
+/// sled may open well over damage that it meets only at the next start, and then it is made anew then. At the third start nothing is left of it.
+fn check(home: &Home, states: &[State], place: &str) {
+    let mut ways = Vec::new();
+    for _ in 0..3 {
+        let (recovered, state) = home.recover();
+        let number = recovered.store.newest().number as usize;
+        ways.push(recovered.way.clone());
+        assert!(state == states[number], "{place}: {ways:?}");
+        let from = if number == 0 { 0 } else { number as u64 * 10 + 1 };
+        assert_eq!(recovered.replay_from(), from, "{place}: {ways:?}");
+        assert!(number >= 3, "{place}: a snapshot was there: {ways:?}");
+    }
+    let first_is_last_word = home.place.engine() == EngineName::Sled || ways.get(1) == Some(&Way::Store);
+    assert!(
+        first_is_last_word && ways.last() == Some(&Way::Store),
+        "{place}: what was made is good: {ways:?}"
+    );
 }
 
 #[test]
