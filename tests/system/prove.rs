@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use weir_tests::prove::crash;
 use weir_tests::prove::edit::{Options, run};
 use weir_tests::prove::sender::Lie;
 use weir_tests::prove::{Proof, disk};
@@ -37,6 +38,19 @@ fn the_checker_finds_a_drop_a_duplicate_and_a_reorder() {
         reordered.figure("reordered") >= Some(1.0) && !reordered.violations.is_empty(),
         "{}",
         reordered.json()
+    );
+}
+
+#[test]
+fn ten_kills_under_load_lose_and_double_nothing() {
+    let options =
+        crash::Options { cycles: 10, time: Duration::from_secs(240), engines: vec!["redb"], seed: 11 };
+    let proof = crash::run(&options).unwrap();
+    assert!(proof.violations.is_empty(), "{:#?}\n{}", proof.violations, proof.json());
+    assert!(
+        proof.figure("cycles") >= Some(10.0) && proof.figure("acked") > Some(1_000.0),
+        "{}",
+        proof.json()
     );
 }
 

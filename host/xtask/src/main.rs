@@ -32,6 +32,7 @@ Examples:
   cargo xtask test                    everything that must pass, with the minutes of each stage
   cargo xtask bench boundary codec    named benches; `all` for every one
   cargo xtask prove edit --minutes 10 live edits under load, and a checker outside that counts
+  cargo xtask prove crash --cycles 50 kills under load, and a book of what was acknowledged
   cargo xtask prove disk --minutes 10 a disk that fails at every call and flips bits, and the same
   cargo xtask tidy                    the house rules that no lint knows (seconds)
 

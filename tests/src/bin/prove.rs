@@ -1,5 +1,5 @@
 //! `prove edit [--minutes N] [--edits N] [--rate N] [--seed N] [--violate drop|duplicate|reorder]`
-//!
+//! `prove crash [--cycles N] [--minutes N] [--engine sled|redb|both] [--seed N]`
 //! `prove disk [--minutes N] [--engine sled|redb|both] [--flips N] [--cases N] [--every N] [--seed N] [--violate drop|duplicate|swap|stale|tail]`
 //!
 //! Out: the violations and, last, one line of JSON. Exit code 0: none; 1: a violation, or nothing could be proved; 2: asked wrongly.
@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use weir_tests::prove::edit::{Options, run};
 use weir_tests::prove::sender::Lie;
-use weir_tests::prove::{Proof, disk};
+use weir_tests::prove::{Proof, crash, disk};
 
 const USAGE: &str = "prove edit [--minutes N] [--edits N] [--rate EVENTS_PER_S] [--seed N] [--violate drop|duplicate|reorder]
+prove crash [--cycles N] [--minutes N] [--engine sled|redb|both] [--seed N]
 prove disk [--minutes N] [--engine sled|redb|both] [--flips N] [--cases N] [--every N] [--seed N] [--violate drop|duplicate|swap|stale|tail]";
 /// Edits in a minute where their number is not given.
 const EDITS_PER_MINUTE: f64 = 60.0;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((name, rest)) if name == "disk" => disk(rest),
+        Some((name, rest)) if name == "crash" => crash(rest),
         _ => edit(&arguments),
     }
 }
@@ -45,6 +47,12 @@ fn disk(arguments: &[String]) -> ExitCode {
     }))
 }
 
+fn crash(arguments: &[String]) -> ExitCode {
+    let Some(options) = crash_options(arguments) else { return usage() };
+    say(&format!("{} kills, {}, seed {}", options.cycles, options.engines.join(" and "), options.seed));
+    ended(crash::run(&options))
+}
+
 fn usage() -> ExitCode {
     say(USAGE);
     ExitCode::from(2)
@@ -64,6 +72,30 @@ fn ended(proof: anyhow::Result<Proof>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn crash_options(arguments: &[String]) -> Option<crash::Options> {
+    if !arguments.len().is_multiple_of(2) {
+        return None;
+    }
+    let (mut cycles, mut minutes, mut engines, mut seed) = (50, 600.0_f64, vec!["redb"], 1);
+    for pair in arguments.chunks(2) {
+        let [option, value] = pair else { return None };
+        match (option.as_str(), value.as_str()) {
+            ("--cycles", value) => {
+                cycles = value.parse().ok().filter(|cycles| (1..=100_000).contains(cycles))?
+            }
+            ("--minutes", value) => {
+                minutes = value.parse().ok().filter(|minutes| (0.01..=10_000.0).contains(minutes))?;
+            }
+            ("--engine", "redb") => engines = vec!["redb"],
+            ("--engine", "sled") => engines = vec!["sled"],
+            ("--engine", "both") => engines = disk::engines().iter().map(|engine| engine.as_str()).collect(),
+            ("--seed", value) => seed = value.parse().ok()?,
+            _ => return None,
+        }
+    }
+    Some(crash::Options { cycles, time: Duration::from_secs_f64(minutes * 60.0), engines, seed })
 }
 
 fn options(arguments: &[String]) -> Option<Options> {
