@@ -37,6 +37,26 @@ impl Texts {
     }
 }
 
+impl Texts {
+    /// What `find` gives for the text of each row; each name of a dictionary is asked for once.
+    pub fn find_each(&self, rows: usize, find: impl Fn(&str) -> Option<usize>) -> Vec<Option<usize>> {
+        let Values::Categories(categories) = &self.column.values else {
+            return (0..rows).map(|row| self.get(row).and_then(&find)).collect();
+        };
+        let codes = U32s::new(&categories.codes);
+        let mut known: Vec<Option<Option<usize>>> = vec![None; categories.names.count()];
+        let of_row = |row| {
+            if !self.column.is_there(row) {
+                return None;
+            }
+            let code = codes.get(row) as usize;
+            let known = known.get_mut(code)?;
+            *known.get_or_insert_with(|| find(categories.names.text_at(code)))
+        };
+        (0..rows).map(of_row).collect()
+    }
+}
+
 /// Of rows with one key the last one counts.
 pub fn write(input: &Batch, fields: &[Field]) -> Result<(), Failure> {
     let texts: Vec<Texts> = fields.iter().map(|field| Texts::of(input, &field.name)).collect();

@@ -159,6 +159,9 @@ impl Enrich {
 /// The entry of each row.
 fn find(table: &Table, input: &Batch, keys: &[String]) -> Vec<Option<usize>> {
     let texts: Vec<entries::Texts> = keys.iter().map(|name| entries::Texts::of(input, name)).collect();
+    if let [texts] = &texts[..] {
+        return texts.find_each(input.rows as usize, |key| table.find(key));
+    }
     let mut key = String::new();
     (0..input.rows as usize)
         .map(|row| {

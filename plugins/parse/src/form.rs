@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::{agent, url};
+use crate::{agent, members, url};
 
 /// A part of a text; none where the text has no such part.
 pub type Part<'a> = Option<Cow<'a, str>>;
@@ -64,15 +64,12 @@ impl Form {
     }
 }
 
-fn json<'a>(text: &str, names: &[&str]) -> Option<Vec<Part<'a>>> {
+fn json<'a>(text: &'a str, names: &[&str]) -> Option<Vec<Part<'a>>> {
+    if !names.iter().any(|name| name.contains('.')) {
+        return members::of(text, names);
+    }
     let object: Value = serde_json::from_str(text).ok().filter(Value::is_object)?;
-    let part = |name: &&str| {
-        Some(Cow::Owned(match member(&object, name)? {
-            Value::Null => return None,
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        }))
-    };
+    let part = |name: &&str| members::text(member(&object, name)?).map(Cow::Owned);
     Some(names.iter().map(part).collect())
 }
 

@@ -9,6 +9,7 @@ mod agent;
 mod columns;
 mod config;
 mod form;
+mod members;
 mod url;
 
 use weir_sdk::failure::bad_config;

@@ -25,7 +25,7 @@ use weir_sdk::{
 use weir_text::number;
 
 use config::{Config, Direction, Limits, SCHEMA, TooFew};
-use sums::{Places, SUMS_BYTES};
+use sums::SUMS_BYTES;
 
 /// State table of the last words.
 const WORDS: u32 = 1;
@@ -86,16 +86,16 @@ impl Rule for Ratio {
         let rows = input.rows as usize;
         let (of, to) = (adds(&self.limits.of, &input), adds(&self.limits.to, &input));
         let (times, keys, step_ns) = (input.times(), input.key_numbers(), self.limits.step_ns);
-        let mut places = Places::new();
+        let mut added = Vec::with_capacity(rows);
         for ((row, of), to) in (0..rows).zip(of).zip(to) {
             let start = times.get(row).div_euclid(step_ns).saturating_mul(step_ns);
             let is_over = start.saturating_add(step_ns) <= context.watermark;
             if !is_over && (of != 0.0 || to != 0.0) {
-                places.entry((keys.get(row), start)).or_default().push((of, to));
+                added.push((keys.get(row), start, (of, to)));
             }
         }
-        if !places.is_empty() {
-            sums::add(&places, step_ns)?;
+        if !added.is_empty() {
+            sums::add(added, step_ns)?;
         }
         Ok(Vec::new())
     }

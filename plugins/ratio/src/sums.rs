@@ -3,8 +3,6 @@
 //! In: rows with what they add. Out: sums over the ten tenths that end at a time. Rows are added one by one in their order to what is there, and the tenths from the oldest on, so
 //! that the sums are the same however the rows were cut into batches. A tenth is over when the watermark reaches its end; rows for one that is over are left out.
 
-use std::collections::BTreeMap;
-
 use weir_sdk::Failure;
 use weir_sdk::column::{F64s, bytes_of};
 use weir_sdk::state::{self, refused};
@@ -19,23 +17,28 @@ pub const SUMS_BYTES: usize = 16;
 /// What a row adds to `of` and `to`.
 pub type Adds = (f64, f64);
 
-/// Rows by key and start of their tenth.
-pub type Places = BTreeMap<(u32, i64), Vec<Adds>>;
+/// A row: its key, the start of its tenth, what it adds.
+pub type Row = (u32, i64, Adds);
 
 /// Adds rows, and wakes at the end of tenths that are new.
-pub fn add(places: &Places, step_ns: i64) -> Result<(), Failure> {
-    let (keys, starts): (Vec<u32>, Vec<i64>) = places.keys().copied().unzip();
+pub fn add(mut rows: Vec<Row>, step_ns: i64) -> Result<(), Failure> {
+    let place = |row: &Row| (row.0, row.1);
+    // Stable: rows of one tenth are added in their order.
+    rows.sort_by_key(place);
+    let tenths: Vec<&[Row]> = rows.chunk_by(|left, right| place(left) == place(right)).collect();
+    let (keys, starts): (Vec<u32>, Vec<i64>) =
+        tenths.iter().filter_map(|rows| rows.first().map(place)).unzip();
     let (handles, slots) = (bytes_of(&keys), bytes_of(&starts));
     let old = state::read(SUMS, &handles, &slots);
     let known = state::present(SUMS, &handles, &slots);
-    let mut new = Vec::with_capacity(old.len());
-    for (bytes, rows) in old.chunks_exact(SUMS_BYTES).zip(places.values()) {
+    let mut new = Vec::with_capacity(keys.len() * 2);
+    for (bytes, rows) in old.chunks_exact(SUMS_BYTES).zip(&tenths) {
         let sums = F64s::new(bytes);
         let start = (sums.get(0), sums.get(1));
-        let (of, to) = rows.iter().fold(start, |sums, row| (sums.0 + row.0, sums.1 + row.1));
-        new.extend_from_slice(&bytes_of(&[of, to]));
+        let (of, to) = rows.iter().fold(start, |sums, (_, _, adds)| (sums.0 + adds.0, sums.1 + adds.1));
+        new.extend([of, to]);
     }
-    state::write(SUMS, &handles, &slots, &new).map_err(refused)?;
+    state::write(SUMS, &handles, &slots, &bytes_of(&new)).map_err(refused)?;
     let fresh = keys.iter().zip(&starts).zip(&known).filter(|(_, known)| **known == 0);
     let (keys, starts): (Vec<u32>, Vec<i64>) = fresh.map(|((key, start), _)| (*key, *start)).unzip();
     let ends: Vec<i64> = starts.iter().map(|start| start.saturating_add(step_ns)).collect();

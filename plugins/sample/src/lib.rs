@@ -10,15 +10,13 @@ mod config;
 mod hash;
 mod reservoir;
 
-use std::collections::BTreeMap;
-
-use weir_sdk::column::{U64s, bytes_of};
 use weir_sdk::failure::bad_config;
 use weir_sdk::output::forward_mask;
-use weir_sdk::state::{self, refused};
+use weir_sdk::per_key::PerKey;
 use weir_sdk::unit::is_connected;
 use weir_sdk::{
-    Batch, BatchExt, Complaint, Context, Description, Due, Failure, Opening, Output, Plan, Read, Table, Unit,
+    Batch, BatchExt, Complaint, Context, Description, Due, Failure, Opening, Output, Plan, Read, State,
+    Table, Unit,
 };
 
 use config::{Config, Way};
@@ -34,6 +32,7 @@ struct Sample {
     way: Way,
     salt: u64,
     rest: bool,
+    passed: PerKey<Passed>,
 }
 
 impl Unit for Sample {
@@ -65,13 +64,19 @@ impl Unit for Sample {
 
     fn open(config: Config, opening: &Opening) -> Result<Self, Failure> {
         let way = config.way().map_err(bad_config)?;
-        Ok(Self { keys: config.keys, way, salt: config.salt, rest: is_connected(opening, "rest") })
+        Ok(Self {
+            keys: config.keys,
+            way,
+            salt: config.salt,
+            rest: is_connected(opening, "rest"),
+            passed: PerKey::new(COUNTS),
+        })
     }
 
     fn process(&mut self, context: &Context, input: Batch) -> Result<Vec<Output>, Failure> {
         let mask = match self.way {
             Way::Rate(rate) => self.by_rate(rate, &input),
-            Way::OneIn(n) => one_in(n, &input)?,
+            Way::OneIn(n) => one_in(n, &mut self.passed, context, &input)?,
             Way::Reservoir { rows, window_ns } => {
                 return self.reservoir(rows, window_ns).take(context.watermark, &input);
             }
@@ -105,24 +110,28 @@ impl Sample {
     }
 }
 
-fn one_in(n: u64, input: &Batch) -> Result<Vec<u8>, Failure> {
+/// Rows of the key since the last one that was kept, 0: the next one is kept.
+#[derive(Clone, Copy, Debug, Default, State)]
+struct Passed {
+    rows: u64,
+}
+
+fn one_in(n: u64, counts: &mut PerKey<Passed>, context: &Context, input: &Batch) -> Result<Vec<u8>, Failure> {
     let keys = input.key_numbers();
     // Without keys all rows count together, under the key number 0.
     let key_of = |row: usize| keys.get(row);
-    let mut counts: BTreeMap<u32, u64> = (0..input.rows as usize).map(|row| (key_of(row), 0)).collect();
-    let handles = bytes_of(&counts.keys().copied().collect::<Vec<u32>>());
-    let known = state::read(COUNTS, &handles, &[]);
-    counts.values_mut().zip(U64s::new(&known).iter()).for_each(|(count, known)| *count = known);
-    let mask = (0..input.rows as usize)
+    let rows = input.rows as usize;
+    counts.forget(context);
+    counts.load((0..rows).map(key_of));
+    let mask = (0..rows)
         .map(|row| {
-            let Some(count) = counts.get_mut(&key_of(row)) else { return 0 };
-            let chosen = *count == 0;
-            *count = (*count + 1) % n;
+            let Some(passed) = counts.get_mut(key_of(row)) else { return 0 };
+            let chosen = passed.rows == 0;
+            passed.rows = (passed.rows + 1) % n;
             u8::from(chosen)
         })
         .collect();
-    let values = bytes_of(&counts.values().copied().collect::<Vec<u64>>());
-    state::write(COUNTS, &handles, &[], &values).map_err(refused)?;
+    counts.store()?;
     Ok(mask)
 }
 

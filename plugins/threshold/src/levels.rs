@@ -80,14 +80,18 @@ impl Limits {
         }
     }
 
-    /// "over 500", "not over 500", "over 450, where critical ends"
-    pub fn words(&self, last: &Last, number: impl Fn(f64) -> String) -> String {
+    /// "over 500", "not over 500", "not over 300, where warning ends" (after a level `before` that was not ok), "still over 450, where critical ends"
+    pub fn words(&self, last: &Last, before: u8, number: impl Fn(f64) -> String) -> String {
         let Some(limit) = self.limit(last.level) else { return String::new() };
         let side = match self.direction {
             Direction::Above => "over",
             Direction::Below => "under",
         };
         match severity(last.level) {
+            Severity::Ok if before > OK && limit.ends.to_bits() != limit.begins.to_bits() => {
+                let name = if self.warning.is_some() { "warning" } else { "critical" };
+                format!("not {side} {}, where {name} ends", number(limit.ends))
+            }
             Severity::Ok => format!("not {side} {}", number(limit.begins)),
             _ if self.beyond(last.value, limit.begins) => format!("{side} {}", number(limit.begins)),
             level => {

@@ -60,7 +60,7 @@ impl Rule for Threshold {
         for (key, time, value) in rule::values(&input, &self.column) {
             let Some(last) = self.last.get(key) else { continue };
             if let Some(word) = self.limits.judge(last, time, value) {
-                signals.push(self.signal(key, &word));
+                signals.push(self.signal(key, &word, last.level));
                 if let Some(last) = self.last.get_mut(key) {
                     *last = word;
                 }
@@ -73,9 +73,9 @@ impl Rule for Threshold {
 
 impl Threshold {
     /// "mean_ms 612 ms, over 500 ms"
-    fn signal(&self, key: u32, word: &Last) -> Signal {
+    fn signal(&self, key: u32, word: &Last, before: u8) -> Signal {
         let number = |value: f64| measured(value, &self.measure);
-        let words = self.limits.words(word, number);
+        let words = self.limits.words(word, before, number);
         Signal {
             key,
             level: severity(word.level),

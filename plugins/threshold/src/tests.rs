@@ -136,6 +136,18 @@ fn the_summary_has_numbers_and_unit() {
 }
 
 #[test]
+fn the_end_names_the_bound_that_ended_it() {
+    let config = r#"{"column": "ms", "warning": 500, "warning_clear": 300}"#;
+    let mut bench = RuleBench::<Threshold>::open(config).unwrap();
+    let signals = bench.evaluate(rows(config, &[(1, 0, 200.0), (2, 0, 600.0), (3, 0, 250.0)])).unwrap();
+    let said: Vec<&str> = signals.iter().map(|signal| signal.summary.as_str()).collect();
+    assert_eq!(
+        said,
+        ["ms 200, not over 500", "ms 600, over 500", "ms 250, not over 300, where warning ends"]
+    );
+}
+
+#[test]
 fn complaints_name_place_and_mend() {
     let paths =
         |json: &str| plan::<Threshold>(json).unwrap_err().into_iter().map(|one| one.path).collect::<Vec<_>>();

@@ -33,6 +33,9 @@ use super::native;
 const SIZES: [usize; 4] = [16, 128, 1_024, 4_096];
 const CHAINS: [usize; 3] = [1, 4, 8];
 const ROUNDS: usize = 9;
+const LEAST_ROUNDS: usize = 3;
+/// CPU time of both ways together after which no further round is begun.
+const ENOUGH_NS: u64 = 2_000_000_000;
 /// Rows in one round, so that a round takes some ms.
 pub const ROWS_PER_ROUND: usize = 1 << 18;
 const FILTER_BUDGET_NS: f64 = 10.0;
@@ -153,10 +156,14 @@ pub fn inputs(node: &Node, batches: &[Batch]) -> Result<Vec<Input>> {
     batches.iter().map(input).collect()
 }
 
-/// Rounds of both ways in turn; the first of each is not counted.
+/// Rounds of both ways in turn; the first of each is not counted. Slow ones get fewer rounds, so that a bench of many ends.
 pub fn turns(mut wasm: impl FnMut() -> Result<()>, mut native: impl FnMut() -> Result<()>) -> Result<Pair> {
     let mut pair = Pair { wasm: Vec::new(), native: Vec::new() };
+    let begun_ns = thread_cpu_ns()?;
     for round in 0..=ROUNDS {
+        if round > LEAST_ROUNDS && thread_cpu_ns()? - begun_ns > ENOUGH_NS {
+            break;
+        }
         let timed = |way: &mut dyn FnMut() -> Result<()>| {
             let begun_ns = thread_cpu_ns()?;
             way()?;

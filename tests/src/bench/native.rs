@@ -5,6 +5,8 @@
 pub mod rules;
 pub mod units;
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
 use anyhow::{Context as _, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt32Type};
@@ -107,13 +109,20 @@ pub fn each(input: &Input, mut call: impl FnMut(Place, f64) -> Option<()>) -> Re
     Ok(())
 }
 
-/// Place and dictionary code of each row; the first column has categories.
-pub fn each_code<R>(input: &Input, mut call: impl FnMut(Place, u32) -> Option<R>) -> Result<()> {
+/// Place of each row and a number that stands for its text: the dictionary code of a category, a hash of a text.
+pub fn each_code<R>(input: &Input, mut call: impl FnMut(Place, u64) -> Option<R>) -> Result<()> {
     let column = input.columns.first().context("no column")?;
-    let codes =
-        column.array.as_dictionary_opt::<UInt32Type>().context("the first column has no categories")?;
-    for ((time, key), code) in input.time.iter().zip(input.keys.iter()).zip(codes.keys().values()) {
-        call(place(*time, *key), *code).context("a key over the count")?;
+    let places = input.time.iter().zip(input.keys.iter()).map(|(time, key)| place(*time, *key));
+    if let Some(texts) = column.array.as_string_opt::<i32>() {
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        for (at, text) in places.zip(texts.iter()) {
+            call(at, hasher.hash_one(text)).context("a key over the count")?;
+        }
+        return Ok(());
+    }
+    let codes = column.array.as_dictionary_opt::<UInt32Type>().context("the first column has no text")?;
+    for (at, code) in places.zip(codes.keys().values()) {
+        call(at, u64::from(*code)).context("a key over the count")?;
     }
     Ok(())
 }

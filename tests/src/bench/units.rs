@@ -50,6 +50,10 @@ pub fn run() -> Result<Report> {
                 let pair = measure(&components, entry, &batches, keys)
                     .with_context(|| format!("{} at {rows} rows, {keys_name} keys", entry.name))?;
                 let (wasm, by_hand) = (median(&pair.wasm), median(&pair.native));
+                eprintln!(
+                    "{} at {rows} rows, {keys_name} keys: {wasm:.1} ns, by hand {by_hand:.1}",
+                    entry.name
+                );
                 report.row(vec![
                     entry.name.to_owned(),
                     rows.to_string(),

@@ -73,7 +73,7 @@ const FOLDING: &[Entry] = &[
             json!({ "keys": ["user"], "window": "10s", "aggregates": { "paths": paths } })
         },
         native: |keys| {
-            let mut cells = native::Cells::<HashSet<u32>>::of(keys);
+            let mut cells = native::Cells::<HashSet<u64>>::of(keys);
             Box::new(move |input| {
                 native::each_code(input, |at, code| cells.at(at).map(|cell| cell.insert(code)))
             })
@@ -114,7 +114,7 @@ const FOLDING: &[Entry] = &[
         uses: "topk",
         config: || json!({ "of": "path", "window": "10s", "keys": ["status"] }),
         native: |keys| {
-            let mut cells = native::Cells::<HashMap<u32, u64>>::of(keys.max(5));
+            let mut cells = native::Cells::<HashMap<u64, u64>>::of(keys.max(5));
             Box::new(move |input| {
                 native::each_code(input, |at, code| {
                     cells.at(at).map(|cell| *cell.entry(code).or_default() += 1)
