@@ -1,9 +1,10 @@
 //! The program: from options to a running host, and its end.
 //!
-//! Start: components, runtime, configuration, sources, API, in this order; the first thing that fails ends the start with its reason. End (the stop signal):
-//! sources stop and hand over what they read, flows run what is left, units say good-bye, the API lets requests finish. Standard output gets
-//! exactly one line, with the URL, once everything runs.
+//! Start: the folder of data, components, runtime, journal, configuration, sources, API, in this order; the first thing that fails ends the start with its reason. What the
+//! journal has is run again before any source reads. End (the stop signal): sources stop and hand over what they read, flows run what is left, units say good-bye, the API lets
+//! requests finish, the journal is synced and ended. Standard output gets exactly one line, with the URL, once everything runs.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,24 +12,37 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use crossbeam_channel::Receiver;
 use tokio::sync::watch;
+use weir_core::batch::Position;
 use weir_core::config::{Problem, Topology};
 use weir_engine::{CompileHelper, Engine, Settings};
+use weir_journal::Journal;
+use weir_journal::journal::Limits;
 
 use crate::intake::Intake;
-use crate::runtime::{Checked, Runtime};
+use crate::runtime::checkpoint::restore::Loaded;
+use crate::runtime::folder::Data;
+use crate::runtime::{Checked, Runtime, checkpoint};
 use crate::units::Components;
 use crate::watched::Watched;
-use crate::{api, source};
+use crate::{api, runtime, source, standing};
 
 /// The configuration where there is no file.
 pub const DEFAULT: &str = include_str!("default.toml");
+
+/// Records before a checkpoint that are looked at for the rings of recent events.
+const RECENT_RECORDS: u64 = 2_000;
 
 /// What `weir run` is told.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// None: the embedded default.
     pub config: Option<PathBuf>,
-    pub data: PathBuf,
+    /// Wins over `data.dir`.
+    pub data: Option<PathBuf>,
+    /// Where neither says.
+    pub data_home: Option<PathBuf>,
+    /// Wins over `data.durable`.
+    pub durable: Option<bool>,
     /// Wins over `server.listen`.
     pub listen: Option<SocketAddr>,
     /// One message for each SIGHUP.
@@ -48,15 +62,25 @@ pub struct Findings {
 pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let text = read(options.config.as_deref())?;
     let name = name(options.config.as_deref());
-    let components = components(Some(&options.data))?.with_tables(folder(options.config.as_deref()));
+    let topology = Topology::parse(&text).map_err(|problems| refused(&name, &problems))?;
+    let folder_of_data = data_folder(&options, &topology)?;
+    let components = components(Some(&folder_of_data))?.with_tables(folder(options.config.as_deref()));
     let mut checked = Checked::new(&text, &components).map_err(|problems| refused(&name, &problems))?;
-    let codecs = source::check::Codecs::load(&checked.topology.sources, &components)
-        .map_err(|problems| refused(&name, &problems))?;
     let runtime = Runtime::start(components).context("start the workers")?;
     if let Some(listen) = options.listen {
         checked.topology.server.listen = listen;
         runtime.keep_listen(listen);
     }
+    let data = match options.durable.unwrap_or(topology.data.durable) {
+        true => Some(recover(&runtime, &folder_of_data, &checked.topology)?),
+        false => None,
+    };
+    let origin = if options.config.is_some() { "file" } else { "default" };
+    let standing = standing::settle(&runtime, data.as_deref(), &text, checked, origin)
+        .map_err(|problems| refused(&name, &problems))?;
+    let topology = runtime.topology().context("no configuration runs")?;
+    let codecs = source::check::Codecs::load(&topology.sources, runtime.components_catalog())
+        .map_err(|problems| refused(&name, &problems))?;
     let async_runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("io")
@@ -64,18 +88,19 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
         .build()
         .context("start the async runtime")?;
     let _entered = async_runtime.enter();
-    let server = checked.topology.server.clone();
-    let specs = checked.topology.sources.clone();
+    let (server, specs) = (topology.server.clone(), topology.sources.clone());
     let listener = api::listen(server.listen).with_context(|| {
         format!("server: cannot listen on {}; end the program that does, or set server.listen", server.listen)
     })?;
     let address = listener.local_addr().context("server: no address")?;
-    let origin = if options.config.is_some() { "file" } else { "default" };
-    runtime.configure_checked(checked, origin).map_err(|problems| refused(&name, &problems))?;
+    runtime.go_live();
+    if let Some(data) = &data {
+        runtime::upkeep::start(&runtime, data, &topology.data).context("start the upkeep of the journal")?;
+    }
     let (source_stop, source_stopped) = watch::channel(false);
     let sources =
         source::start(&specs, &codecs, Arc::new(Intake::new(Arc::clone(&runtime))), source_stopped)?;
-    let file = options.config.clone().map(|path| Watched::new(path, text, &runtime));
+    let file = options.config.clone().map(|path| Watched::new(path, text, standing, data.clone(), &runtime));
     if let Some(file) = &file {
         file.start(options.hangups.clone()).context("start to watch the configuration file")?;
     }
@@ -103,11 +128,73 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     api_stop.send_replace(true);
     async_runtime.block_on(api).context("the API's task")??;
     sources.join();
-    if !runtime.drain() {
+    if data.is_some() {
+        checkpoint::finish(&runtime);
+    }
+    let drained = runtime.drain();
+    if let Err(message) = runtime.close_journal() {
+        bail!("not all of it may be on disk: {message}");
+    }
+    if !drained {
         bail!("the drain was cut short: a flow did not finish in time");
     }
     tracing::info!("ended in peace");
     Ok(())
+}
+
+fn data_folder(options: &Options, topology: &Topology) -> anyhow::Result<PathBuf> {
+    let configured = topology.data.dir.as_ref().map(|dir| folder(options.config.as_deref()).join(dir));
+    let found = options.data.clone().or(configured).or_else(|| options.data_home.clone());
+    found
+        .context("no folder for data: neither XDG_DATA_HOME nor HOME is set; use --data DIR, or set data.dir")
+}
+
+/// Takes the folder and goes on where the last run ended.
+fn recover(runtime: &Arc<Runtime>, folder: &Path, topology: &Topology) -> anyhow::Result<Arc<Data>> {
+    let data = Data::open(folder, &format!(" (http://{}/)", topology.server.listen))?;
+    let mut loaded = Loaded::default();
+    let recovered = data.recover_state(topology.state.engine, &mut loaded)?;
+    tracing::info!(engine = topology.state.engine.word(), strange = loaded.strange, "{}", recovered.way);
+    let begun = Position { log: 0, epoch: 0, offset: 1 };
+    let at = loaded.global.as_ref().map_or(begun, |at| Position { log: 0, epoch: at.epoch, offset: at.at });
+    let (writer, opened) = data.open_journal(at, runtime.now_unix_ns())?;
+    if let Some((segment, bytes)) = opened.torn {
+        tracing::warn!(%segment, bytes, "the journal's end was torn and is cut; nothing of it was acknowledged as on disk");
+    }
+    for damaged in &opened.damaged {
+        tracing::error!(segment = %damaged.segment, at = damaged.at, bytes = damaged.bytes, "the journal is damaged; the segment is set apart");
+    }
+    runtime.begin_epoch(opened.position);
+    let (mut from, mut needed, mut store) = (begun.offset, begun.offset, recovered.store);
+    let mut known = std::mem::take(&mut loaded.known);
+    if store.newest().number > 0 {
+        match runtime.restore(loaded) {
+            // The rings of recent events are filled from what came shortly before.
+            Ok(()) => {
+                needed = store.newest().position.offset + 1;
+                from = needed.min(at.offset.saturating_sub(RECENT_RECORDS)).max(from);
+            }
+            Err(why) => {
+                tracing::error!(
+                    why,
+                    "the checkpoint cannot run and is put aside; all is replayed from the journal"
+                );
+                drop(store);
+                (store, known) = (data.new_state(topology.state.engine)?, BTreeSet::new());
+            }
+        }
+    }
+    let reader = data.read_journal(from)?;
+    let replayed = runtime
+        .replay(reader, needed, opened.position.offset, opened.was_closed)
+        .context("replay the journal")?;
+    runtime.tell_replayed(&replayed);
+    let journal = Journal::start(writer, Limits::default()).context("start the journal's thread")?;
+    let data = Arc::new(data);
+    runtime.attach(journal, &data);
+    checkpoint::start(runtime, store, known, Arc::clone(&data.state), topology.state.replay_ns)
+        .context("start the checkpoints")?;
+    Ok(data)
 }
 
 /// Checks a configuration with the components at hand, without starting anything.

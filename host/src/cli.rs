@@ -152,9 +152,12 @@ struct RunArguments {
     /// Configuration; else ./weir.toml, else weir/weir.toml in the user's configuration folder, else the built-in one.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder for what must outlive the program; made where it is missing.
+    /// Folder for what must outlive the program, instead of the configured one; made where it is missing.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Whether a restart goes on where this run ends, instead of what is configured; "false" keeps everything in memory.
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
+    durable: Option<bool>,
     /// Address of API, page and HTTP ingest, instead of the configured one. Loopback only.
     #[arg(long, value_name = "ADDR", value_parser = loopback)]
     listen: Option<SocketAddr>,

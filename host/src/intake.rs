@@ -1,6 +1,6 @@
 //! The one way in: sources hand decoded batches to the log.
 //!
-//! A source asks [`Intake::room`] before it reads more, with the streams that it may write (TCP stops reading, HTTP answers 429 with
+//! What comes back is a [`Receipt`], which tells when what was taken is on disk. A source asks [`Intake::room`] before it reads more, with the streams that it may write (TCP stops reading, HTTP answers 429 with
 //! `retry_after`), then calls [`Intake::accept`]. It waits only for flows that could get its events. `accept` never blocks and never refuses: what was read is taken, so memory is bounded by the flows' lag bound plus
 //! what the sources hold in their builders. Everything that a source takes, rejects or loses is counted in its [`SourceCounters`].
 
@@ -8,16 +8,76 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use weir_core::batch::{Incoming, Position};
+use weir_core::batch::Incoming;
 use weir_core::codec::StreamCounters;
+use weir_core::config::Durability;
 use weir_core::triplet::{Selector, Triplet};
+use weir_journal::{Journal, Stopped, Ticket};
 
 use crate::runtime::Runtime;
 
-/// Some flow that would get these events is too far behind.
-#[derive(Debug, Clone, Copy)]
+/// Why nothing can be taken now.
+#[derive(Debug, Clone)]
 pub struct Busy {
     pub retry_after: Duration,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone)]
+pub enum Why {
+    /// Some flow that would get these events is too far behind.
+    Lag,
+    /// The journal cannot take more, for a while or for good.
+    Journal(weir_journal::Refused),
+}
+
+/// Tells when what was taken is on disk. Receipts of one sender follow each other: the last one stands for all.
+#[derive(Clone, Default)]
+pub struct Receipt(Option<Kept>);
+
+#[derive(Clone)]
+enum Kept {
+    Waits(Arc<Journal>, Ticket),
+    Lost(Stopped),
+}
+
+impl Receipt {
+    pub fn of(journal: &Arc<Journal>, ticket: Ticket) -> Self {
+        Self(Some(Kept::Waits(Arc::clone(journal), ticket)))
+    }
+
+    /// The journal stopped before it took all.
+    pub fn lost(stopped: Stopped) -> Self {
+        Self(Some(Kept::Lost(stopped)))
+    }
+
+    /// This one, or the earlier one where this one has nothing to wait for. What was lost stays lost.
+    #[must_use]
+    pub fn after(self, earlier: Self) -> Self {
+        match (self.0, earlier.0) {
+            (_, Some(Kept::Lost(stopped))) | (Some(Kept::Lost(stopped)), _) => Self::lost(stopped),
+            (Some(kept), _) | (None, Some(kept)) => Self(Some(kept)),
+            (None, None) => Self(None),
+        }
+    }
+
+    /// Calls back once, here and now or on the journal's thread; the call must not block.
+    pub fn when_durable(self, call: impl FnOnce(Result<(), Stopped>) + Send + 'static) {
+        match self.0 {
+            None => call(Ok(())),
+            Some(Kept::Lost(stopped)) => call(Err(stopped)),
+            Some(Kept::Waits(journal, ticket)) => journal.when_durable(ticket, call),
+        }
+    }
+
+    /// The same for who can wait.
+    pub fn wait(&self, timeout: Duration) -> Result<(), weir_journal::Refused> {
+        match &self.0 {
+            None => Ok(()),
+            Some(Kept::Lost(stopped)) => Err(stopped.clone().into()),
+            Some(Kept::Waits(journal, ticket)) => journal.wait(*ticket, timeout),
+        }
+    }
 }
 
 /// Counters of one source; all only grow.
@@ -61,9 +121,9 @@ impl Intake {
         self.runtime.room(streams)
     }
 
-    /// Puts batches into the log, in order. Returns the position of the last one.
-    pub fn accept(&self, batches: Vec<Incoming>) -> Position {
-        self.runtime.accept(batches)
+    /// Puts batches into the log, in order. The receipt is of the last one.
+    pub fn accept(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt {
+        self.runtime.accept(batches, durability)
     }
 
     /// What happened in the builders of streams, for their views.

@@ -10,6 +10,7 @@ pub mod live;
 pub mod page;
 pub mod runtime;
 pub mod source;
+pub mod standing;
 pub mod units;
 pub mod view;
 pub mod watched;

@@ -3,16 +3,18 @@
 //! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
 //! `queue`, `actor`, `overs` (who makes sources wait), `switch` (the moment of a change), `handoff`, `backfill` (new metrics over the recent rings), `workers`,
-//! `build` (configuration to flows), `shelf` (faults, dead letters), `alerting` (words of rules to alerts and channels), `commit` (effects of a record),
+//! `folder` (of data), `upkeep` (old segments), `replay` (the journal through the flows), `checkpoint` (what they know, written and read), `build` (configuration to flows), `shelf` (faults, dead letters), `alerting` (words of rules to alerts and channels), `commit` (effects of a record),
 //! `configure`, `edits` (changes that are asked for), `preview` (a metric tried), `revisions`, `rates`, `views`, `own` (counters as events).
 
 mod actor;
 mod alerting;
 mod backfill;
 mod build;
+pub mod checkpoint;
 mod commit;
 mod configure;
 mod edits;
+pub mod folder;
 mod handoff;
 mod log;
 mod outline;
@@ -21,27 +23,31 @@ mod own;
 mod preview;
 mod queue;
 mod rates;
+mod replay;
 mod revisions;
 mod shelf;
 mod switch;
 mod trace;
+pub mod upkeep;
 mod views;
 mod workers;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use weir_core::batch::{Incoming, Position};
 use weir_core::codec::StreamCounters;
+use weir_core::config::Durability;
 use weir_core::record::{Command, Run};
 use weir_core::sequencer::Sequencer;
 use weir_core::series::SeriesStore;
 use weir_core::triplet::{Selector, Triplet};
+use weir_journal::{Journal, Status};
 
-use crate::intake::{Busy, SourceCounters};
+use crate::intake::{Busy, Receipt, SourceCounters, Why};
 use crate::units::Components;
 use configure::Configured;
 use log::{Claimed, Log};
@@ -54,6 +60,7 @@ pub use build::FlowPlan;
 pub use configure::Checked;
 pub use edits::{By, Changed, Refused};
 pub use preview::{Preview, Wrong, open_points};
+pub use replay::Replayed;
 pub use views::alerts::Which;
 pub use views::rfc3339;
 
@@ -66,6 +73,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long a drain waits for flows that do not get empty.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
+/// How long a command waits for its place on disk.
+const KEPT_MAX: Duration = Duration::from_secs(10);
 
 /// What an operator may do to a pipeline or a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +109,8 @@ pub struct Runtime {
     shelf: Mutex<Shelf>,
     alerting: alerting::Alerting,
     configured: Mutex<Configured>,
+    /// None: nothing outlives the process.
+    journal: parking_lot::RwLock<Option<Arc<Journal>>>,
     /// Held while an event is traced: one at a time.
     tracing: Mutex<()>,
     /// Held while a configuration is made ready, so that two changes do not cross.
@@ -115,6 +126,13 @@ pub struct Runtime {
     /// Whether what nothing uses yet is being compiled, or was.
     warms_components: AtomicBool,
     ready: AtomicBool,
+    /// The clock runs: what is replayed brings its own time.
+    live: AtomicBool,
+    replayed: Mutex<Option<Replayed>>,
+    data: Mutex<Option<Arc<folder::Data>>>,
+    checkpoints: checkpoint::Checkpoints,
+    /// Offset of the first record that a replay may still need.
+    needed_from: AtomicU64,
     stopping: AtomicBool,
 }
 
@@ -131,6 +149,7 @@ impl Runtime {
             shelf: Mutex::default(),
             alerting: alerting::Alerting::default(),
             configured: Mutex::default(),
+            journal: parking_lot::RwLock::default(),
             tracing: Mutex::default(),
             configuring: Mutex::default(),
             handoffs: Mutex::default(),
@@ -141,6 +160,11 @@ impl Runtime {
             process: Mutex::default(),
             warms_components: AtomicBool::new(false),
             ready: AtomicBool::new(false),
+            live: AtomicBool::new(false),
+            replayed: Mutex::default(),
+            data: Mutex::default(),
+            checkpoints: checkpoint::Checkpoints::default(),
+            needed_from: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
         // So that the first points are not taken for ones of 1970.
@@ -176,21 +200,79 @@ impl Runtime {
 
     /// Whether there is room for more events of these streams.
     pub fn room(&self, streams: &[Selector]) -> Result<(), Busy> {
-        if self.overs.room(streams) { Ok(()) } else { Err(Busy { retry_after: RETRY_AFTER }) }
+        if !self.overs.room(streams) {
+            return Err(Busy { retry_after: RETRY_AFTER, why: Why::Lag });
+        }
+        match self.journal() {
+            Some(journal) => journal
+                .room()
+                .map_err(|refused| Busy { retry_after: RETRY_AFTER, why: Why::Journal(refused) }),
+            None => Ok(()),
+        }
     }
 
-    pub fn accept(&self, batches: Vec<Incoming>) -> Position {
+    /// Positions from here on; before anything is put into the log.
+    pub fn begin_epoch(&self, position: Position) {
+        weir_core::codec::begin_dictionary_ids(position.epoch);
+        self.log.lock().sequencer.begin_epoch(position);
+    }
+
+    /// From here on records are kept.
+    pub fn attach(&self, journal: Journal, data: &Arc<folder::Data>) {
+        *self.data.lock() = Some(Arc::clone(data));
+        let journal = Arc::new(journal);
+        self.log.lock().journal = Some(Arc::clone(&journal));
+        *self.journal.write() = Some(journal);
+    }
+
+    /// The clock begins to run.
+    pub fn go_live(&self) {
+        self.live.store(true, Ordering::Release);
+    }
+
+    fn journal(&self) -> Option<Arc<Journal>> {
+        self.journal.read().clone()
+    }
+
+    /// None: nothing outlives the process.
+    pub fn journal_status(&self) -> Option<Status> {
+        self.journal().map(|journal| journal.status())
+    }
+
+    /// None: nothing outlives the process.
+    pub fn checkpoint_status(&self) -> Option<checkpoint::CheckpointStatus> {
+        self.data.lock().as_ref().map(|_| self.checkpoints.status.lock().clone())
+    }
+
+    /// Segments on disk, and their bytes.
+    pub fn journal_files(&self) -> (usize, u64) {
+        let data = self.data.lock().clone();
+        data.map_or((0, 0), |data| data.journal_files())
+    }
+
+    /// Writes and syncs what waits, after the drain. The error says why something may not be on disk.
+    pub fn close_journal(&self) -> Result<(), String> {
+        self.log.lock().journal = None;
+        let Some(journal) = self.journal.write().take() else { return Ok(()) };
+        match Arc::try_unwrap(journal) {
+            Ok(journal) => journal.close().map_err(|stopped| stopped.to_string()),
+            // An answer is on its way to somebody: who drops it last closes.
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub fn accept(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt {
         let mut claimed = Claimed::new();
-        let mut last = Position::default();
+        let mut receipt = Receipt::default();
         {
             let mut log = self.log.lock();
             let clock = clock_unix_ns();
             for incoming in batches {
-                last = log.batch(incoming, clock, &mut claimed).unwrap_or(last);
+                receipt = log.batch(incoming, durability, clock, &mut claimed).after(receipt);
             }
         }
         self.schedule(claimed);
-        last
+        receipt
     }
 
     /// Adds what happened in the builders of streams; of a stream that the log does not know there is nothing to show.
@@ -228,13 +310,13 @@ impl Runtime {
         if !known {
             return Err(format!("there is no pipeline `{pipeline}`"));
         }
-        Ok(self.command(Command::Pipeline { pipeline: pipeline.into(), run: action.run() }))
+        self.command(Command::Pipeline { pipeline: pipeline.into(), run: action.run() })
     }
 
     pub fn act_on_unit(&self, pipeline: &str, unit: &str, action: Action) -> Result<Position, String> {
         let id =
             self.node_id(pipeline, unit).ok_or_else(|| format!("there is no unit `{pipeline}/{unit}`"))?;
-        Ok(self.command(Command::Unit { unit: id, run: action.run() }))
+        self.command(Command::Unit { unit: id, run: action.run() })
     }
 
     /// A unit of a metric is known by its id, `latency/1s`, and by where it is, `metrics-.../latency-1s`.
@@ -269,8 +351,7 @@ impl Runtime {
         let mut empty = false;
         while !empty && Instant::now() < until {
             // A flow that is to hand over is not among them any more.
-            empty = self.handoffs.lock().iter().all(|(_, handoff)| handoff.is_complete())
-                && flows.iter().all(|actor| actor.is_idle());
+            empty = self.is_idle();
             if !empty {
                 std::thread::sleep(DRAIN_LOOK);
             }
@@ -282,14 +363,27 @@ impl Runtime {
         empty
     }
 
-    fn command(&self, command: Command) -> Position {
+    /// Whether all flows have run what they can.
+    fn is_idle(&self) -> bool {
+        // One lock after the other: a change takes them in the other order.
+        let handed_over = self.handoffs.lock().iter().all(|(_, handoff)| handoff.is_complete());
+        handed_over && self.log.lock().flows().iter().all(|flow| flow.actor.is_idle())
+    }
+
+    /// Its being on disk is what makes it true; who asked for it waits for that.
+    fn command(&self, command: Command) -> Result<Position, String> {
         let mut claimed = Claimed::new();
-        let position = self.log.lock().command(command, clock_unix_ns(), &mut claimed);
+        let given = self.log.lock().command(command, clock_unix_ns(), &mut claimed);
         self.schedule(claimed);
-        position
+        let (position, receipt) = given.map_err(|stopped| stopped.to_string())?;
+        receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())?;
+        Ok(position)
     }
 
     fn tick(&self) {
+        if !self.live.load(Ordering::Acquire) {
+            return;
+        }
         let (mut claimed, clock) = (Claimed::new(), clock_unix_ns());
         self.log.lock().tick(clock, &mut claimed);
         self.schedule(claimed);

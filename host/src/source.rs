@@ -17,10 +17,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use weir_core::batch::Incoming;
 use weir_core::codec::StreamCounters;
-use weir_core::config::{SourceKind, SourceSpec};
+use weir_core::config::{Durability, SourceKind, SourceSpec};
 use weir_core::triplet::{Selector, Triplet};
 
-use crate::intake::{Busy, Intake, SourceCounters};
+use crate::intake::{Busy, Intake, Receipt, SourceCounters};
 
 mod bind;
 mod bodies;
@@ -49,8 +49,8 @@ pub use rejected::{RejectedRow, RejectedRows};
 pub trait Accept: Send + Sync + 'static {
     /// Whether there is room for more events of these streams.
     fn room(&self, streams: &[Selector]) -> Result<(), Busy>;
-    /// Never blocks and never refuses.
-    fn accept(&self, batches: Vec<Incoming>);
+    /// Never blocks, and refuses only where the journal stopped for good, which the receipt tells.
+    fn accept(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt;
     /// What happened in the builders of streams, behind the batches that were accepted. Rare, never per batch.
     fn note(&self, changes: Vec<(Triplet, StreamCounters)>);
     /// ns since 1970; never falls.
@@ -65,8 +65,8 @@ impl Accept for Intake {
         Self::room(self, streams)
     }
 
-    fn accept(&self, batches: Vec<Incoming>) {
-        Self::accept(self, batches);
+    fn accept(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt {
+        Self::accept(self, batches, durability)
     }
 
     fn note(&self, changes: Vec<(Triplet, StreamCounters)>) {
@@ -178,6 +178,7 @@ pub fn start(
         let outlet = Outlet {
             name: spec.name.clone(),
             streams: streams(spec),
+            durability: spec.durability,
             accept: accept.clone(),
             counters: accept.counters(&spec.name, kind),
             rejected: running.rejected.clone(),

@@ -15,7 +15,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use parking_lot::Mutex;
 use weir_core::config::TEXT_BYTES_MAX;
 
+use crate::runtime::folder::Data;
 use crate::runtime::{By, Changed, Refused, Runtime};
+use crate::standing::Standing;
 use crate::view::{FileView, ProblemView};
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -25,6 +27,7 @@ type Stamp = (u64, u64, u64, i64, i64);
 
 pub struct Watched {
     path: PathBuf,
+    data: Option<Arc<Data>>,
     runtime: Weak<Runtime>,
     state: Mutex<State>,
 }
@@ -64,16 +67,27 @@ pub enum NotLoaded {
 }
 
 impl Watched {
-    /// `text` is what was read at the start and runs now.
-    pub fn new(path: PathBuf, text: String, runtime: &Arc<Runtime>) -> Arc<Self> {
+    /// `text` is what was read at the start.
+    pub fn new(
+        path: PathBuf,
+        text: String,
+        standing: Standing,
+        data: Option<Arc<Data>>,
+        runtime: &Arc<Runtime>,
+    ) -> Arc<Self> {
+        let trouble = standing.conflict.then_some(Trouble::Conflict);
         let state = State {
             taken: stamp(&path).ok(),
-            loaded: text,
+            tried: standing.conflict.then_some(text),
+            conflicts_total: u64::from(standing.conflict),
+            trouble,
+            looked_at: runtime.running().0,
+            loaded: standing.loaded,
             loaded_revision: runtime.running().0,
             loaded_at: runtime.now_text(),
             ..State::default()
         };
-        Arc::new(Self { path, runtime: Arc::downgrade(runtime), state: Mutex::new(state) })
+        Arc::new(Self { path, data, runtime: Arc::downgrade(runtime), state: Mutex::new(state) })
     }
 
     /// Looks until the runtime is gone. Without hang-ups only the file counts.
@@ -153,6 +167,9 @@ impl Watched {
         match runtime.configure(&text, &by) {
             Ok(changed) => {
                 state.loads_total += u64::from(changed.revision != revision);
+                if let Some(data) = &self.data {
+                    data.keep_loaded(&text);
+                }
                 (state.loaded, state.loaded_revision) = (text, changed.revision);
                 (state.loaded_at, state.trouble, state.tried) = (runtime.now_text(), None, None);
                 Ok(changed)
@@ -200,7 +217,7 @@ impl Watched {
     }
 }
 
-const BEHIND: &str = "what runs was changed since the file was loaded and would not survive a restart; \
+const BEHIND: &str = "what runs was changed since the file was loaded; \
      `weir config export > FILE` brings it into the file, `weir config load --force` goes back to the file";
 pub const CONFLICT: &str = "both the file and what runs were changed since the file was loaded; what runs stays. \
      `weir config export > FILE` keeps what runs, `weir config load --force` takes the file";

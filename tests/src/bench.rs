@@ -9,6 +9,7 @@ pub mod codec;
 pub mod events;
 pub mod floor;
 pub mod ingest;
+pub mod journal;
 pub mod latency;
 pub mod measure;
 pub mod metrics;
@@ -16,13 +17,15 @@ pub mod native;
 pub mod page;
 pub mod shapes;
 pub mod start;
+pub mod state;
 pub mod units;
 pub mod windows;
 
 use anyhow::{Result, bail};
 
 /// All benches, in the order of `all`.
-pub const NAMES: [&str; 8] = ["boundary", "codec", "ingest", "latency", "metrics", "page", "start", "units"];
+pub const NAMES: [&str; 10] =
+    ["boundary", "codec", "ingest", "journal", "latency", "metrics", "page", "start", "state", "units"];
 
 /// What a bench found.
 #[derive(Debug)]
@@ -94,10 +97,12 @@ pub fn run(name: &str) -> Result<Report> {
         "boundary" => boundary::run(),
         "codec" => codec::run(),
         "ingest" => ingest::run(),
+        "journal" => journal::run(),
         "latency" => latency::run(),
         "metrics" => metrics::run(),
         "page" => page::run(),
         "start" => start::run(),
+        "state" => state::run(),
         "units" => units::run(),
         _ => bail!("there is no bench `{name}`; there are {} and all", NAMES.join(", ")),
     }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::client::{self, Answer};
-use crate::process::{Weir, said};
+use crate::process::{Running, Weir, command, said};
 pub use crate::process::{free_port, program};
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -66,10 +66,16 @@ impl TestHost {
         Self::start_in(config, tempfile::tempdir()?)
     }
 
+    /// Goes on with what is in the folder, on new ports.
     pub fn start_in(config: &str, folder: tempfile::TempDir) -> Result<Self> {
+        Self::start_on(config, folder, (free_port()?, free_port()?))
+    }
+
+    /// The same on ports that were given before: then nothing about the configuration changes.
+    pub fn start_on(config: &str, folder: tempfile::TempDir, ports: (u16, u16)) -> Result<Self> {
         let data = folder.path().join("data");
         warm_cache(&data)?;
-        let weir = Weir::start(config, folder.path())?;
+        let weir = Weir::start_on(config, folder.path(), ports, true)?;
         keep_cache(&data)?;
         Ok(Self { http: weir.http_port, tcp: weir.tcp_port, weir, folder })
     }
@@ -152,6 +158,23 @@ impl TestHost {
 
     pub fn signal(&mut self, signal: i32) -> Result<()> {
         self.weir.process.signal(signal)
+    }
+
+    /// Begins a start in the folder and kills it in the middle.
+    pub fn crash_at_start(folder: tempfile::TempDir, after: Duration) -> Result<tempfile::TempDir> {
+        let mut process = Running::start(&mut command(folder.path(), true)?)?;
+        std::thread::sleep(after);
+        process.signal(libc::SIGKILL)?;
+        anyhow::ensure!(process.ended_within(WAIT_MAX)?.is_some(), "a killed process goes on");
+        Ok(folder)
+    }
+
+    /// Ends it in peace and gives the folder.
+    pub fn end_in_peace(mut self) -> Result<tempfile::TempDir> {
+        self.signal(libc::SIGTERM)?;
+        let status = self.wait_end()?;
+        anyhow::ensure!(status.success(), "weir ended with {status}:\n{}", self.log());
+        Ok(self.folder)
     }
 
     /// SIGTERM, and how it ended.

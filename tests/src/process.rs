@@ -121,17 +121,21 @@ pub struct Weir {
 }
 
 impl Weir {
-    /// `folder` holds configuration, data and what it says; its cache stays warm for the next one.
+    /// `folder` holds configuration, data and what it says; its cache stays warm for the next one. All in memory: the next one begins anew.
     pub fn start(config: &str, folder: &Path) -> Result<Self> {
-        let (http_port, tcp_port) = (free_port()?, free_port()?);
+        Self::start_on(config, folder, (free_port()?, free_port()?), false)
+    }
+
+    /// On ports of the caller's, for HTTP and TCP; where it is durable it goes on with what is in the folder.
+    pub fn start_on(
+        config: &str,
+        folder: &Path,
+        (http_port, tcp_port): (u16, u16),
+        durable: bool,
+    ) -> Result<Self> {
         let text = config.replace("{http}", &http_port.to_string()).replace("{tcp}", &tcp_port.to_string());
-        let file = folder.join("weir.toml");
-        std::fs::write(&file, text).context("write the configuration")?;
-        let errors =
-            std::fs::File::create(folder.join("stderr.txt")).context("make a file for standard error")?;
-        let mut command = Command::new(program()?);
-        command.arg("run").arg("--config").arg(&file).arg("--data").arg(folder.join("data"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        std::fs::write(folder.join("weir.toml"), text).context("write the configuration")?;
+        let mut command = command(folder, durable)?;
         let begun = Instant::now();
         let mut process = Running::start(&mut command)?;
         while begun.elapsed() < READY_MAX {
@@ -151,6 +155,17 @@ impl Weir {
         let body = get(self.http_port, path)?;
         serde_json::from_slice(&body).with_context(|| format!("{path}: no JSON"))
     }
+}
+
+/// To run `weir` with the configuration and the data that are in the folder.
+pub fn command(folder: &Path, durable: bool) -> Result<Command> {
+    let errors =
+        std::fs::File::create(folder.join("stderr.txt")).context("make a file for standard error")?;
+    let mut command = Command::new(program()?);
+    command.arg("run").arg("--config").arg(folder.join("weir.toml")).arg("--data").arg(folder.join("data"));
+    command.arg("--durable").arg(durable.to_string());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    Ok(command)
 }
 
 /// What the program in this folder wrote to standard error, the last of it.

@@ -1,10 +1,15 @@
 //! Proofs against a real `weir` in its own process: what `cargo xtask prove NAME` runs.
 //!
-//! `edit`: live edits under load, with a checker outside that counts. Out: figures by name and the violations; one line of JSON, `{"prove":…,"figures":{…}}`.
+//! `edit`: live edits under load, with a checker outside that counts. `crash`: kills at random, with a book of what was acknowledged. `disk`: journal, checkpoints and snapshots on disks that
+//! fail as planned, without a process. Out: figures by name and the violations; one line of JSON, `{"prove":…,"figures":{…}}`.
 
 pub mod checker;
+pub mod crash;
+pub mod disk;
 pub mod edit;
 pub mod editor;
+pub mod journal;
+pub mod producer;
 pub mod sender;
 pub mod watcher;
 

@@ -12,6 +12,7 @@ mod alerts;
 mod attack;
 mod cases;
 mod charts;
+mod durable;
 mod edits;
 mod end;
 mod events;

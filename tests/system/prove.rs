@@ -1,9 +1,11 @@
-//! The proof of live editing in small, and that its checker finds what is wrong.
+//! The proofs in small, and that their checkers find what is wrong.
 
 use std::time::Duration;
 
+use weir_tests::prove::crash;
 use weir_tests::prove::edit::{Options, run};
 use weir_tests::prove::sender::Lie;
+use weir_tests::prove::{Proof, disk};
 
 fn options(edits: u32, seconds: u64, lie: Option<Lie>) -> Options {
     Options { edits, time: Duration::from_secs(seconds), rate: Some(20_000), seed: 7, lie }
@@ -37,4 +39,67 @@ fn the_checker_finds_a_drop_a_duplicate_and_a_reorder() {
         "{}",
         reordered.json()
     );
+}
+
+#[test]
+fn ten_kills_under_load_lose_and_double_nothing() {
+    let options =
+        crash::Options { cycles: 10, time: Duration::from_secs(240), engines: vec!["redb"], seed: 11 };
+    let proof = crash::run(&options).unwrap();
+    assert!(proof.violations.is_empty(), "{:#?}\n{}", proof.violations, proof.json());
+    assert!(
+        proof.figure("cycles") >= Some(10.0) && proof.figure("acked") > Some(1_000.0),
+        "{}",
+        proof.json()
+    );
+}
+
+/// Each seventh call fails, 300 bits flip, 30 cases of the model for each engine.
+fn disk_options(lie: Option<disk::Lie>) -> disk::Options {
+    let engines = disk::engines();
+    let flips = 300 / engines.len() as u64;
+    disk::Options { engines, time: None, flips, cases: 30, every: 7, seed: 11, lie }
+}
+
+fn zero(proof: &Proof, name: &str) -> bool {
+    proof.figure(name) == Some(0.0)
+}
+
+#[test]
+fn a_disk_that_fails_loses_and_doubles_nothing() {
+    let proof = disk::run(&disk_options(None)).unwrap();
+    assert!(proof.violations.is_empty(), "{:#?}\n{}", proof.violations, proof.json());
+    assert!(
+        ["lost", "double", "reordered", "mismatched"].iter().all(|name| zero(&proof, name)),
+        "{}",
+        proof.json()
+    );
+    assert_eq!(proof.figure("faults_planned"), proof.figure("faults_fired"));
+    assert!(
+        proof.figure("faults_fired") > Some(200.0) && proof.figure("flips") == Some(300.0),
+        "{}",
+        proof.json()
+    );
+}
+
+#[test]
+fn the_checker_of_the_disk_finds_every_kind_of_violation() {
+    let kinds = [
+        (disk::Lie::Drop, "lost"),
+        (disk::Lie::Duplicate, "double"),
+        (disk::Lie::Swap, "reordered"),
+        (disk::Lie::Stale, "mismatched"),
+        (disk::Lie::Tail, "lost"),
+    ];
+    for (lie, figure) in kinds {
+        let options = disk::Options {
+            engines: vec![weir_checkpoint::EngineName::Redb],
+            flips: 0,
+            cases: 5,
+            every: 60,
+            ..disk_options(Some(lie))
+        };
+        let proof = disk::run(&options).unwrap();
+        assert!(!zero(&proof, figure) && !proof.violations.is_empty(), "{lie:?}: {}", proof.json());
+    }
 }

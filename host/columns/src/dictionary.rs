@@ -20,9 +20,14 @@ const JUDGED_FROM_VALUES: u64 = 256;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// A dictionary id that was not given before in this process.
+/// A dictionary id that was not given before in this process, nor, behind [`begin_dictionary_ids`], on this log.
 pub fn new_dictionary_id() -> u64 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// From here on ids are of this epoch, which no earlier process on the same log had: those of batches that are replayed are never given again.
+pub fn begin_dictionary_ids(epoch: u32) {
+    NEXT_ID.store((u64::from(epoch) << 32) | 1, Ordering::Relaxed);
 }
 
 #[derive(Debug)]

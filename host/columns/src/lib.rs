@@ -30,7 +30,7 @@ mod tables;
 pub mod time;
 mod value;
 
-pub use dictionary::new_dictionary_id;
+pub use dictionary::{begin_dictionary_ids, new_dictionary_id};
 pub use input::Input;
 pub use limits::Limits;
 pub use reject::{REJECTED_KEPT_MAX, Refusal, Rejected, shown};

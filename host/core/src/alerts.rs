@@ -8,6 +8,7 @@
 //! counted. A word of a rule that was not declared is ignored and counted. No errors. Not here: silences, routes, delivery.
 
 pub mod alert;
+pub mod dump;
 pub mod episode;
 pub mod flap;
 pub mod identity;
@@ -20,6 +21,7 @@ mod model;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound::Included;
 use std::sync::Arc;
 
 use crate::flow::effects::Said;
@@ -120,6 +122,10 @@ pub struct Alerts {
     pub episodes_total: u64,
     /// Words of rules that are not declared.
     pub ignored_total: u64,
+    /// Alerts that changed since the last dump; none: nobody wants to know.
+    touched: Option<BTreeSet<dump::Touched>>,
+    /// Keys of episodes that were dumped and have gone since.
+    gone: Vec<Vec<u8>>,
 }
 
 impl Alerts {
@@ -163,6 +169,7 @@ impl Alerts {
         rule.words_total += 1;
         let policy = rule.policy;
         let labels: Labels = said.labels.into();
+        dump::touch(&mut self.touched, &said.rule, lane, &said.triplet, &labels);
         let scope = rule.scopes.entry((lane, said.triplet.clone())).or_default();
         if let Some(alert) = scope.alerts.get_mut(&labels) {
             let time = alert.not_before(said.signal.time_unix_ns);
@@ -199,7 +206,9 @@ impl Alerts {
         mark: impl Fn(&Triplet) -> i64,
     ) -> Vec<Transition> {
         let mut out = Vec::new();
-        let Some(rule) = self.rules.get_mut(rule) else { return out };
+        let Some((id, rule)) = self.rules.range_mut::<str, _>((Included(rule), Included(rule))).next() else {
+            return out;
+        };
         let policy = rule.policy;
         let own = rule.scopes.iter_mut().filter(|((of, _), scope)| *of == lane && !scope.dues.is_empty());
         for ((_, triplet), scope) in own {
@@ -209,6 +218,7 @@ impl Alerts {
                     break;
                 }
                 scope.dues.pop_first();
+                dump::touch(&mut self.touched, id, lane, triplet, &labels);
                 let Some(alert) = scope.alerts.get_mut(&labels) else { continue };
                 if alert.pass(mark, &policy, position, &mut out) {
                     scope.remove(&labels);
@@ -264,7 +274,9 @@ impl Alerts {
             }
         }
         while self.ended.len() > EPISODES_MAX {
-            self.ended.pop_front();
+            if let Some(gone) = self.ended.pop_front() {
+                self.note_gone(&gone);
+            }
             self.episodes_dropped_total += 1;
         }
     }

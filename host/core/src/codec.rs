@@ -24,7 +24,8 @@ mod tests;
 
 pub use gather::Gather;
 pub use weir_columns::{
-    Limits, REJECTED_KEPT_MAX, Rejected, TableCounters as StreamCounters, new_dictionary_id, time,
+    Limits, REJECTED_KEPT_MAX, Rejected, TableCounters as StreamCounters, begin_dictionary_ids,
+    new_dictionary_id, time,
 };
 
 /// Names of the fields that are not columns: the triplet and the event time.

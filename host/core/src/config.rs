@@ -17,6 +17,7 @@ use crate::unit::Level;
 mod alerting;
 mod check;
 mod derived;
+mod durability;
 mod json;
 mod locate;
 pub mod measure;
@@ -32,6 +33,7 @@ mod source;
 mod tests;
 
 pub use derived::{DerivedName, TYPES_MAX};
+pub use durability::{DataSpec, Durability, StateEngine, StateSpec};
 pub use json::json;
 pub use locate::{Spot, locate};
 pub use near::hint;
@@ -132,6 +134,8 @@ fn with_line(words: String, line: u32) -> String {
 #[derive(Clone, Debug)]
 pub struct Topology {
     pub server: ServerSpec,
+    pub data: DataSpec,
+    pub state: StateSpec,
     pub sources: Vec<SourceSpec>,
     pub pipelines: Vec<PipelineSpec>,
     pub rules: Vec<RuleSpec>,

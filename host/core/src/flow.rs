@@ -8,6 +8,7 @@
 
 pub mod circuit;
 pub mod counters;
+pub mod dump;
 pub mod effects;
 pub mod node;
 pub mod types;

@@ -6,6 +6,7 @@
 //!
 //! Cost: one table lookup per row for a single dictionary column that lives across batches; else one hash per row.
 
+pub mod dump;
 pub mod values;
 
 use std::sync::Arc;
@@ -92,6 +93,8 @@ pub struct KeyTable {
     /// In the order of giving, since the last commit; for roll-back.
     newest: Vec<u32>,
     scratch: Vec<u8>,
+    /// None: nobody wants to know.
+    touched: Option<dump::Touched>,
 }
 
 impl KeyTable {
@@ -109,6 +112,7 @@ impl KeyTable {
             caches: Vec::new(),
             newest: Vec::new(),
             scratch: Vec::new(),
+            touched: None,
         }
     }
 
@@ -154,6 +158,9 @@ impl KeyTable {
             return scope;
         }
         self.scopes.push(triplet.clone());
+        if let Some(touched) = &mut self.touched {
+            touched.lists = true;
+        }
         self.scopes.len() - 1
     }
 
@@ -254,6 +261,7 @@ impl KeyTable {
         }
         self.by_value.insert(encoded.into(), number);
         self.newest.push(number);
+        self.touch(number);
         self.idle += 1;
         number
     }
@@ -261,6 +269,7 @@ impl KeyTable {
     /// Takes back the number that was given last.
     pub fn forget_newest(&mut self) {
         let Some(number) = self.newest.pop() else { return };
+        self.touch(number);
         if let Some(key) = self.keys.get_mut(number as usize) {
             self.by_value.remove(&key.encoded);
             key.free = true;
@@ -304,6 +313,10 @@ impl KeyTable {
                 self.forgotten.push(number as u32);
             }
         }
+        if let Some(touched) = &mut self.touched {
+            touched.lists = true;
+            touched.numbers.extend(&self.forgotten);
+        }
         self.idle = 0;
         self.caches.clear();
     }
@@ -311,6 +324,9 @@ impl KeyTable {
     /// Numbers to be announced as forgotten; from here on they may be given again.
     pub fn take_forgotten(&mut self) -> Vec<u32> {
         let forgotten = std::mem::take(&mut self.forgotten);
+        if let Some(touched) = self.touched.as_mut().filter(|_| !forgotten.is_empty()) {
+            touched.lists = true;
+        }
         self.free.extend(forgotten.iter().rev());
         forgotten
     }

@@ -5,6 +5,7 @@ pub mod codec;
 pub mod config;
 pub mod diff;
 pub mod edit;
+pub mod exact;
 pub mod manifest;
 pub mod plan;
 pub mod series;

@@ -17,7 +17,7 @@ pub enum Command {
     Unit { unit: Arc<str>, run: Run },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum Run {
     #[default]
     Running,

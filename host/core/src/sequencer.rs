@@ -22,12 +22,13 @@ pub const STREAMS_MAX: usize = 10_000;
 /// Before any event.
 pub const WATERMARK_START: i64 = i64::MIN;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct StreamClock {
     pub watermark_unix_ns: i64,
     /// Greatest event time, future ones left out.
     pub event_time_unix_ns: i64,
-    accepted_at_unix_ns: i64,
+    /// Of its newest batch.
+    pub accepted_at_unix_ns: i64,
     /// Rows too far in the future.
     pub future_total: u64,
 }
@@ -99,6 +100,51 @@ impl Sequencer {
         let accepted_at_unix_ns = self.accept_at(clock_unix_ns);
         let payload = Payload::Command(command);
         Record { position: self.take_position(), accepted_at_unix_ns, payload, bytes: 256 }
+    }
+
+    /// Goes the way of a record that has its place already: clocks and watermarks are then as they were behind it. The next position stays.
+    pub fn follow(&mut self, record: &Record) {
+        let at = record.accepted_at_unix_ns;
+        self.accepted_at_unix_ns = self.accepted_at_unix_ns.max(at);
+        match &record.payload {
+            Payload::Batch { batch, .. } => {
+                let stream = self.streams.entry_ref(&batch.triplet);
+                stream.or_insert_with(|| StreamClock::starting_at(at)).take(&batch.time, at);
+            }
+            Payload::Tick { moved } => {
+                for (triplet, watermark) in moved.iter() {
+                    if let Some(stream) = self.streams.get_mut(triplet) {
+                        stream.watermark_unix_ns = *watermark;
+                    }
+                }
+            }
+            Payload::Command(_) => {}
+        }
+    }
+
+    /// From here on records get positions of this epoch, from this offset on.
+    pub fn begin_epoch(&mut self, position: Position) {
+        (self.log, self.epoch, self.next) = (position.log, position.epoch, position.offset);
+    }
+
+    /// The position that the next record gets.
+    pub fn next(&self) -> Position {
+        Position { log: self.log, epoch: self.epoch, offset: self.next }
+    }
+
+    /// All that it knows of streams, for a checkpoint.
+    pub fn clocks(&self) -> impl Iterator<Item = (&Triplet, &StreamClock)> {
+        self.streams.iter()
+    }
+
+    /// What a checkpoint knew.
+    pub fn restore(
+        &mut self,
+        accepted_at_unix_ns: i64,
+        clocks: impl Iterator<Item = (Triplet, StreamClock)>,
+    ) {
+        self.accepted_at_unix_ns = self.accepted_at_unix_ns.max(accepted_at_unix_ns);
+        self.streams.extend(clocks.take(STREAMS_MAX));
     }
 
     pub fn stream(&self, triplet: &Triplet) -> Option<&StreamClock> {
@@ -212,6 +258,19 @@ mod tests {
     }
 
     const S: i64 = 1_000_000_000;
+
+    #[test]
+    fn who_follows_the_records_is_where_the_one_was_who_made_them() {
+        let (mut first, mut second) = (Sequencer::new(0, 1, 1), Sequencer::new(0, 1, 1));
+        let mut records = vec![first.batch(rows(&[S, 9 * S, 900 * S]), 10 * S).unwrap()];
+        records.extend((11..20).map(|at| first.tick(at * S)));
+        records.iter().for_each(|record| second.follow(record));
+        second.begin_epoch(Position { log: 0, epoch: 2, offset: 11 });
+        assert_eq!(watermark(&first), watermark(&second));
+        let (next, other) = (first.tick(30 * S), second.tick(30 * S));
+        assert_eq!((next.position.offset, other.position), (11, Position { log: 0, epoch: 2, offset: 11 }));
+        assert_eq!(watermark(&first), watermark(&second));
+    }
 
     #[test]
     fn positions_rise_and_time_never_falls() {

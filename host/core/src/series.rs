@@ -9,6 +9,7 @@
 //! Labels are sorted by name and a label without text is left out, so that a series has one identity however its rows are written.
 
 mod columns;
+mod dump;
 mod ring;
 
 use std::collections::BTreeMap;
@@ -52,7 +53,16 @@ pub struct Series {
     pub version: u64,
     /// When it last got a point, by the clock.
     touched_unix_ns: i64,
+    /// Its number in the store, never given twice.
+    id: u64,
+    /// The oldest point that changed since the last dump.
+    dirty_from: i64,
+    /// Of time, that was dumped; none: nothing of it was.
+    first_piece: Option<i64>,
 }
+
+/// Metric, number and pieces of a series that was forgotten.
+type Gone = (Arc<str>, u64, Option<(i64, i64)>);
 
 /// All series of one metric.
 #[derive(Debug, Clone)]
@@ -109,6 +119,10 @@ pub struct SeriesStore {
     now_unix_ns: i64,
     /// The metric that was looked through last.
     looked_through: Option<Arc<str>>,
+    /// Of the next series.
+    next_id: u64,
+    /// None: nobody wants to know.
+    gone: Option<Vec<Gone>>,
     series_total: usize,
     metric_series_max: usize,
     store_series_max: usize,
@@ -131,6 +145,8 @@ impl SeriesStore {
             forgotten_total: 0,
             now_unix_ns: 0,
             looked_through: None,
+            next_id: 1,
+            gone: None,
             series_total: 0,
             metric_series_max,
             store_series_max,
@@ -183,6 +199,9 @@ impl SeriesStore {
         let crowded = crowded || is_crowded(count, self.metric_series_max);
         let silent_ns = if crowded { SILENT_CROWDED_NS } else { SILENT_NS };
         let since = self.now_unix_ns.saturating_sub(silent_ns);
+        if let Some(gone) = &mut self.gone {
+            metric.note_gone(since, gone);
+        }
         metric.series.retain(|series| series.touched_unix_ns >= since);
         let gone = count - metric.series.len();
         if gone > 0 {
@@ -221,6 +240,7 @@ impl SeriesStore {
         let mut appender = Appender {
             metric: entry,
             hasher: &self.hasher,
+            next_id: &mut self.next_id,
             series_max,
             now_unix_ns,
             row: Vec::new(),
@@ -286,6 +306,11 @@ impl Metric {
 }
 
 impl Series {
+    fn new(triplet: Triplet, labels: Labels, id: u64, now_unix_ns: i64) -> Self {
+        let (ring, version, dirty_from, first_piece) = (Ring::default(), 0, dump::CLEAN, None);
+        Self { triplet, labels, ring, version, touched_unix_ns: now_unix_ns, id, dirty_from, first_piece }
+    }
+
     fn is_overflow(&self) -> bool {
         self.labels.len() == 1
             && self.labels.iter().all(|(name, value)| &**name == OVERFLOW && &**value == OVERFLOW)
@@ -328,6 +353,7 @@ fn texts(labels: &[LabelColumn], row: usize) -> impl Iterator<Item = (&str, &str
 struct Appender<'a> {
     metric: &'a mut Metric,
     hasher: &'a foldhash::fast::RandomState,
+    next_id: &'a mut u64,
     /// How many series the metric may have now.
     series_max: usize,
     now_unix_ns: i64,
@@ -359,6 +385,7 @@ impl Appender<'_> {
             let Some(series) = self.metric.series.get_mut(at as usize) else { continue };
             if series.ring.put(time, &self.row, keep_points) {
                 series.version += 1;
+                series.dirty_from = series.dirty_from.min(time);
                 series.touched_unix_ns = self.now_unix_ns;
                 appended.stored += 1;
                 appended.overflowed += u64::from(overflowed);
@@ -413,13 +440,8 @@ impl Appender<'_> {
 
     fn push(&mut self, triplet: &Triplet, labels: Labels) -> u32 {
         let at = self.metric.series.len() as u32;
-        self.metric.series.push(Series {
-            triplet: triplet.clone(),
-            labels,
-            ring: Ring::default(),
-            version: 0,
-            touched_unix_ns: self.now_unix_ns,
-        });
+        self.metric.series.push(Series::new(triplet.clone(), labels, *self.next_id, self.now_unix_ns));
+        *self.next_id += 1;
         at
     }
 }

@@ -6,6 +6,7 @@
 //! like a trap; a [`Refusal`] it may handle. Layers for checkpoints and candidates are in [`table`].
 
 mod bytes;
+pub mod dump;
 mod expiry;
 pub mod layer;
 mod quota;
@@ -104,6 +105,8 @@ pub struct UnitState {
     quota: Quota,
     undo: Vec<Undo>,
     old_bytes: Vec<u8>,
+    /// None: nobody wants to know.
+    dirty: Option<dump::Dirty>,
 }
 
 impl UnitState {
@@ -120,6 +123,7 @@ impl UnitState {
             quota,
             undo: Vec::new(),
             old_bytes: Vec::new(),
+            dirty: None,
         }
     }
 
@@ -156,6 +160,9 @@ impl UnitState {
 
     /// The record is done: there is no way back from here. Frees key numbers that nothing needs any more.
     pub fn commit(&mut self) {
+        if let Some(dirty) = &mut self.dirty {
+            dirty.note(&self.undo);
+        }
         self.undo.clear();
         self.old_bytes.clear();
         self.keys.sweep();

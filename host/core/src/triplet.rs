@@ -65,6 +65,18 @@ impl Triplet {
     }
 }
 
+impl serde::Serialize for Triplet {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Triplet {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        crate::exact::shown::deserialize(from)
+    }
+}
+
 impl FromStr for Triplet {
     type Err = TripletError;
 

@@ -1,4 +1,5 @@
-//! `GET /healthz` (the process answers) and `GET /readyz` (it takes events): 200 or 503 with a word of text.
+//! `GET /healthz` (the process answers) and `GET /readyz` (it takes events): 200 or 503 with a word of text. While the journal is full or stopped nothing is taken, and the
+//! text says what to do.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,10 +10,15 @@ pub async fn healthy() -> &'static str {
     "ok\n"
 }
 
-pub async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) {
-    if api.runtime.ready() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+pub async fn ready(State(api): State<Api>) -> (StatusCode, String) {
+    let trouble = api.runtime.journal_status().and_then(|status| match (status.stopped, status.full) {
+        (Some(stopped), _) => Some(stopped.to_string()),
+        (None, true) => Some(weir_journal::Refused::Full.to_string()),
+        (None, false) => None,
+    });
+    match trouble {
+        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {trouble}\n")),
+        None if api.runtime.ready() => (StatusCode::OK, "ready\n".to_owned()),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
     }
 }

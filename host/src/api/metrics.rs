@@ -32,6 +32,7 @@ pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
         }
         flows(&mut out, &pipelines);
         units(&mut out, &pipelines);
+        journal(&mut out, &api.runtime);
         rest(&mut out, &api.runtime);
         live(&mut out, &api.live);
         out.finish()
@@ -164,6 +165,65 @@ fn units(out: &mut Exposition, pipelines: &[PipelineView]) {
             out.sample(&[("unit", &it.id), ("component", &it.component)], read(it));
         }
     }
+}
+
+/// Nothing where nothing outlives the process.
+fn journal(out: &mut Exposition, runtime: &Runtime) {
+    if let Some(replayed) = runtime.replayed() {
+        out.one("weir_replay_records", "gauge", "records that the start replayed", replayed.records as f64);
+        out.one("weir_replay_events", "gauge", "events in them", replayed.events as f64);
+        out.one("weir_replay_missing", "gauge", "records that were missing then", replayed.missing as f64);
+        out.one("weir_replay_seconds", "gauge", "time that it took", replayed.took.as_secs_f64());
+    }
+    checkpoints(out, runtime);
+    let Some(status) = runtime.journal_status() else { return };
+    let counters = [
+        ("weir_journal_records_total", "records handed to the journal", status.appended),
+        ("weir_journal_durable_total", "of these, on disk", status.durable),
+        ("weir_journal_written_bytes_total", "bytes written", status.bytes_total),
+        ("weir_journal_syncs_total", "syncs", status.syncs_total),
+        ("weir_journal_unwritable_total", "records that could not be written", status.unwritable_total),
+    ];
+    for (name, help, value) in counters {
+        out.one(name, "counter", help, value as f64);
+    }
+    let longest = status.sync_ns_max as f64 / 1e9;
+    out.one("weir_journal_sync_seconds_max", "gauge", "the longest write and sync so far", longest);
+    out.one(
+        "weir_journal_waiting_bytes",
+        "gauge",
+        "memory of records to be written",
+        status.waiting_bytes as f64,
+    );
+    out.one(
+        "weir_journal_segment",
+        "gauge",
+        "number of the segment that is written",
+        f64::from(status.segment),
+    );
+    let (files, bytes) = runtime.journal_files();
+    out.one("weir_journal_segments", "gauge", "segments on disk", files as f64);
+    out.one("weir_journal_bytes", "gauge", "their bytes", bytes as f64);
+    let state = match (status.stopped.is_some(), status.full) {
+        (true, _) => "stopped",
+        (false, true) => "full",
+        (false, false) => "good",
+    };
+    out.family("weir_journal_state", "gauge", "1 for how the journal is");
+    out.sample(&[("state", state)], 1.0);
+}
+
+fn checkpoints(out: &mut Exposition, runtime: &Runtime) {
+    let Some(status) = runtime.checkpoint_status() else { return };
+    out.one("weir_checkpoints_total", "counter", "checkpoints of this run", status.taken_total as f64);
+    out.one("weir_checkpoints_failed_total", "counter", "of them not made", status.failed_total as f64);
+    out.one("weir_snapshots_total", "counter", "snapshots of this run", status.snapshots_total as f64);
+    out.one("weir_checkpoint_offset", "gauge", "a start replays from here", status.offset as f64);
+    out.one("weir_checkpoint_seconds", "gauge", "time that the last one took", status.seconds_last);
+    out.one("weir_checkpoint_entries", "gauge", "entries of the last one", status.entries_last as f64);
+    out.one("weir_checkpoint_bytes", "gauge", "bytes of all on disk", status.bytes_on_disk as f64);
+    let stopped = f64::from(u8::from(status.stopped.is_some()));
+    out.one("weir_checkpoints_stopped", "gauge", "1 where there are no more, see the log", stopped);
 }
 
 fn rest(out: &mut Exposition, runtime: &Runtime) {

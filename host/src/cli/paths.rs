@@ -3,20 +3,15 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 /// The file to use; none: the built-in configuration. A file that was asked for by name is used even if it is not there, so that the
 /// error names it.
 pub fn config_file(asked: Option<PathBuf>) -> Option<PathBuf> {
     find_config(asked, &|name| std::env::var_os(name), &|path| path.is_file())
 }
 
-/// Folder for data; not made here.
-pub fn data_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let found = asked.or_else(|| {
-        base("XDG_DATA_HOME", ".local/share", &|name| std::env::var_os(name)).map(|base| base.join("weir"))
-    });
-    found.context("no folder for data: neither XDG_DATA_HOME nor HOME is set; use --data DIR")
+/// Folder for data where nothing else is said; not made here. None: neither XDG_DATA_HOME nor HOME is set.
+pub fn data_home() -> Option<PathBuf> {
+    base("XDG_DATA_HOME", ".local/share", &|name| std::env::var_os(name)).map(|base| base.join("weir"))
 }
 
 fn find_config(

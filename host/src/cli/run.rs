@@ -8,7 +8,9 @@ pub fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let signals::Signals { stop, hangups } = signals::listen()?;
     let options = weir::app::Options {
         config: paths::config_file(arguments.config),
-        data: paths::data_folder(arguments.data)?,
+        data: arguments.data,
+        data_home: paths::data_home(),
+        durable: arguments.durable,
         listen: arguments.listen,
         hangups: Some(hangups),
     };

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use weir_core::flow::{Flow, Outcome};
 use weir_core::record::{Command, Payload, Record};
 use weir_core::triplet::Selector;
 
+use super::checkpoint::capture::Round;
 use super::handoff::{Handoff, Rest};
 use super::overs::{Overs, Wanted};
 use super::queue::Queue;
@@ -45,6 +46,10 @@ pub struct Actor {
     body: Mutex<Body>,
     scheduled: AtomicBool,
     pub in_recovery: AtomicBool,
+    /// A checkpoint that it is asked for.
+    asked: Mutex<Option<Arc<Round>>>,
+    /// What comes before this offset is in it already.
+    from: AtomicU64,
     /// What it wants, and whether the sources of that must wait.
     wanted: Arc<Wanted>,
     overs: Arc<Overs>,
@@ -72,6 +77,8 @@ enum Look {
 /// Where the effects of a record go.
 pub trait Commit {
     fn commit(&self, flow: &Flow, record: &Record, effects: weir_core::flow::effects::Effects);
+    /// All that a checkpoint needs of a flow that has everything before `from`.
+    fn capture(&self, flow: &Flow, lane: u32, from: u64, round: &Round);
     /// A flow that panicked: the host's own mistake.
     fn panicked(&self, flow: &str, record: &Record);
 }
@@ -93,6 +100,8 @@ impl Actor {
             body: Mutex::new(Body::Waiting),
             scheduled: AtomicBool::new(false),
             in_recovery: AtomicBool::new(false),
+            asked: Mutex::default(),
+            from: AtomicU64::new(0),
             wanted: Wanted::new(selectors),
             overs,
         }
@@ -109,10 +118,45 @@ impl Actor {
         *self.body.lock() = Body::Running { flow: Box::new(flow), calm: CALM_RECORDS };
     }
 
+    /// A flow that came back from a checkpoint: what it knows it passes over.
+    pub fn pass_until(&self, from: u64) {
+        self.from.store(from, Ordering::Release);
+    }
+
+    pub fn wants(&self, offset: u64) -> bool {
+        offset >= self.from.load(Ordering::Acquire)
+    }
+
+    /// To be answered once the records before the round's position are done. The caller schedules it.
+    pub fn ask(&self, round: Arc<Round>) {
+        *self.asked.lock() = Some(round);
+    }
+
+    /// Between two records.
+    fn answer(&self, flow: &Flow, commit: &dyn Commit) {
+        let mut asked = self.asked.lock();
+        let Some(round) = &*asked else { return };
+        let from = {
+            let queue = self.queue.lock();
+            round.from(queue.first_offset(), queue.held)
+        };
+        if let Some(from) = from {
+            let round = Arc::clone(round);
+            *asked = None;
+            drop(asked);
+            commit.capture(flow, self.lane, from, &round);
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked.lock().is_some()
+    }
+
     /// Puts a record into the queue. True: the caller must schedule the actor.
     pub fn push(&self, record: Arc<Record>) -> bool {
         let over = {
             let mut queue = self.queue.lock();
+            queue.ageless = self.overs.replaying.load(Ordering::Relaxed);
             queue.push(record);
             queue.is_over()
         };
@@ -141,9 +185,13 @@ impl Actor {
             let mut body = self.body.lock();
             loop {
                 let Body::Running { flow, calm } = &mut *body else { break Next::Rest };
+                self.answer(flow, commit);
                 match self.look(flow, handoff) {
                     Look::Free => {}
-                    Look::Held => break Next::Rest,
+                    Look::Held => {
+                        self.answer(flow, commit);
+                        break Next::Rest;
+                    }
                     Look::Leaves(revision, handoff) => {
                         let rest = self.queue.lock().take_until(revision);
                         if let Body::Running { flow, .. } = std::mem::replace(&mut *body, Body::Gone) {
@@ -153,6 +201,9 @@ impl Actor {
                     }
                 }
                 let Some(record) = self.take() else { break Next::Rest };
+                if !self.wants(record.position.offset) {
+                    continue;
+                }
                 let retires = match &record.payload {
                     Payload::Command(Command::Configure { revision, .. }) => handoff(*revision),
                     _ => None,
@@ -254,7 +305,7 @@ impl Actor {
     fn has_work(&self) -> bool {
         let waits = {
             let queue = self.queue.lock();
-            !queue.is_empty() && !queue.held
+            (!queue.is_empty() && !queue.held) || (self.is_asked() && (queue.is_empty() || queue.held))
         };
         // Locked: somebody runs it right now and will look again.
         waits && self.body.try_lock().is_some_and(|body| matches!(*body, Body::Running { .. }))

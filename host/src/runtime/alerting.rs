@@ -3,7 +3,7 @@
 //! In: the words of a record that is done, and ticks, with which event time passes for the rules of a flow. Out: alerts for the API, log lines, notices. One
 //! lock around the machine, held for one record's words. Log lines are bounded to [`LINES_MAX`] for each record; the rest is one line with a count.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -19,12 +19,19 @@ use crate::channels::{Channels, Notice};
 
 /// Lines of the log about the alerts of one record.
 const LINES_MAX: usize = 50;
+/// Notices that a replay keeps.
+const HELD_MAX: usize = 1_000;
+
+/// Time of acceptance, and what was not said.
+type Held = VecDeque<(i64, Arc<Notice>)>;
 
 #[derive(Default)]
 pub struct Alerting {
     pub alerts: Mutex<Alerts>,
     specs: Mutex<HashMap<Arc<str>, Arc<AlertSpec>>>,
     pub channels: Channels,
+    /// While the past is replayed, the newest notices with the time of acceptance of their record: who was to be told was, but perhaps for the last.
+    held: Mutex<Option<Held>>,
 }
 
 fn policies(topology: &Topology) -> Vec<(Arc<str>, Policy)> {
@@ -55,7 +62,7 @@ impl Alerting {
     /// After the switch at a position: rules that are gone end their alerts, and the channels are those of the configuration.
     pub fn settle(&self, topology: &Topology, position: u64) {
         let ended = self.alerts.lock().declare(&policies(topology), position);
-        self.tell(ended);
+        self.tell(ended, i64::MAX);
         self.specs.lock().retain(|id, _| topology.rules.iter().any(|rule| rule.id == *id));
         let address = format!("http://{}/", topology.server.listen);
         if let Err(error) = self.channels.set(&topology.channels, &address) {
@@ -81,15 +88,29 @@ impl Alerting {
             }
         }
         drop(alerts);
-        self.tell(transitions);
+        self.tell(transitions, record.accepted_at_unix_ns);
+    }
+
+    /// From here on nobody is told anything.
+    pub fn begin_replay(&self) {
+        *self.held.lock() = Some(VecDeque::new());
+    }
+
+    /// Tells what records that were accepted from `since` on have changed: before a crash it may not have been said any more. Twice is better than never.
+    pub fn end_replay(&self, since_unix_ns: i64) {
+        for (at, notice) in self.held.lock().take().unwrap_or_default() {
+            if at >= since_unix_ns {
+                self.channels.send(&notice);
+            }
+        }
     }
 
     pub fn spec(&self, rule: &str) -> Option<Arc<AlertSpec>> {
         self.specs.lock().get(rule).cloned()
     }
 
-    fn tell(&self, transitions: Vec<Transition>) {
-        let mut lines = 0;
+    fn tell(&self, transitions: Vec<Transition>, accepted_at_unix_ns: i64) {
+        let mut lines = if self.held.lock().is_some() { LINES_MAX + 2 } else { 0 };
         for transition in transitions {
             lines += usize::from(lines <= LINES_MAX && log(&transition));
             if lines == LINES_MAX + 1 {
@@ -100,11 +121,15 @@ impl Alerting {
                 continue;
             }
             let Some(spec) = self.spec(&transition.alert.rule) else { continue };
-            self.channels.send(&Arc::new(Notice {
-                rule: Arc::clone(&transition.alert.rule),
-                spec,
-                transition,
-            }));
+            let notice = Arc::new(Notice { rule: Arc::clone(&transition.alert.rule), spec, transition });
+            match &mut *self.held.lock() {
+                Some(held) => {
+                    held.push_back((accepted_at_unix_ns, notice));
+                    let more = held.len().saturating_sub(HELD_MAX);
+                    held.drain(..more);
+                }
+                None => self.channels.send(&notice),
+            }
         }
     }
 }

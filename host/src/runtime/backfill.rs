@@ -100,8 +100,13 @@ impl Backfill {
         for node in flow.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes) {
             node.unit.close();
             if self.born.contains(&node.id) {
-                let legacy =
-                    Legacy { plan: Arc::clone(&node.plan), state: Arc::clone(&node.state), running: None };
+                let legacy = Legacy {
+                    plan: Arc::clone(&node.plan),
+                    lanes: 1,
+                    state: Arc::clone(&node.state),
+                    running: None,
+                    resumed: None,
+                };
                 legacies.nodes.entry((Arc::clone(&node.id), 0)).or_insert(legacy);
             }
         }

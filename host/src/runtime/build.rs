@@ -208,7 +208,12 @@ impl FlowPlan {
             built
         });
         let which = Lane { index: lane, count: self.lanes, by: self.by.clone() };
-        Flow::new(Arc::clone(&self.name), pipelines.collect(), Some(which).filter(|lane| lane.count > 1))
+        let mut flow =
+            Flow::new(Arc::clone(&self.name), pipelines.collect(), Some(which).filter(|lane| lane.count > 1));
+        if let Some((_, memory)) = legacies.memories.get(&(Arc::clone(&self.name), lane)) {
+            flow.remember(memory.clone());
+        }
+        flow
     }
 
     /// Whether nothing changed: the flow simply goes on.
@@ -259,8 +264,12 @@ fn take_over(built: &mut Pipeline, lane: u32, legacies: &mut Legacies) {
 fn build_node(plan: &NodePlan, lane: u32, legacies: &mut Legacies) -> Node {
     let run = legacies.runs.get(&plan.made.id).copied().unwrap_or_default();
     let legacy = legacies.nodes.remove(&(Arc::clone(&plan.made.id), lane));
+    let mut resumed = None;
     let (state, running) = match legacy {
-        Some(legacy) if fits(&legacy, plan) => (legacy.state, legacy.running),
+        Some(legacy) if fits(&legacy, plan) => {
+            resumed = legacy.resumed.filter(|memory| *memory.made_from == *plan.made_from);
+            (legacy.state, legacy.running)
+        }
         other => {
             if let Some(mut running) = other.and_then(|legacy| legacy.running) {
                 running.unit.close();
@@ -280,7 +289,9 @@ fn build_node(plan: &NodePlan, lane: u32, legacies: &mut Legacies) -> Node {
                 running.unit.close();
                 running.ticked_at
             });
-            (Box::new(WasmUnit::new(made, Arc::clone(&state))), Circuit::default(), ticked_at)
+            let (circuit, ticked_at) =
+                resumed.map_or((Circuit::default(), ticked_at), |memory| (memory.circuit, memory.ticked_at));
+            (Box::new(WasmUnit::new(made, Arc::clone(&state))), circuit, ticked_at)
         }
     };
     Node {

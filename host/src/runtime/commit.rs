@@ -13,6 +13,7 @@ use weir_core::series::Points;
 
 use super::Runtime;
 use super::actor::Commit;
+use super::checkpoint::capture::Round;
 
 pub struct ToRuntime(pub Weak<Runtime>);
 
@@ -49,6 +50,12 @@ impl Commit for ToRuntime {
                 tracing::debug!(unit = %fault.unit, call = fault.call, error = %fault.message, "unit faulted");
             }
             runtime.shelf.lock().take(effects);
+        }
+    }
+
+    fn capture(&self, flow: &Flow, lane: u32, from: u64, round: &Round) {
+        if let Some(runtime) = self.0.upgrade() {
+            runtime.capture(flow, lane, from, round);
         }
     }
 

@@ -11,13 +11,28 @@ use std::sync::Arc;
 use weir_core::batch::Position;
 use weir_core::config::{Problem, Topology};
 use weir_core::graph::{self, Graph};
+use weir_core::record::{Command, Payload, Record};
 
+use super::Runtime;
 use super::backfill;
 use super::build::{self, CountersById, FlowPlan, Routed};
 use super::revisions::{Revision, Revisions};
-use super::{Runtime, clock_unix_ns};
+use super::switch::Restored;
 use crate::charts::Chart;
 use crate::units::Components;
+
+impl How {
+    fn revision(&self, running: u64) -> u64 {
+        match self {
+            Self::Replay(record) => match &record.payload {
+                Payload::Command(Command::Configure { revision, .. }) => *revision,
+                _ => running + 1,
+            },
+            Self::Restore { revision, .. } => revision.revision,
+            Self::Start | Self::Change => running + 1,
+        }
+    }
+}
 
 /// What runs now.
 #[derive(Default)]
@@ -71,6 +86,18 @@ fn problem(place: &str, message: impl Into<String>) -> Vec<Problem> {
     vec![Problem { place: place.to_owned(), message: message.into() }]
 }
 
+/// When a configuration comes.
+pub enum How {
+    /// Before any source reads: all of it may differ from the one before.
+    Start,
+    /// While everything runs.
+    Change,
+    /// It has its place in the journal.
+    Replay(Arc<Record>),
+    /// It is in a checkpoint, with what its flows know.
+    Restore { revision: Revision, legacies: Restored },
+}
+
 /// Held while a configuration is made ready, so that two changes do not cross.
 pub type Lock<'a> = parking_lot::MutexGuard<'a, ()>;
 
@@ -80,9 +107,14 @@ impl Runtime {
         self.configured.lock().listen = Some(listen);
     }
 
-    /// The first configuration, which was checked already.
-    pub fn configure_checked(&self, checked: Checked, origin: &str) -> Result<(u64, Position), Vec<Problem>> {
-        self.take_up(self.configuring.lock(), checked, origin, "as at the start")
+    /// A configuration that was checked already, before any source reads.
+    pub fn configure_checked(
+        &self,
+        checked: Checked,
+        origin: &str,
+        summary: &str,
+    ) -> Result<(u64, Position), Vec<Problem>> {
+        self.take_up(self.configuring.lock(), checked, origin, summary, How::Start)
     }
 
     /// Compiles and opens (slow: call it off the async runtime), then puts the change into the log.
@@ -92,6 +124,7 @@ impl Runtime {
         checked: Checked,
         origin: &str,
         summary: &str,
+        how: How,
     ) -> Result<(u64, Position), Vec<Problem>> {
         let Checked { mut topology, graph, warnings } = checked;
         for warning in &warnings {
@@ -101,15 +134,17 @@ impl Runtime {
             let configured = self.configured.lock();
             topology.server.listen = configured.listen.unwrap_or(topology.server.listen);
             let old = configured.topology.clone();
-            (configured.counters.clone(), old, configured.charts.clone(), configured.revision + 1)
+            (configured.counters.clone(), old, configured.charts.clone(), how.revision(configured.revision))
         };
-        if let Some(old) = &old_topology {
+        if let (Some(old), How::Change) = (&old_topology, &how) {
             refuse_restarts(old, &topology)?;
         }
         let known: HashSet<Arc<str>> = counters.keys().cloned().collect();
         let plans = build::plans(&topology, &graph, &self.components, &mut counters)
             .map_err(|message| problem("configuration", message))?;
-        refuse_lanes(self.log.lock().flows(), &plans)?;
+        if let How::Change = how {
+            refuse_lanes(self.log.lock().flows(), &plans)?;
+        }
         let charts = self.open_charts(&topology, old_topology.as_deref(), &old_charts)?;
         self.declare(&topology);
         let text: Arc<str> = topology.text.as_str().into();
@@ -118,8 +153,9 @@ impl Runtime {
         counters.retain(|id, _| ids.contains(id));
         let backfills = backfill::wanted(&topology, &plans, &known);
         self.alerting.expect(&topology, old_topology.as_deref());
-        let switched = self.switch(&plans, backfills, revision, &text, summary);
-        let position = switched.map_err(|message| problem("configuration", message))?;
+        let switched = self.switch(&plans, backfills, (revision, &text, summary), how);
+        let (position, at_unix_ns, receipt) =
+            switched.map_err(|message| problem("configuration", message))?;
         self.alerting.settle(&topology, position.offset);
         let mut configured = self.configured.lock();
         configured.revision = revision;
@@ -130,12 +166,15 @@ impl Runtime {
         configured.revisions.push(Revision {
             revision,
             position,
-            at_unix_ns: clock_unix_ns(),
+            at_unix_ns,
             origin: origin.to_owned(),
             summary: summary.to_owned(),
             text,
         });
+        drop(configured);
         tracing::info!(revision, position = position.offset, origin, summary, "configuration runs");
+        // It runs, and its being on disk is what makes it last.
+        receipt.wait(super::KEPT_MAX).map_err(|refused| problem("journal", refused.to_string()))?;
         Ok((revision, position))
     }
 
@@ -192,6 +231,9 @@ impl Runtime {
 
 fn refuse_restarts(old: &Topology, new: &Topology) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
+    if (&old.data, &old.state) != (&new.data, &new.state) {
+        problems.extend(problem("data", "changes only with a restart; put back what was, or restart weir"));
+    }
     if old.server != new.server {
         problems.extend(problem("server", "changes only with a restart; put back what was, or restart weir"));
     }

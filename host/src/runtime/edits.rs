@@ -9,7 +9,7 @@ use weir_core::config::Problem;
 use weir_core::diff;
 use weir_core::edit::{self, Edit, EditError};
 
-use super::configure::{Checked, Lock};
+use super::configure::{Checked, How, Lock};
 use super::{Runtime, switch};
 use crate::view;
 
@@ -138,7 +138,8 @@ impl Runtime {
             by.summary.unwrap_or_else(|| diff::summary(&diff::changes(&self.configuration(), toml)));
         let checked = Checked::new(toml, &self.components).map_err(views)?;
         let warnings = view::problems(toml, &checked.warnings);
-        let (revision, position) = self.take_up(lock, checked, &by.origin, &summary).map_err(views)?;
+        let (revision, position) =
+            self.take_up(lock, checked, &by.origin, &summary, How::Change).map_err(views)?;
         Ok(Changed { revision, position: position.offset, summary, warnings })
     }
 

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use weir_core::batch::Position;
 use weir_core::flow::Flow;
 use weir_core::flow::circuit::Circuit;
+use weir_core::flow::dump::{FlowMemory, NodeMemory};
 use weir_core::flow::watermarks::Watermarks;
 use weir_core::plan::Plan;
 use weir_core::record::{Record, Run};
@@ -24,9 +25,13 @@ use super::build::{FlowPlan, NodePlan};
 /// What a node leaves to its successor of the same id and lane.
 pub struct Legacy {
     pub plan: Arc<Plan>,
+    /// Of the pipeline: another number, and each key's state lies elsewhere.
+    pub lanes: u32,
     pub state: SharedState,
     /// None where there is nothing but a state.
     pub running: Option<Running>,
+    /// What a checkpoint knew of it beside the state.
+    pub resumed: Option<NodeMemory>,
 }
 
 /// What goes on in a node that did not change.
@@ -45,6 +50,10 @@ pub struct Legacies {
     /// What operators have paused or stopped, by pipeline and node; the rest runs.
     pub runs: HashMap<Arc<str>, Run>,
     rests: HashMap<(Arc<str>, u32), Rest>,
+    /// By name of the flow, from a checkpoint: the first record that it does not know, and what it knows.
+    pub memories: HashMap<(Arc<str>, u32), (u64, FlowMemory)>,
+    /// Flows that a checkpoint says nothing of begin here.
+    pub from: u64,
 }
 
 /// What a flow leaves of its part of the log.
@@ -152,6 +161,7 @@ impl Handoff {
                 .legacies
                 .rests
                 .extend(donor.pipelines.first().map(|name| ((Arc::clone(name), donor.lane), rest)));
+            let lanes = flow.lane.as_ref().map_or(1, |lane| lane.count);
             for pipeline in flow.pipelines {
                 let name = Arc::clone(&pipeline.spec.name);
                 state.legacies.watermarks.insert((name, donor.lane), pipeline.watermarks);
@@ -162,7 +172,13 @@ impl Handoff {
                         circuit: node.circuit,
                         ticked_at: node.ticked_at,
                     };
-                    let legacy = Legacy { plan: node.plan, state: node.state, running: Some(running) };
+                    let legacy = Legacy {
+                        plan: node.plan,
+                        lanes,
+                        state: node.state,
+                        running: Some(running),
+                        resumed: None,
+                    };
                     state.legacies.nodes.insert((node.id, donor.lane), legacy);
                 }
             }
@@ -192,15 +208,20 @@ fn begin_if_complete(party: &Mutex<State>) {
 
 /// Whether a state serves a node: the same component made it, for a plan with the same keys and tables. The name of a table says what its values mean.
 pub fn fits(legacy: &Legacy, node: &NodePlan) -> bool {
-    let owner = |made_from: &Arc<str>| made_from.split(' ').next().unwrap_or_default().to_owned();
+    let owner = |made_from: &str| made_from.split(' ').next().unwrap_or_default().to_owned();
     let (old, new) = (&legacy.plan, &node.made.plan);
-    let same_owner =
-        legacy.running.as_ref().is_none_or(|running| owner(&running.made_from) == owner(&node.made_from));
+    let made_from = legacy.running.as_ref().map(|running| &*running.made_from);
+    let made_from = made_from.or(legacy.resumed.as_ref().map(|memory| &*memory.made_from));
+    let same_owner = made_from.is_none_or(|made_from| owner(made_from) == owner(&node.made_from));
     let table = |plan: &Plan| {
         plan.tables
             .iter()
             .map(|table| (Arc::clone(&table.name), table.by_key, table.size))
             .collect::<Vec<_>>()
     };
-    same_owner && old.keys == new.keys && old.across == new.across && table(old) == table(new)
+    same_owner
+        && legacy.lanes == node.made.lanes
+        && old.keys == new.keys
+        && old.across == new.across
+        && table(old) == table(new)
 }

@@ -1,21 +1,30 @@
 //! The head of the log: the sequencer, what is known of each stream, and which flows get which records.
 //!
-//! One lock around all of it, taken once per delivery of a source: a position is given and the record put into every flow's queue in one step, so
-//! that all flows see one order. The journal's place is between the two.
+//! One lock around all of it, taken once per delivery of a source: a position is given, the record is handed to the journal, where there is one, and put into every flow's
+//! queue in one step, so that all flows see one order, which is that of the journal. What the journal has already goes the same way without it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use weir_core::batch::{Batch, Incoming, Position};
 use weir_core::codec::StreamCounters;
+use weir_core::config::Durability;
 use weir_core::recent::Recent;
 use weir_core::record::{Command, Payload, Record, Run};
 use weir_core::sequencer::{STREAMS_MAX, Sequencer};
 use weir_core::triplet::Triplet;
+use weir_journal::{Journal, Stopped};
 
 use super::actor::Actor;
 use super::build::Routed;
+use super::checkpoint::capture::totals;
+use super::checkpoint::stored::{Global, StreamTotals};
+use crate::intake::Receipt;
+
+/// How soon what a source calls `interval` is on disk.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Newest events kept for each stream, and their bytes.
 const RECENT_EVENTS: usize = 1_000;
@@ -42,6 +51,8 @@ pub struct Stream {
 
 pub struct Log {
     pub sequencer: Sequencer,
+    /// None: nothing outlives the process.
+    pub journal: Option<Arc<Journal>>,
     pub streams: HashMap<Triplet, Stream>,
     flows: Vec<Routed>,
     /// What operators have paused or stopped as of the newest record, by name of the pipeline or id of the node.
@@ -49,6 +60,12 @@ pub struct Log {
     generation: u64,
     pub refused_rows_total: u64,
     pub records_total: u64,
+    /// Rows of sources.
+    pub events_total: u64,
+    /// What comes before is in a checkpoint, but for some flows.
+    base: u64,
+    /// Of the configuration behind the newest record.
+    revision: u64,
     recent_bytes: usize,
 }
 
@@ -59,12 +76,16 @@ impl Log {
     pub fn new(sequencer: Sequencer) -> Self {
         Self {
             sequencer,
+            journal: None,
             streams: HashMap::new(),
             flows: Vec::new(),
             runs: HashMap::new(),
             generation: 0,
             refused_rows_total: 0,
             records_total: 0,
+            events_total: 0,
+            base: 0,
+            revision: 0,
             recent_bytes: 0,
         }
     }
@@ -72,42 +93,195 @@ impl Log {
     pub fn batch(
         &mut self,
         incoming: Incoming,
+        durability: Durability,
         clock_unix_ns: i64,
         claimed: &mut Claimed,
-    ) -> Option<Position> {
-        if incoming.rows() == 0 {
-            return None;
+    ) -> Receipt {
+        let rows = incoming.rows();
+        if rows == 0 {
+            return Receipt::default();
+        }
+        if let Err(stopped) = self.alive() {
+            self.refused_rows_total += rows as u64;
+            return Receipt::lost(stopped);
         }
         let record = match self.sequencer.batch(incoming, clock_unix_ns) {
             Ok(record) => record,
             Err(refused) => {
                 self.refused_rows_total += refused.rows as u64;
                 tracing::warn!(error = %refused, "batch refused");
-                return None;
+                return Receipt::default();
             }
         };
-        let position = record.position;
-        let Payload::Batch { batch, .. } = &record.payload else { return Some(position) };
-        let batch = batch.clone();
-        self.note(&batch, false);
-        let routes = self.routes(&batch.triplet);
         let record = Arc::new(record);
+        match self.keep(&record, durability) {
+            Ok(receipt) => {
+                self.give(record, claimed);
+                receipt
+            }
+            Err(stopped) => {
+                self.refused_rows_total += rows as u64;
+                Receipt::lost(stopped)
+            }
+        }
+    }
+
+    /// While the journal has no room time stands still too: a tick is one more record.
+    pub fn tick(&mut self, clock_unix_ns: i64, claimed: &mut Claimed) {
+        if self.journal.as_ref().is_some_and(|journal| journal.room().is_err()) {
+            return;
+        }
+        let record = Arc::new(self.sequencer.tick(clock_unix_ns));
+        if self.keep(&record, Durability::Off).is_ok() {
+            self.give(record, claimed);
+        }
+    }
+
+    pub fn command(
+        &mut self,
+        command: Command,
+        clock_unix_ns: i64,
+        claimed: &mut Claimed,
+    ) -> Result<(Position, Receipt), Stopped> {
+        self.alive()?;
+        let record = Arc::new(self.sequencer.command(command, clock_unix_ns));
+        let receipt = self.keep(&record, Durability::Fsync)?;
+        let position = record.position;
+        self.give(record, claimed);
+        Ok((position, receipt))
+    }
+
+    /// A record that has its position and its place in the journal already.
+    pub fn replay(&mut self, record: Arc<Record>, claimed: &mut Claimed) {
+        if record.position.offset < self.base {
+            return self.give_again(&record, claimed);
+        }
+        self.sequencer.follow(&record);
+        self.give(record, claimed);
+    }
+
+    /// Whether records can still be kept.
+    pub fn alive(&self) -> Result<(), Stopped> {
+        match self.journal.as_ref().map(|journal| journal.room()) {
+            Some(Err(weir_journal::Refused::Stopped(stopped))) => Err(stopped),
+            _ => Ok(()),
+        }
+    }
+
+    fn keep(&self, record: &Arc<Record>, durability: Durability) -> Result<Receipt, Stopped> {
+        let Some(journal) = &self.journal else { return Ok(Receipt::default()) };
+        let wanted = match durability {
+            Durability::Fsync => weir_journal::Durability::Fsync,
+            Durability::Interval => weir_journal::Durability::Interval(INTERVAL),
+            Durability::Off => weir_journal::Durability::Off,
+        };
+        let ticket = journal.append(Arc::clone(record), wanted)?;
+        // Who was promised less is not kept waiting.
+        let waits = durability == Durability::Fsync;
+        Ok(if waits { Receipt::of(journal, ticket) } else { Receipt::default() })
+    }
+
+    /// A tick that is on disk soon: the last record of a checkpoint. None: the journal has no room.
+    pub fn kept_tick(&mut self, clock_unix_ns: i64, claimed: &mut Claimed) -> Option<Receipt> {
+        if self.journal.as_ref().is_some_and(|journal| journal.room().is_err()) {
+            return None;
+        }
+        let record = Arc::new(self.sequencer.tick(clock_unix_ns));
+        let receipt = self.keep(&record, Durability::Fsync).ok()?;
+        self.give(record, claimed);
+        Some(receipt)
+    }
+
+    /// What a checkpoint says of the log.
+    pub fn global(&self, at: Position) -> Global {
+        let streams = self.streams.iter().filter(|(_, stream)| !stream.derived);
+        Global {
+            revision: self.revision,
+            epoch: at.epoch,
+            at: at.offset,
+            accepted_at_unix_ns: self.sequencer.accepted_at_unix_ns(),
+            clocks: self
+                .sequencer
+                .clocks()
+                .map(|(triplet, clock)| (triplet.clone(), clock.clone()))
+                .collect(),
+            runs: self.runs.iter().map(|(name, run)| (name.to_string(), *run)).collect(),
+            streams: streams.map(|(triplet, stream)| totals(triplet, stream)).collect(),
+        }
+    }
+
+    /// A checkpoint holds what came before this offset.
+    pub fn begin_at(&mut self, base: u64, revision: u64) {
+        (self.base, self.revision) = (base, revision);
+    }
+
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    pub fn restore_totals(&mut self, totals: &StreamTotals) {
+        let stream = Stream {
+            recent: Recent::new(RECENT_EVENTS, RECENT_BYTES),
+            events_total: totals.events,
+            bytes_total: totals.bytes,
+            schema: Arc::new(arrow_schema::Schema::empty()),
+            schema_changes_total: totals.schema_changes,
+            last_event_time_unix_ns: totals.last_event_time_unix_ns,
+            derived: totals.derived,
+            built: StreamCounters::default(),
+            late_total: totals.late,
+            routes: (u64::MAX, Arc::new([])),
+        };
+        self.streams.insert(totals.triplet.clone(), stream);
+    }
+
+    /// A record that the totals know already: for the rings and for flows that were behind. What of it they know they pass over.
+    fn give_again(&mut self, record: &Arc<Record>, claimed: &mut Claimed) {
+        if let Payload::Batch { batch, .. } = &record.payload {
+            let Some(stream) = self.streams.get_mut(&batch.triplet) else { return };
+            stream.schema = batch.columns.schema();
+            stream.recent.push(batch);
+        }
+        let behind = |flow: &&Routed| flow.actor.wants(record.position.offset);
+        let wanted = |flow: &&Routed| match &record.payload {
+            Payload::Batch { batch, .. } => flow.selectors.iter().any(|one| one.matches(&batch.triplet)),
+            _ => true,
+        };
+        for flow in self.flows.iter().filter(behind).filter(wanted) {
+            if flow.actor.push(Arc::clone(record)) {
+                claimed.push(Arc::clone(&flow.actor));
+            }
+        }
+    }
+
+    /// To the flows that want it; and what it says of streams and of what is paused.
+    fn give(&mut self, record: Arc<Record>, claimed: &mut Claimed) {
         self.records_total += 1;
-        for flow in routes.iter().filter_map(|flow| self.flows.get(*flow)) {
+        match &record.payload {
+            Payload::Batch { batch, .. } => {
+                let batch = batch.clone();
+                self.events_total += batch.rows() as u64;
+                self.note(&batch, false);
+                let routes = self.routes(&batch.triplet);
+                for flow in routes.iter().filter_map(|flow| self.flows.get(*flow)) {
+                    if flow.actor.push(Arc::clone(&record)) {
+                        claimed.push(Arc::clone(&flow.actor));
+                    }
+                }
+                return;
+            }
+            Payload::Command(command) => self.note_runs(command),
+            Payload::Tick { .. } => {}
+        }
+        for flow in &self.flows {
             if flow.actor.push(Arc::clone(&record)) {
                 claimed.push(Arc::clone(&flow.actor));
             }
         }
-        Some(position)
     }
 
-    pub fn tick(&mut self, clock_unix_ns: i64, claimed: &mut Claimed) {
-        let record = self.sequencer.tick(clock_unix_ns);
-        self.give_all(record, claimed);
-    }
-
-    pub fn command(&mut self, command: Command, clock_unix_ns: i64, claimed: &mut Claimed) -> Position {
-        match &command {
+    fn note_runs(&mut self, command: &Command) {
+        match command {
             Command::Pipeline { pipeline: id, run: Run::Running }
             | Command::Unit { unit: id, run: Run::Running } => {
                 self.runs.remove(id);
@@ -115,12 +289,8 @@ impl Log {
             Command::Pipeline { pipeline: id, run } | Command::Unit { unit: id, run } => {
                 self.runs.insert(Arc::clone(id), *run);
             }
-            Command::Configure { .. } => {}
+            Command::Configure { revision, .. } => self.revision = *revision,
         }
-        let record = self.sequencer.command(command, clock_unix_ns);
-        let position = record.position;
-        self.give_all(record, claimed);
-        position
     }
 
     /// From the next record on these flows run.
@@ -165,15 +335,6 @@ impl Log {
         }
         stream.recent.push(batch);
         self.recent_bytes = (self.recent_bytes + stream.recent.bytes()).saturating_sub(before);
-    }
-
-    fn give_all(&mut self, record: Record, claimed: &mut Claimed) {
-        let record = Arc::new(record);
-        for flow in &self.flows {
-            if flow.actor.push(Arc::clone(&record)) {
-                claimed.push(Arc::clone(&flow.actor));
-            }
-        }
     }
 
     fn routes(&mut self, triplet: &Triplet) -> Arc<[usize]> {

@@ -23,6 +23,8 @@ pub struct Overs {
     count: AtomicUsize,
     /// A leaf among the locks: nothing else is locked under it.
     flows: Mutex<Vec<Arc<Wanted>>>,
+    /// The past is replayed: no source reads yet, and how old a record is says nothing.
+    pub replaying: AtomicBool,
 }
 
 impl Wanted {

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use weir_core::config::{Beyond, LagSpec};
 use weir_core::record::{Command, Payload, Record, Run};
 
+/// What a replay lets wait for one flow: enough that it never runs dry.
+const CROWDED_BYTES: u64 = 8 << 20;
+
 #[derive(Debug)]
 pub struct Queue {
     records: VecDeque<Arc<Record>>,
@@ -18,11 +21,14 @@ pub struct Queue {
     pub held: bool,
     pub skipped_records: u64,
     pub skipped_rows: u64,
+    /// While the past is replayed its age says nothing.
+    pub ageless: bool,
 }
 
 impl Queue {
     pub fn new(lag: LagSpec) -> Self {
-        Self { records: VecDeque::new(), bytes: 0, lag, held: false, skipped_records: 0, skipped_rows: 0 }
+        let (records, skipped_records, skipped_rows) = (VecDeque::new(), 0, 0);
+        Self { records, bytes: 0, lag, held: false, skipped_records, skipped_rows, ageless: false }
     }
 
     pub fn push(&mut self, record: Arc<Record>) {
@@ -40,7 +46,7 @@ impl Queue {
         self.records.push_back(record);
         let skips = self.held || self.lag.beyond == Beyond::Skip;
         let bound = if skips { self.lag.bytes } else { self.lag.bytes.saturating_mul(2) };
-        while self.bytes > bound || (skips && self.age_ns() > self.lag.age_ns) {
+        while self.bytes > bound || (skips && self.is_too_old()) {
             if !self.skip_oldest() {
                 break;
             }
@@ -61,8 +67,22 @@ impl Queue {
 
     /// Whether the sources must wait for this flow.
     pub fn is_over(&self) -> bool {
-        let over = self.bytes > self.lag.bytes || self.age_ns() > self.lag.age_ns;
+        let over = self.bytes > self.lag.bytes || self.is_too_old();
         over && !self.held && self.lag.beyond == Beyond::BackPressure
+    }
+
+    /// Whether who replays had better wait: far from the bound at which something is left out.
+    pub fn is_crowded(&self) -> bool {
+        !self.held && self.bytes > CROWDED_BYTES.min(self.lag.bytes / 2)
+    }
+
+    fn is_too_old(&self) -> bool {
+        !self.ageless && self.age_ns() > self.lag.age_ns
+    }
+
+    /// Of the next record.
+    pub fn first_offset(&self) -> Option<u64> {
+        self.records.front().map(|record| record.position.offset)
     }
 
     pub fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The configurations that ran, newest first, so that they can be looked at, compared and gone back to.
 //!
-//! Bounded by [`REVISIONS_MAX`] and [`TEXT_BYTES_MAX`] of text together; the one that runs and the one before it are always kept. In memory: after a restart the numbers
-//! begin anew.
+//! Bounded by [`REVISIONS_MAX`] and [`TEXT_BYTES_MAX`] of text together; the one that runs and the one before it are always kept. The newest of them are part of
+//! checkpoints, so that they outlive the process.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,6 +45,11 @@ impl Revisions {
             let gone = self.newest_first.pop_back();
             self.text_bytes -= gone.map_or(0, |gone| gone.text.len());
         }
+    }
+
+    /// Newest first, at most so many.
+    pub fn newest_of(&self, count: usize) -> impl Iterator<Item = &Revision> {
+        self.newest_first.iter().take(count)
     }
 
     pub fn newest(&self) -> Option<&Revision> {

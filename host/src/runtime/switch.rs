@@ -15,12 +15,17 @@ use super::actor::Actor;
 use super::backfill::Backfill;
 use super::build::{FlowPlan, Routed};
 use super::commit::ToRuntime;
+use super::configure::How;
 use super::handoff::{Handoff, Legacies, Party};
 use super::log::{Claimed, Log};
 use super::{Runtime, clock_unix_ns};
+use crate::intake::Receipt;
 
 /// Changes that may wait for a flow that lags; more are refused until it has caught up.
 pub const WAITING_MAX: usize = 64;
+
+/// What a checkpoint leaves to the flows of its configuration.
+pub type Restored = Arc<parking_lot::Mutex<Legacies>>;
 
 /// A flow that begins, and its lanes.
 type Born = (Arc<FlowPlan>, Vec<Arc<Actor>>);
@@ -39,16 +44,23 @@ impl Runtime {
         &self,
         plans: &[Arc<FlowPlan>],
         backfills: Vec<Backfill>,
-        revision: u64,
-        text: &Arc<str>,
-        summary: &str,
-    ) -> Result<Position, String> {
+        (revision, text, summary): (u64, &Arc<str>, &str),
+        how: How,
+    ) -> Result<(Position, i64, Receipt), String> {
         let mut claimed = Claimed::new();
         let mut log = self.log.lock();
+        log.alive().map_err(|stopped| stopped.to_string())?;
         let turn = self.turn(log.flows(), plans);
-        turn.refuse_torn(&log)?;
+        if let How::Change = how {
+            turn.refuse_torn(&log)?;
+        }
         log.runs.retain(|id, _| plans.iter().any(|plan| plan.names().any(|name| name == id)));
-        let handoff = Arc::new(Handoff::new(self.parties(&log, turn.donors, turn.born, backfills)));
+        let restored = match &how {
+            How::Restore { legacies, .. } => Some(Arc::clone(legacies)),
+            _ => None,
+        };
+        let parties = self.parties(&log, turn.donors, turn.born, backfills, restored.as_ref());
+        let handoff = Arc::new(Handoff::new(parties));
         {
             let mut handoffs = self.handoffs.lock();
             handoffs.retain(|(_, handoff)| !handoff.is_complete());
@@ -56,13 +68,24 @@ impl Runtime {
         }
         // To the old flows: those that end must meet it. The new ones begin behind it.
         let command = Command::Configure { revision, text: Arc::clone(text), summary: summary.into() };
-        let position = log.command(command, clock_unix_ns(), &mut claimed);
+        let (position, receipt) = match how {
+            How::Replay(record) => {
+                let position = record.position;
+                log.replay(record, &mut claimed);
+                (position, Receipt::default())
+            }
+            How::Restore { revision, .. } => (revision.position, Receipt::default()),
+            _ => {
+                log.command(command, clock_unix_ns(), &mut claimed).map_err(|stopped| stopped.to_string())?
+            }
+        };
+        let at_unix_ns = log.sequencer.accepted_at_unix_ns();
         log.set_flows(turn.flows);
         drop(log);
         // Not under the lock: what has nobody to wait for begins here.
         handoff.begin_if_complete();
         self.schedule(claimed);
-        Ok(position)
+        Ok((position, at_unix_ns, receipt))
     }
 
     fn turn(&self, old: &[Routed], plans: &[Arc<FlowPlan>]) -> Turn {
@@ -106,6 +129,7 @@ impl Runtime {
         donors: Vec<Routed>,
         born: Vec<Born>,
         mut backfills: Vec<Backfill>,
+        restored: Option<&Restored>,
     ) -> Vec<Party> {
         let mut groups: Vec<Group> = Vec::new();
         for donor in donors {
@@ -120,12 +144,12 @@ impl Runtime {
         let party = |group: Group| {
             let of_group = |backfill: &mut Backfill| group.names.contains(backfill.pipeline());
             let backfills = backfills.extract_if(.., of_group).collect();
-            self.party(log, group, backfills)
+            self.party(log, group, backfills, restored.cloned())
         };
         groups.into_iter().map(party).collect()
     }
 
-    fn party(&self, log: &Log, group: Group, backfills: Vec<Backfill>) -> Party {
+    fn party(&self, log: &Log, group: Group, backfills: Vec<Backfill>, restored: Option<Restored>) -> Party {
         let Group { donors, born, .. } = group;
         let replaced = donors.iter().filter(|donor| has_one_place(donor, &born));
         let replaced = replaced.map(|donor| Arc::clone(&donor.actor.name)).collect();
@@ -133,6 +157,9 @@ impl Runtime {
         let sender = self.workers.sender();
         let runtime = Weak::clone(&self.own);
         let begin = move |mut legacies: Legacies| {
+            if let Some(restored) = &restored {
+                legacies = std::mem::take(&mut *restored.lock());
+            }
             legacies.runs = runs;
             if let Some(runtime) = runtime.upgrade().filter(|_| !backfills.is_empty()) {
                 let commit = ToRuntime(Weak::clone(&runtime.own));
@@ -141,13 +168,20 @@ impl Runtime {
             for (plan, actors) in born {
                 for actor in actors {
                     let rest = legacies.take_rest(&plan, actor.lane);
+                    let of_flow = (Arc::clone(&plan.name), actor.lane);
+                    let from = legacies.memories.get(&of_flow).map_or(legacies.from, |(from, _)| *from);
+                    actor.pass_until(from);
                     actor.begin(plan.build(actor.lane, &mut legacies), rest);
                     if actor.claim() {
                         sender.schedule(Arc::clone(&actor));
                     }
                 }
             }
-            legacies.close();
+            match &restored {
+                // Other parties have theirs in it.
+                Some(restored) => *restored.lock() = legacies,
+                None => legacies.close(),
+            }
         };
         let waiting = donors.into_iter().map(|donor| donor.actor).collect();
         Party { waiting, replaced, begin: Box::new(begin) }

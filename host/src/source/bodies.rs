@@ -1,6 +1,7 @@
 //! Whole bodies of many senders, decoded by one thread.
 //!
-//! In: [`Job`]s, each a body with the stream and the codec that it is of. Out: batches, and an [`Answer`] to each once its events are in the log.
+//! In: [`Job`]s, each a body with the stream and the codec that it is of. Out: batches, and an [`Answer`] to each once its events are in the log and, where the
+//! source promises it, on disk.
 //! The thread hands over at most once per [`ROUND`], so that many senders with one event each do not make a record each; a body that
 //! comes alone does not wait. Bodies are taken in the order in which they were given. Limits: [`WAITING_MAX`] bodies wait, and all that are read or
 //! wait hold at most what the [`Budget`] says; over one the body is refused.
@@ -17,7 +18,7 @@ use weir_core::triplet::{Selector, Triplet};
 use super::StartError;
 use super::decoder::{Decoder, Feed, Taken};
 use super::outlet::Outlet;
-use crate::intake::{Busy, SourceCounters};
+use crate::intake::{Busy, SourceCounters, Why};
 
 pub mod body;
 pub mod refusal;
@@ -33,6 +34,9 @@ const ROUND: Duration = Duration::from_millis(1);
 
 /// Bodies that one hand-over answers.
 const ROUND_REQUESTS_MAX: usize = 1_024;
+
+/// Until an operator has restarted the program.
+const RETRY_STOPPED: Duration = Duration::from_secs(10);
 
 /// First reasons of an answer.
 const REASONS_MAX: usize = 10;
@@ -64,8 +68,11 @@ struct Job {
     bytes: Vec<u8>,
     /// Given back with the job.
     _charge: Charge,
-    reply: oneshot::Sender<Answer>,
+    reply: oneshot::Sender<Result<Answer, Refusal>>,
 }
+
+/// Comes once the events are where the source promises them to be.
+pub type Answering = oneshot::Receiver<Result<Answer, Refusal>>;
 
 /// What became of one body.
 #[derive(Debug, serde::Serialize)]
@@ -126,7 +133,7 @@ impl Bodies {
         codec: Arc<str>,
         bytes: Vec<u8>,
         charge: Charge,
-    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
+    ) -> Result<Answering, Refusal> {
         let (reply, answer) = oneshot::channel();
         let job = Job { triplet, codec, bytes, _charge: charge, reply };
         self.jobs.try_send(job).map_err(|error| match error {
@@ -143,7 +150,7 @@ impl Bodies {
         codec: Arc<str>,
         bytes: Vec<u8>,
         charge: Charge,
-    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
+    ) -> Result<Answering, Refusal> {
         let (reply, answer) = oneshot::channel();
         let job = Job { triplet, codec, bytes, _charge: charge, reply };
         self.jobs.send(job).await.map_err(|_| Refusal::Stopping)?;
@@ -152,7 +159,10 @@ impl Bodies {
 
     pub fn lagging(&self, busy: Busy) -> Refusal {
         SourceCounters::add(&self.outlet.counters.waits_total, 1);
-        Refusal::Lagging(busy.retry_after)
+        match busy.why {
+            Why::Lag => Refusal::Lagging(busy.retry_after),
+            Why::Journal(why) => Refusal::Journal { why, retry_after: busy.retry_after },
+        }
     }
 }
 
@@ -185,15 +195,24 @@ async fn decode_all(mut waiting: mpsc::Receiver<Job>, mut decoder: Decoder, ends
     hand_over(&mut decoder, &mut answers);
 }
 
-fn hand_over(decoder: &mut Decoder, answers: &mut Vec<(oneshot::Sender<Answer>, Answer)>) {
+type Reply = (oneshot::Sender<Result<Answer, Refusal>>, Answer);
+
+/// One sync answers all that were handed over with it and while the one before ran.
+fn hand_over(decoder: &mut Decoder, answers: &mut Vec<Reply>) {
     decoder.flush_all();
-    for (reply, answer) in answers.drain(..) {
-        // The client may have gone; its events are in the log all the same.
-        let _ = reply.send(answer);
-    }
+    let answers = std::mem::take(answers);
+    decoder.take_receipt().when_durable(move |outcome| {
+        for (reply, answer) in answers {
+            let told = outcome.clone().map(|()| answer);
+            // The client may have gone; its events are in the log all the same.
+            let _ = reply.send(
+                told.map_err(|stopped| Refusal::Journal { why: stopped.into(), retry_after: RETRY_STOPPED }),
+            );
+        }
+    });
 }
 
-fn decode(job: Job, decoder: &mut Decoder) -> (oneshot::Sender<Answer>, Answer) {
+fn decode(job: Job, decoder: &mut Decoder) -> Reply {
     let Taken { accepted, rejected, first } =
         decoder.feed_body(&job.triplet, &job.codec, &job.bytes, REASONS_MAX);
     let reasons = first.into_iter().map(|row| Reason {

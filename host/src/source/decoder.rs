@@ -15,12 +15,12 @@ use parking_lot::Mutex;
 use weir_core::batch::Incoming;
 use weir_core::codec::json::JsonDecoder;
 use weir_core::codec::{self, Decode, Defaults, FieldNames, Gather, Limits, Rejected, StreamCounters};
-use weir_core::config::{Framing, SourceKind, SourceSpec};
+use weir_core::config::{Durability, Framing, SourceKind, SourceSpec};
 use weir_core::triplet::Triplet;
 
 use super::check::Codecs;
 use super::{Outlet, RejectedRow};
-use crate::intake::SourceCounters;
+use crate::intake::{Receipt, SourceCounters};
 use crate::units::codec::{CodecMaker, ComponentDecoder, WasmCodec};
 
 mod reasons;
@@ -93,8 +93,23 @@ pub struct Input {
     tail: Vec<u8>,
     /// Where in the connection `tail` begins.
     offset_bytes: u64,
-    rejected_total: u64,
+    pub accepted_total: u64,
+    pub rejected_total: u64,
+    pub asks: Asks,
 }
+
+/// Whether the sender wants to be told what is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asks {
+    #[default]
+    No,
+    /// Its first line says it.
+    Perhaps,
+    Yes,
+}
+
+/// The first line of a connection that wants to be told. No codec begins an event like this, nor is it a length that is taken.
+const ASK: &[u8] = b"weir ack\n";
 
 /// What one read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,14 +143,19 @@ pub struct Decoder {
     rejected: Vec<Rejected>,
     /// As last seen in the gather.
     lost_total: u64,
+    /// Of all that was handed over since it was last taken.
+    receipt: Receipt,
+    /// What is handed over is promised to be.
+    pub durability: Durability,
 }
 
 impl Decoder {
     pub fn new(outlet: Outlet, feed: &Feed) -> Self {
         let gather = Gather::new(Limits::default(), outlet.name.clone());
         let component = feed.component.clone().map(|maker| Arc::new(Mutex::new(WasmCodec::new(maker))));
-        let feed = feed.clone();
-        Self { outlet, feed, component, gather, buffer: Vec::new(), rejected: Vec::new(), lost_total: 0 }
+        let (feed, durability) = (feed.clone(), outlet.durability);
+        let (buffer, rejected, receipt) = (Vec::new(), Vec::new(), Receipt::default());
+        Self { outlet, feed, component, gather, buffer, rejected, lost_total: 0, receipt, durability }
     }
 
     pub fn outlet(&self) -> &Outlet {
@@ -155,7 +175,14 @@ impl Decoder {
             // The name was checked at the start.
             None => codec::decoder(codec).unwrap_or_else(|| Box::new(JsonDecoder::new())),
         };
-        Input { codec, tail: Vec::new(), offset_bytes: 0, rejected_total: 0 }
+        Input {
+            codec,
+            tail: Vec::new(),
+            offset_bytes: 0,
+            accepted_total: 0,
+            rejected_total: 0,
+            asks: Asks::No,
+        }
     }
 
     /// Lets `read` fill a buffer and decodes what it brought; 0 bytes end the input. An error of `read` changes nothing.
@@ -190,7 +217,30 @@ impl Decoder {
         Ok(bytes)
     }
 
+    /// The rest behind the line that asks; none: it may still become one.
+    fn asked<'a>(input: &mut Input, chunk: &'a [u8], end: bool) -> Option<&'a [u8]> {
+        if input.asks != Asks::Perhaps {
+            return Some(chunk);
+        }
+        if let Some(rest) = chunk.strip_prefix(ASK) {
+            input.asks = Asks::Yes;
+            return Some(rest);
+        }
+        if !end && ASK.starts_with(chunk) {
+            return None;
+        }
+        input.asks = Asks::No;
+        Some(chunk)
+    }
+
     fn take(&mut self, input: &mut Input, chunk: &[u8], bytes: usize) -> Brought {
+        let Some(rest) = Self::asked(input, chunk, bytes == 0) else {
+            SourceCounters::add(&self.outlet.counters.bytes_total, bytes as u64);
+            input.tail = chunk.to_vec();
+            return Brought { bytes, progress: false, out_of_step: false };
+        };
+        input.offset_bytes += (chunk.len() - rest.len()) as u64;
+        let chunk = rest;
         let (consumed, out_of_step) = match self.feed.framing {
             Framing::Codec => {
                 let consumed = self.decode(input, chunk, bytes == 0, 0).consumed;
@@ -243,6 +293,7 @@ impl Decoder {
         let (rows, bad) = (gather.rows_total(), gather.rejected_total());
         let consumed = input.codec.decode(chunk, end, arrived_unix_ns, &feed.defaults, gather, rejected);
         let (accepted, bad) = (gather.rows_total() - rows, gather.rejected_total() - bad);
+        input.accepted_total += accepted;
         let mut taken = Taken { accepted, rejected: bad, first: Vec::new() };
         if bad > 0 {
             let piece = Piece { chunk, offset_bytes: input.offset_bytes, arrived_unix_ns };
@@ -308,6 +359,11 @@ impl Decoder {
         self.send(all);
     }
 
+    /// For all that was handed over since the last call.
+    pub fn take_receipt(&mut self) -> Receipt {
+        mem::take(&mut self.receipt)
+    }
+
     /// Whether rows wait in the builders.
     pub fn holds_rows(&self) -> bool {
         self.gather.next_due_unix_ns().is_some()
@@ -326,7 +382,10 @@ impl Decoder {
             tracing::error!(source = %self.outlet.name, rows = lost, "events lost: their batch could not be built");
         }
         let changes = self.changes(&batches);
-        self.outlet.send(batches);
+        if !batches.is_empty() {
+            let receipt = self.outlet.send_as(batches, self.durability);
+            self.receipt = receipt.after(mem::take(&mut self.receipt));
+        }
         if !changes.is_empty() {
             self.outlet.accept.note(changes);
         }

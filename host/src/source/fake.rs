@@ -10,12 +10,12 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 use weir_core::batch::Incoming;
 use weir_core::codec::StreamCounters;
-use weir_core::config::{SourceKind, SourceSpec};
+use weir_core::config::{Durability, SourceKind, SourceSpec};
 use weir_core::triplet::{Selector, Triplet};
 
 use super::Accept;
 use super::outlet::Outlet;
-use crate::intake::{Busy, SourceCounters};
+use crate::intake::{Busy, Receipt, SourceCounters, Why};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,12 +36,13 @@ pub struct Fake {
 impl Accept for Fake {
     fn room(&self, _streams: &[Selector]) -> Result<(), Busy> {
         let busy = self.busy.load(Ordering::SeqCst);
-        if busy { Err(Busy { retry_after: Duration::from_millis(1_200) }) } else { Ok(()) }
+        if busy { Err(Busy { retry_after: Duration::from_millis(1_200), why: Why::Lag }) } else { Ok(()) }
     }
 
-    fn accept(&self, batches: Vec<Incoming>) {
+    fn accept(&self, batches: Vec<Incoming>, _: Durability) -> Receipt {
         self.calls.lock().push(batches);
         self.changed.notify_all();
+        Receipt::default()
     }
 
     fn note(&self, changes: Vec<(Triplet, StreamCounters)>) {
@@ -65,10 +66,12 @@ impl Accept for Fake {
 
 /// A source of that kind whose events go to a/b/c.
 pub fn spec(name: &str, kind: SourceKind) -> SourceSpec {
+    let kind_durability = kind.durability();
     SourceSpec {
         name: name.into(),
         kind,
         triplet: Some("a/b/c".parse().unwrap()),
+        durability: kind_durability,
         may_write: vec!["*/*/*".parse().unwrap()],
         fields: Default::default(),
         codec: Default::default(),
@@ -81,6 +84,7 @@ pub fn outlet(name: &str, fake: &Arc<Fake>, stop: watch::Receiver<bool>) -> Outl
     Outlet {
         name: name.into(),
         streams: Arc::default(),
+        durability: Durability::Interval,
         accept: fake.clone(),
         counters: fake.counters.clone(),
         rejected: Arc::default(),

@@ -79,7 +79,7 @@ async fn try_take(
         (bytes, charge) = expand(packing, bytes, charge).await?;
     }
     let answer = bodies.give(triplet, codec, bytes, charge)?;
-    answer.await.map_err(|_| Refusal::Stopping)
+    answer.await.map_err(|_| Refusal::Stopping)?
 }
 
 /// Reads the body as it came.

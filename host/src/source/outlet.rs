@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use weir_core::batch::Incoming;
+use weir_core::config::Durability;
 use weir_core::triplet::Selector;
 
 use super::{Accept, RejectedRows};
-use crate::intake::{Busy, SourceCounters};
+use crate::intake::{Busy, Receipt, SourceCounters};
 
 /// Longest pause between two looks at whether there is room again: short enough that a flow never runs dry.
 const ROOM_LOOK_MAX: Duration = Duration::from_millis(20);
@@ -19,6 +20,8 @@ pub struct Outlet {
     pub name: Arc<str>,
     /// What it may write: only flows that want some of it make it wait.
     pub streams: Arc<[Selector]>,
+    /// What its senders are promised.
+    pub durability: Durability,
     pub accept: Arc<dyn Accept>,
     pub counters: Arc<SourceCounters>,
     pub rejected: Arc<RejectedRows>,
@@ -29,13 +32,18 @@ pub struct Outlet {
 
 impl Outlet {
     /// Counts the events and hands them over.
-    pub fn send(&self, batches: Vec<Incoming>) {
+    pub fn send(&self, batches: Vec<Incoming>) -> Receipt {
+        self.send_as(batches, self.durability)
+    }
+
+    /// The same where other senders of the source were promised more or less.
+    pub fn send_as(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt {
         if batches.is_empty() {
-            return;
+            return Receipt::default();
         }
         let events = batches.iter().map(Incoming::rows).sum::<usize>();
         SourceCounters::add(&self.counters.events_total, events as u64);
-        self.accept.accept(batches);
+        self.accept.accept(batches, durability)
     }
 
     /// Whether there is room for whatever this source may write.

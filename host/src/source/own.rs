@@ -10,6 +10,6 @@ use super::{Outlet, StartError};
 pub(super) fn start(outlet: &Outlet) -> Result<JoinHandle<()>, StartError> {
     let own = outlet.clone();
     super::spawn(outlet, "", move || {
-        super::every_second(own, |outlet| outlet.send(outlet.accept.own_counters()))
+        super::every_second(own, |outlet| drop(outlet.send(outlet.accept.own_counters())))
     })
 }

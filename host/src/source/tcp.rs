@@ -4,7 +4,10 @@
 //! the length of each before it (`framing = "length"`). Out: batches; the order of a connection is kept, because a connection stays on one of the
 //! source's threads. Each thread has one read buffer and one builder per stream for all its connections: bytes are read into that buffer and decoded where
 //! they lie, and only the unfinished last event of a read is kept with its connection. A batch leaves when it is full or its oldest
-//! event has waited 5 ms. Nothing is answered.
+//! event has waited 5 ms.
+//!
+//! A connection whose first line is `weir ack` is told what is on disk: `ok N` once N of its events are, `ok N rejected M` where M could not be taken. One line stands
+//! for all before it. Other connections are told nothing, and their events are on disk within a fifth of a second.
 //!
 //! Limits: the constants below. Over one a connection is closed at once and counted as refused, as is one whose TLS does not come about. While a
 //! flow lags nothing is read, so the kernel's buffers fill and the sender waits. A connection is closed when no whole event came for [`IDLE`], and
@@ -22,12 +25,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
+use weir_core::config::Durability;
+
 use super::StartError;
-use super::decoder::{Brought, Decoder, Feed, Input};
+use super::decoder::{Asks, Brought, Decoder, Feed, Input};
 use super::outlet::Outlet;
 use crate::intake::SourceCounters;
 
@@ -61,6 +66,12 @@ const READ_PAUSE: Duration = Duration::from_millis(1);
 const DRAIN_MAX: Duration = Duration::from_millis(200);
 
 const DRAIN_QUIET: Duration = Duration::from_millis(20);
+
+/// Events of a sender that wants to be told wait so long for company.
+const TOLD_AFTER: Duration = Duration::from_millis(4);
+
+/// How long the end of a connection waits for its last events to be on disk.
+const LAST_TOLD_MAX: Duration = Duration::from_secs(10);
 
 /// Pause after the system refused a connection (no file handles left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -195,11 +206,81 @@ struct Shared {
     /// Rows wait in the builders and the flush task knows.
     armed: Cell<bool>,
     arm: Notify,
+    /// Connections that want to be told.
+    askers: Cell<usize>,
+    owed: RefCell<Owed>,
+}
+
+/// Who is to be told what, once all that was read is on disk.
+struct Owed {
+    since: Instant,
+    list: Vec<(watch::Sender<Told>, Told)>,
+}
+
+/// What is known to be on disk of one connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Told {
+    accepted: u64,
+    rejected: u64,
+    /// Nothing more will be.
+    lost: bool,
 }
 
 impl Shared {
+    fn new(decoder: Decoder) -> Rc<Self> {
+        let owed = RefCell::new(Owed { since: Instant::now(), list: Vec::new() });
+        let (decoder, armed, askers) = (RefCell::new(decoder), Cell::new(false), Cell::new(0));
+        let shared = Self { decoder, armed, arm: Notify::new(), askers, owed };
+        shared.ask(0);
+        Rc::new(shared)
+    }
+
+    /// One more or less that wants to be told: only for them is each batch synced at once.
+    fn ask(&self, change: isize) {
+        let askers = self.askers.get().saturating_add_signed(change);
+        self.askers.set(askers);
+        let mut decoder = self.decoder.borrow_mut();
+        let promised = decoder.outlet().durability;
+        decoder.durability = match promised {
+            Durability::Fsync if askers == 0 => Durability::Interval,
+            other => other,
+        };
+    }
+
+    fn owe(&self, to: &watch::Sender<Told>, told: Told) {
+        let mut owed = self.owed.borrow_mut();
+        if owed.list.is_empty() {
+            owed.since = Instant::now();
+        }
+        match owed.list.iter_mut().find(|(known, _)| known.same_channel(to)) {
+            Some((_, known)) => *known = told,
+            None => owed.list.push((to.clone(), told)),
+        }
+    }
+
+    /// Hands over what is due, and all of it where somebody waits to be told.
+    fn flush(&self) -> Option<Duration> {
+        let mut decoder = self.decoder.borrow_mut();
+        let wait = decoder.flush_due();
+        let mut owed = self.owed.borrow_mut();
+        if owed.list.is_empty() || (wait.is_some() && owed.since.elapsed() < TOLD_AFTER) {
+            return wait;
+        }
+        decoder.flush_all();
+        let list = std::mem::take(&mut owed.list);
+        decoder.take_receipt().when_durable(move |outcome| {
+            for (to, told) in list {
+                to.send_modify(|known| match outcome {
+                    Ok(()) => *known = Told { lost: known.lost, ..told },
+                    Err(_) => known.lost = true,
+                });
+            }
+        });
+        None
+    }
+
     fn arm(&self, decoder: &Decoder) {
-        if !self.armed.get() && decoder.holds_rows() {
+        if !self.armed.get() && (decoder.holds_rows() || !self.owed.borrow().list.is_empty()) {
             self.armed.set(true);
             self.arm.notify_one();
         }
@@ -209,9 +290,7 @@ impl Shared {
     async fn flush_due(&self) {
         loop {
             self.arm.notified().await;
-            loop {
-                let wait = self.decoder.borrow_mut().flush_due();
-                let Some(wait) = wait else { break };
+            while let Some(wait) = self.flush() {
                 tokio::time::sleep(wait).await;
             }
             self.armed.set(false);
@@ -221,8 +300,7 @@ impl Shared {
 
 /// Serves the connections of one thread until the accept loop is gone and all of them have ended.
 async fn serve_all(mut arrivals: mpsc::Receiver<Arrival>, tls: Option<TlsAcceptor>, decoder: Decoder) {
-    let shared =
-        Rc::new(Shared { decoder: RefCell::new(decoder), armed: Cell::new(false), arm: Notify::new() });
+    let shared = Shared::new(decoder);
     let mut open = tokio::task::JoinSet::new();
     let serve = async {
         loop {
@@ -271,8 +349,7 @@ async fn serve_one(arrival: Arrival, tls: Option<TlsAcceptor>, shared: Rc<Shared
             return;
         }
     };
-    let input = shared.decoder.borrow().input();
-    let mut connection = Connection { transport, shared, input, progress: Instant::now(), idle: IDLE };
+    let mut connection = Connection::new(transport, shared);
     let mut reading = outlet.clone();
     let end = tokio::select! {
         end = connection.read_all(&mut reading) => Some(end),
@@ -283,6 +360,7 @@ async fn serve_one(arrival: Arrival, tls: Option<TlsAcceptor>, shared: Rc<Shared
         None => connection.drain(&outlet).await,
     };
     connection.finish();
+    let end = connection.tell_last().await.err().unwrap_or(end);
     tracing::debug!(source = %outlet.name, %peer, %end, "connection closed");
     drop(seat);
 }
@@ -298,6 +376,8 @@ enum End {
     OutOfStep,
     #[error("{0}")]
     Failed(io::Error),
+    #[error("the journal stopped, so that nothing more can be promised")]
+    Lost,
     #[error("the source ended")]
     Stopped,
 }
@@ -310,9 +390,64 @@ struct Connection {
     progress: Instant,
     /// [`IDLE`], shorter in tests.
     idle: Duration,
+    to_tell: watch::Sender<Told>,
+    told: watch::Receiver<Told>,
+    /// It asked, and is counted as one that did.
+    asked: bool,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.asked {
+            self.shared.ask(-1);
+        }
+    }
 }
 
 impl Connection {
+    fn new(transport: Transport, shared: Rc<Shared>) -> Self {
+        let mut input = shared.decoder.borrow().input();
+        input.asks = Asks::Perhaps;
+        let (to_tell, told) = watch::channel(Told::default());
+        Self { transport, shared, input, progress: Instant::now(), idle: IDLE, to_tell, told, asked: false }
+    }
+
+    /// Says what is on disk by now.
+    async fn tell(&mut self) -> Result<(), End> {
+        let told = *self.told.borrow_and_update();
+        if told.lost {
+            return Err(End::Lost);
+        }
+        let line = match told.rejected {
+            0 => format!("ok {}\n", told.accepted),
+            rejected => format!("ok {} rejected {rejected}\n", told.accepted),
+        };
+        self.transport.write(line.as_bytes()).await.map_err(End::Failed)
+    }
+
+    /// The end: waits for what was read last.
+    async fn tell_last(&mut self) -> Result<(), End> {
+        if self.input.asks != Asks::Yes {
+            return Ok(());
+        }
+        let all =
+            Told { accepted: self.input.accepted_total, rejected: self.input.rejected_total, lost: false };
+        let until = Instant::now() + LAST_TOLD_MAX;
+        loop {
+            let done = *self.told.borrow() == all;
+            if self.told.has_changed().unwrap_or(false) {
+                self.tell().await?;
+            }
+            if done {
+                return Ok(());
+            }
+            match tokio::time::timeout_at(until, self.told.changed()).await {
+                Ok(Ok(())) => self.tell().await?,
+                _ => return Err(End::Lost),
+            }
+        }
+    }
+
     /// Reads until the sender closes. May be dropped at each await: no bytes are held there.
     async fn read_all(&mut self, outlet: &mut Outlet) -> End {
         let mut last = Instant::now();
@@ -327,10 +462,17 @@ impl Connection {
                 }
                 self.progress = Instant::now();
             }
-            match tokio::time::timeout_at(self.progress + self.idle, self.transport.ready()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return End::Failed(error),
-                Err(_) => return End::Idle,
+            let idle_at = self.progress + self.idle;
+            tokio::select! {
+                ready = self.transport.ready() => match ready {
+                    Ok(()) => {}
+                    Err(error) => return End::Failed(error),
+                },
+                Ok(()) = self.told.changed() => match self.tell().await {
+                    Ok(()) => continue,
+                    Err(end) => return end,
+                },
+                () = tokio::time::sleep_until(idle_at) => return End::Idle,
             }
             match self.read() {
                 Ok(brought) if brought.out_of_step => return End::OutOfStep,
@@ -367,7 +509,9 @@ impl Connection {
         let transport = &mut self.transport;
         let mut decoder = self.shared.decoder.borrow_mut();
         let brought = decoder.read(&mut self.input, |buffer| transport.try_read(buffer))?;
-        self.shared.arm(&decoder);
+        drop(decoder);
+        self.note_owed();
+        self.shared.arm(&self.shared.decoder.borrow());
         if brought.progress {
             self.progress = Instant::now();
         }
@@ -376,9 +520,21 @@ impl Connection {
 
     /// What is left is the last event, whole or not.
     fn finish(&mut self) {
-        let mut decoder = self.shared.decoder.borrow_mut();
-        decoder.finish(&mut self.input);
-        self.shared.arm(&decoder);
+        self.shared.decoder.borrow_mut().finish(&mut self.input);
+        self.note_owed();
+        self.shared.arm(&self.shared.decoder.borrow());
+    }
+
+    fn note_owed(&mut self) {
+        if self.input.asks != Asks::Yes {
+            return;
+        }
+        if !std::mem::replace(&mut self.asked, true) {
+            self.shared.ask(1);
+        }
+        let all =
+            Told { accepted: self.input.accepted_total, rejected: self.input.rejected_total, lost: false };
+        self.shared.owe(&self.to_tell, all);
     }
 }
 

@@ -21,7 +21,6 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use weir_core::codec;
 use weir_core::config::SourceSpec;
@@ -29,7 +28,7 @@ use weir_core::triplet::{Selector, Triplet};
 
 use super::StartError;
 use super::bodies::refusal::Refusal;
-use super::bodies::{Answer, Bodies, Ends, Reason};
+use super::bodies::{Answer, Answering, Bodies, Ends, Reason};
 use super::decoder::Feed;
 use super::outlet::{Outlet, stopped};
 use crate::intake::SourceCounters;
@@ -145,6 +144,8 @@ enum End {
     Deaf,
     #[error("{0}")]
     Failed(axum::Error),
+    #[error("{0}")]
+    Refused(Refusal),
     #[error("the source ended")]
     Stopped,
 }
@@ -164,7 +165,7 @@ struct Connection {
     triplet: Triplet,
     codec: Arc<str>,
     /// In the order of the messages.
-    in_flight: VecDeque<oneshot::Receiver<Answer>>,
+    in_flight: VecDeque<Answering>,
     tally: Tally,
     /// When the client was last told, if something came since.
     untold: Option<Instant>,
@@ -252,8 +253,8 @@ impl Connection {
         Ok(())
     }
 
-    fn note(&mut self, answer: Option<Answer>) -> Result<(), End> {
-        let answer = answer.ok_or(End::Stopped)?;
+    fn note(&mut self, answer: Option<Result<Answer, Refusal>>) -> Result<(), End> {
+        let answer = answer.ok_or(End::Stopped)?.map_err(End::Refused)?;
         self.tally.messages_total += 1;
         self.tally.accepted_total += answer.accepted;
         self.tally.rejected_total += answer.rejected;
@@ -313,6 +314,7 @@ impl Connection {
             End::Closed | End::Deaf => return,
             End::Stopped => close_code::AWAY,
             End::Silent => close_code::POLICY,
+            End::Refused(_) => close_code::ERROR,
             // The only thing that a client gets wrong without breaking the connection.
             End::Failed(_) => close_code::SIZE,
         };
@@ -327,7 +329,7 @@ impl Connection {
 }
 
 /// The oldest answer, once it is there; for ever where none is awaited. Losing the race of a `select!` loses nothing.
-async fn first(in_flight: &mut VecDeque<oneshot::Receiver<Answer>>) -> Option<Answer> {
+async fn first(in_flight: &mut VecDeque<Answering>) -> Option<Result<Answer, Refusal>> {
     let Some(oldest) = in_flight.front_mut() else { return std::future::pending().await };
     let answer = oldest.await.ok();
     in_flight.pop_front();

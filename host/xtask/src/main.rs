@@ -32,6 +32,8 @@ Examples:
   cargo xtask test                    everything that must pass, with the minutes of each stage
   cargo xtask bench boundary codec    named benches; `all` for every one
   cargo xtask prove edit --minutes 10 live edits under load, and a checker outside that counts
+  cargo xtask prove crash --cycles 50 kills under load, and a book of what was acknowledged
+  cargo xtask prove disk --minutes 10 a disk that fails at every call and flips bits, and the same
   cargo xtask tidy                    the house rules that no lint knows (seconds)
 
 What is needed: rustup (https://rustup.rs) and Node.js 20.19 or later with npm
@@ -57,7 +59,7 @@ enum Command {
     Test,
     /// Measures, prints tables and one line of JSON for each bench; exit code 1 where a budget is missed.
     Bench {
-        /// boundary, codec, ingest, latency, metrics, page, start, units or all.
+        /// boundary, codec, ingest, journal, latency, metrics, page, start, state, units or all.
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },

@@ -3,7 +3,8 @@
 //! CPU time is that of the process `weir` from just before the connection is made until every window has closed; in turn the same bytes go to the
 //! floor (`floor.rs`), a process that computes the same by hand. What Weir says is compared with what the generator counted, window by window.
 //! Event times cover ten minutes and end before now; 1 % are up to 2 s late, within the pipeline's lateness. A few events of another host, later than
-//! all, close the last windows. Memory is the greatest that the process ever had.
+//! all, close the last windows. Memory is the greatest that the process ever had. In turn the same again with a journal and checkpoints, in a folder that is new each time; the budget
+//! of that is what the other came to and 0.15 more.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -19,7 +20,7 @@ use super::events::{self, Requests};
 use super::floor::Found;
 use super::measure::{median, memory_mib, percentile, process_cpu_ns, spread};
 use super::windows::Windows;
-use crate::process::{Running, Weir};
+use crate::process::{Running, Weir, free_port};
 
 const EVENTS: usize = 1_000_000;
 const SPAN_MS: i64 = 600_000;
@@ -29,6 +30,8 @@ const DONE_MAX: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 const RATIO_BUDGET: f64 = 2.2;
+/// What durability may cost, of the floor.
+const JOURNAL_BUDGET: f64 = 0.15;
 const RSS_BUDGET_MIB: f64 = 250.0;
 
 const CONFIG: &str = crate::local_config!(
@@ -80,21 +83,32 @@ pub fn run() -> Result<Report> {
     let folder = tempfile::tempdir().context("make a folder")?;
     // Once for the cache of compiled code.
     Weir::start(CONFIG, folder.path())?.process.end()?;
-    let (mut rounds, mut floors) = (Vec::new(), Vec::new());
+    let (mut rounds, mut floors, mut durable) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         floors.push(floor(&sent)?);
-        rounds.push(weir(&sent, folder.path())?);
+        rounds.push(weir(&sent, folder.path(), false)?);
+        for part in ["journal", "state"] {
+            let old = folder.path().join("data").join(part);
+            if old.exists() {
+                std::fs::remove_dir_all(old).context("begin anew")?;
+            }
+        }
+        durable.push(weir(&sent, folder.path(), true)?);
     }
     let of = |value: fn(&Round) -> f64| rounds.iter().map(value).collect::<Vec<f64>>();
     let cpu = of(|round| round.cpu_us_per_event);
     let ratios: Vec<f64> = cpu.iter().zip(&floors).map(|(cpu, floor)| cpu / floor).collect();
     let rates = of(|round| EVENTS as f64 / round.seconds);
     let rss = of(|round| round.rss_mib);
-    let count_error = rounds.iter().map(|round| round.count_error).max().unwrap_or(u64::MAX);
+    let kept: Vec<f64> = durable.iter().map(|round| round.cpu_us_per_event).collect();
+    let kept_ratios: Vec<f64> = kept.iter().zip(&floors).map(|(cpu, floor)| cpu / floor).collect();
+    let count_error = rounds.iter().chain(&durable).map(|round| round.count_error).max().unwrap_or(u64::MAX);
     let mut report = Report::new("ingest", &["1 M events of 200 B", "median (least-greatest)"]);
     report.row(vec!["weir, CPU us per event".into(), spread(&cpu, 3)]);
     report.row(vec!["floor, CPU us per event".into(), spread(&floors, 3)]);
     report.row(vec!["weir / floor".into(), spread(&ratios, 2)]);
+    report.row(vec!["weir with a journal, CPU us per event".into(), spread(&kept, 3)]);
+    report.row(vec!["weir with a journal / floor".into(), spread(&kept_ratios, 2)]);
     report.row(vec!["weir, events per s".into(), spread(&rates, 0)]);
     report.row(vec!["weir, peak memory MiB".into(), spread(&rss, 0)]);
     report.row(vec!["weir, memory before MiB".into(), spread(&of(|round| round.idle_rss_mib), 0)]);
@@ -108,6 +122,7 @@ pub fn run() -> Result<Report> {
     report.figure("cpu_us_per_event", median(&cpu));
     report.figure("floor_us_per_event", median(&floors));
     report.budgeted("ratio_to_floor", median(&ratios), RATIO_BUDGET);
+    report.budgeted("ratio_to_floor_journal", median(&kept_ratios), median(&ratios) + JOURNAL_BUDGET);
     report.figure("events_per_s", median(&rates));
     report.budgeted("rss_mib", percentile(&rss, 1.0), RSS_BUDGET_MIB);
     report.budgeted("count_error", count_error as f64, 0.0);
@@ -128,8 +143,8 @@ fn sent() -> Sent {
     Sent { text, end, windows }
 }
 
-fn weir(sent: &Sent, folder: &Path) -> Result<Round> {
-    let weir = Weir::start(CONFIG, folder)?;
+fn weir(sent: &Sent, folder: &Path, durable: bool) -> Result<Round> {
+    let weir = Weir::start_on(CONFIG, folder, (free_port()?, free_port()?), durable)?;
     let pid = weir.process.pid();
     let idle_rss_mib = memory_mib(pid, "VmRSS")?;
     let begun_ns = process_cpu_ns(pid)?;

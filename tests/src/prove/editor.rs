@@ -34,8 +34,13 @@ pub struct Editor<'a> {
 
 impl<'a> Editor<'a> {
     pub fn new(host: &'a TestHost, seed: u64) -> Self {
+        Self::naming_from(host, seed, 0)
+    }
+
+    /// In a host that an earlier one has edited: names are given behind this number.
+    pub fn naming_from(host: &'a TestHost, seed: u64, names: u32) -> Self {
         let random = StdRng::seed_from_u64(seed);
-        Self { host, random, names: 0, held: Vec::new(), done: Vec::new() }
+        Self { host, random, names, held: Vec::new(), done: Vec::new() }
     }
 
     /// One edit. What cannot be done now (nothing to remove) becomes an injection.

@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::episode::{End, Episode, EpisodeId, Worst};
 use super::flap::Changes;
 use super::identity::{AlertId, Labels};
@@ -17,7 +19,7 @@ use crate::triplet::Triplet;
 use crate::unit::{Level, Signal};
 
 /// Times are event times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     Ok,
     Pending { since_unix_ns: i64 },
@@ -37,7 +39,7 @@ impl Phase {
 }
 
 /// The state beside the level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Beside {
     Fresh,
     /// There was a word and it has run out: the source is silent.
@@ -59,16 +61,19 @@ impl Beside {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Alert {
     pub id: AlertId,
+    #[serde(with = "crate::exact::text")]
     pub rule: Arc<str>,
     pub triplet: Triplet,
+    #[serde(with = "crate::exact::labels")]
     pub labels: Labels,
     pub phase: Phase,
     pub beside: Beside,
     /// The last one that was known.
     pub level: Level,
+    #[serde(with = "crate::exact::bits")]
     pub value: f64,
     pub summary: String,
     /// Event time since which this level holds.
@@ -80,6 +85,7 @@ pub struct Alert {
     /// That which goes on.
     pub episode: Option<Episode>,
     /// Written by the owner: what [`Alert::due`] said last.
+    #[serde(skip)]
     pub(super) planned: Option<i64>,
     /// Never falls.
     clock_unix_ns: i64,
@@ -88,6 +94,7 @@ pub struct Alert {
     silent_since_unix_ns: i64,
     changes: Changes,
     worst: Option<Worst>,
+    #[serde(with = "crate::exact::maybe_bits")]
     ok_value: Option<f64>,
     /// Of the last episode.
     last_start: Option<EpisodeId>,

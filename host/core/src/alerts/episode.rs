@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::identity::{AlertId, Labels};
 use crate::triplet::Triplet;
 use crate::unit::Level;
 
 /// Why an episode is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// The level was ok for long enough.
     Resolved,
@@ -28,7 +30,7 @@ impl End {
 }
 
 /// The identity of its alert and where in the log it began; the second and further ones that begin in one record are counted on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EpisodeId {
     pub alert: AlertId,
     pub start_position: u64,
@@ -43,9 +45,10 @@ impl fmt::Display for EpisodeId {
 }
 
 /// The worst word: of the worst level the value that is farthest from the last one that was ok.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Worst {
     pub level: Level,
+    #[serde(with = "crate::exact::bits")]
     pub value: f64,
     pub at_unix_ns: i64,
     pub summary: String,
@@ -60,11 +63,13 @@ impl Worst {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Episode {
     pub id: EpisodeId,
+    #[serde(with = "crate::exact::text")]
     pub rule: Arc<str>,
     pub triplet: Triplet,
+    #[serde(with = "crate::exact::labels")]
     pub labels: Labels,
     /// Event time since which it was not ok.
     pub pending_unix_ns: i64,

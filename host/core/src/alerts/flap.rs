@@ -14,7 +14,7 @@ pub struct Flap {
 }
 
 /// The newest changes of one alert, at most as many as the policy counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Changes(VecDeque<i64>);
 
 impl Changes {

@@ -21,11 +21,27 @@ const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 const END: u8 = 0xff;
 
 impl AlertId {
+    pub fn to_be_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
     pub fn new(rule: &str, triplet: &Triplet, labels: &[(Arc<str>, String)]) -> Self {
         let pairs = labels.iter().flat_map(|(name, value)| [&**name, value.as_str()]);
         let parts = [rule, triplet.as_str()].into_iter().chain(pairs);
         let bytes = parts.flat_map(|part| part.bytes().chain([END]));
         Self(bytes.fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME)))
+    }
+}
+
+impl serde::Serialize for AlertId {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for AlertId {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        crate::exact::shown::deserialize(from)
     }
 }
 

@@ -11,7 +11,7 @@ use super::raw::{self, At};
 use super::reader::Reader;
 use super::{
     ChartSpec, NAME_BYTES_MAX, PipelineSpec, Place, PortRef, Problem, RuleSpec, ServerSpec, Topology,
-    alerting, measure, metric, order, pipeline, source,
+    alerting, durability, measure, metric, order, pipeline, source,
 };
 use crate::flow::HOPS_MAX;
 use crate::triplet::{Selector, Triplet};
@@ -26,6 +26,8 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
     let raw = raw::read(&reader, text);
     let mut check = Check { reader: &reader, warnings: Vec::new() };
     let server = server(&check, &raw.server);
+    let data = durability::data(&check, &raw.data);
+    let state = durability::state(&check, &raw.state);
     let sources = source::sources(&mut check, &raw.sources, server.listen);
     let names: Vec<(&At<String>, &Place)> = raw.pipelines.iter().map(|p| (&p.name, &p.place)).collect();
     check.distinct("pipeline", &names);
@@ -46,7 +48,19 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
     let warnings = check.warnings;
     if reader.is_clean() {
         let text = text.to_owned();
-        Ok(Topology { server, sources, pipelines, rules, charts, channels, metrics, text, warnings })
+        Ok(Topology {
+            server,
+            data,
+            state,
+            sources,
+            pipelines,
+            rules,
+            charts,
+            channels,
+            metrics,
+            text,
+            warnings,
+        })
     } else {
         Err(reader.into_problems())
     }

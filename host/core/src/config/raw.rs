@@ -21,6 +21,8 @@ type Text = At<String>;
 #[derive(Debug, Default)]
 pub struct Configuration {
     pub server: Server,
+    pub data: Data,
+    pub state: State,
     pub sources: Vec<Source>,
     pub pipelines: Vec<Pipeline>,
     pub rules: Vec<Rule>,
@@ -34,6 +36,22 @@ pub struct Server {
     pub place: Place,
     pub listen: Option<Text>,
     pub hosts: Vec<Text>,
+}
+
+#[derive(Debug, Default)]
+pub struct Data {
+    pub place: Place,
+    pub dir: Option<Text>,
+    pub durable: Option<At<bool>>,
+    pub keep_age: Option<Text>,
+    pub keep_bytes: Option<Text>,
+}
+
+#[derive(Debug, Default)]
+pub struct State {
+    pub place: Place,
+    pub engine: Option<Text>,
+    pub replay: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -189,6 +207,8 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
     let mut top = Section::new(reader, "", 1, document.get_ref());
     let configuration = Configuration {
         server: top.table("server").map(server).unwrap_or_default(),
+        data: top.table("data").map(data).unwrap_or_default(),
+        state: top.table("state").map(state).unwrap_or_default(),
         sources: top.tables("source", SOURCES_MAX).into_iter().map(source::source).collect(),
         pipelines: top.tables("pipeline", PIPELINES_MAX).into_iter().map(pipeline).collect(),
         rules: top.tables("rule", RULES_MAX).into_iter().map(rule).collect(),
@@ -212,6 +232,19 @@ fn server(mut section: Section<'_>) -> Server {
     let listen = section.text("listen");
     let hosts = section.texts("hosts", 64).unwrap_or_default();
     Server { listen, hosts, place: section.finish() }
+}
+
+fn data(mut section: Section<'_>) -> Data {
+    let dir = section.text("dir");
+    let durable = section.flag("durable");
+    let (keep_age, keep_bytes) = (section.text("keep_age"), section.text("keep_bytes"));
+    Data { dir, durable, keep_age, keep_bytes, place: section.finish() }
+}
+
+fn state(mut section: Section<'_>) -> State {
+    let engine = section.text("engine");
+    let replay = section.text("replay");
+    State { engine, replay, place: section.finish() }
 }
 
 fn pipeline(mut section: Section<'_>) -> Pipeline {

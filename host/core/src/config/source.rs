@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::check::Check;
+use super::durability::{Durability, one_of};
 use super::raw::{self, At};
 use super::{NAME_BYTES_MAX, Place};
 use crate::triplet::{Selector, Triplet};
@@ -35,6 +36,8 @@ pub struct SourceSpec {
     /// Which triplets this source may write; what does not match is rejected and counted. Never empty.
     pub may_write: Vec<Selector>,
     pub fields: FieldNames,
+    /// What an acknowledgement means, or how soon its events are on disk.
+    pub durability: Durability,
     pub place: Place,
 }
 
@@ -85,6 +88,14 @@ impl SourceKind {
             Self::File(_) => "file",
             Self::Host => "host",
             Self::Weir => "weir",
+        }
+    }
+
+    /// Where nothing is said: on disk before the answer where there is one.
+    pub fn durability(&self) -> Durability {
+        match self {
+            Self::Http | Self::WebSocket | Self::Tcp { .. } => Durability::Fsync,
+            _ => Durability::Interval,
         }
     }
 
@@ -217,9 +228,13 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> SourceSpec {
             "is empty, so that all events would be rejected; leave it out to allow all",
         );
     }
+    let kind = kind::kind(check, raw);
+    let durability = one_of(check, place, "durability", raw.durability.as_ref(), &Durability::WORDS)
+        .unwrap_or(kind.durability());
     let spec = SourceSpec {
         name: check.name(place, "name", &raw.name),
-        kind: kind::kind(check, raw),
+        kind,
+        durability,
         codec: codec(check, raw),
         triplet: raw.triplet.as_ref().and_then(|text| check.triplet(place, "triplet", text)),
         may_write: check.selectors(place, "may_write", &may_write),

@@ -10,7 +10,7 @@ pub const FAILURES_MAX: usize = 5;
 pub const WINDOW_NS: i64 = 10_000_000_000;
 pub const PROBE_AFTER_NS: i64 = 10_000_000_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Circuit {
     failures: VecDeque<i64>,
     opened_at: Option<i64>,

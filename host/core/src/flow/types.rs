@@ -67,6 +67,11 @@ impl Types {
         parted
     }
 
+    /// What a checkpoint knew.
+    pub fn restored(known: Vec<Triplet>) -> Self {
+        Self { settled: known.len(), known }
+    }
+
     pub fn known(&self) -> &[Triplet] {
         &self.known
     }

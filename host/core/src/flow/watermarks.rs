@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use crate::triplet::Triplet;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Marks {
     before: i64,
     after: i64,
@@ -16,10 +16,30 @@ struct Marks {
     wanted: i64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Watermarks {
+    #[serde(with = "pairs")]
     streams: HashMap<Triplet, Marks, FixedState>,
     any: Option<Triplet>,
+}
+
+/// In a checkpoint: a list, sorted, so that equal marks are equal bytes.
+mod pairs {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{FixedState, HashMap, Marks, Triplet};
+
+    type Streams = HashMap<Triplet, Marks, FixedState>;
+
+    pub fn serialize<S: Serializer>(streams: &Streams, to: S) -> Result<S::Ok, S::Error> {
+        let mut pairs: Vec<_> = streams.iter().collect();
+        pairs.sort_by(|left, right| left.0.cmp(right.0));
+        pairs.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Streams, D::Error> {
+        Ok(Vec::<(Triplet, Marks)>::deserialize(from)?.into_iter().collect())
+    }
 }
 
 impl Watermarks {

@@ -31,6 +31,11 @@ pub struct Slice<'a> {
 }
 
 impl<'a> Slice<'a> {
+    /// Fields that ever had a value.
+    pub fn fields(&self) -> usize {
+        self.ring.values.len()
+    }
+
     /// Values of a field, as many as times; empty where the series never had that field.
     pub fn values(&self, field: usize) -> &'a [f64] {
         let column = self.ring.values.get(field);

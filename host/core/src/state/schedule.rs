@@ -38,6 +38,11 @@ impl Schedule {
         old.unwrap_or(NEVER)
     }
 
+    /// [`NEVER`] where there is none.
+    pub fn get(&self, address: Address) -> i64 {
+        self.by_address.get(&address).copied().unwrap_or(NEVER)
+    }
+
     pub fn first(&self) -> Option<i64> {
         self.order.first().map(|entry| entry.0)
     }

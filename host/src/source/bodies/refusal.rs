@@ -34,6 +34,9 @@ pub enum Refusal {
     Packing { packing: Packing, why: String },
     #[error("the body broke off: {0}; send it again")]
     Broken(String),
+    /// Full, with too much before it, or stopped for good.
+    #[error("{why}")]
+    Journal { why: weir_journal::Refused, retry_after: Duration },
     #[error("a pipeline lags behind; send again after the time in retry-after")]
     Lagging(Duration),
     #[error("too many bodies at once; send again after the time in retry-after")]
@@ -58,6 +61,13 @@ impl Refusal {
             Self::Packing { packing: Packing::Gzip, .. } => (StatusCode::BAD_REQUEST, "bad-gzip"),
             Self::Packing { packing: Packing::Zstd, .. } => (StatusCode::BAD_REQUEST, "bad-zstd"),
             Self::Broken(_) => (StatusCode::BAD_REQUEST, "broken-body"),
+            Self::Journal { why: weir_journal::Refused::Busy { .. }, .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "journal-busy")
+            }
+            Self::Journal { why: weir_journal::Refused::Full, .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "disk-full")
+            }
+            Self::Journal { .. } => (StatusCode::SERVICE_UNAVAILABLE, "journal-stopped"),
             Self::Lagging(_) => (StatusCode::TOO_MANY_REQUESTS, "lagging"),
             Self::TooMuchAtOnce => (StatusCode::TOO_MANY_REQUESTS, "too-much-at-once"),
             Self::NoWebSocket(_) => (StatusCode::UPGRADE_REQUIRED, "websocket-expected"),
@@ -69,7 +79,9 @@ impl Refusal {
     fn retry_after_s(&self) -> Option<u64> {
         match self {
             // Rounded up: coming too early only costs another answer like this.
-            Self::Lagging(wait) => Some((wait.as_millis().div_ceil(1_000) as u64).max(RETRY_S_MIN)),
+            Self::Lagging(wait) | Self::Journal { retry_after: wait, .. } => {
+                Some((wait.as_millis().div_ceil(1_000) as u64).max(RETRY_S_MIN))
+            }
             Self::TooMuchAtOnce | Self::TooManyConnections | Self::Stopping => Some(RETRY_S_MIN),
             _ => None,
         }

@@ -179,19 +179,9 @@ async fn a_connection_without_a_whole_event_is_closed() {
     let (_stop, stopped) = watch::channel(false);
     let mut outlet = fake::outlet("tcp", &fake, stopped);
     let feed = Feed::new(&spec(), &Default::default());
-    let shared = Rc::new(Shared {
-        decoder: RefCell::new(Decoder::new(outlet.clone(), &feed)),
-        armed: Cell::new(false),
-        arm: Notify::new(),
-    });
-    let input = shared.decoder.borrow().input();
-    let mut connection = Connection {
-        transport: Transport::Plain(stream),
-        shared,
-        input,
-        progress: Instant::now(),
-        idle: Duration::from_millis(30),
-    };
+    let shared = Shared::new(Decoder::new(outlet.clone(), &feed));
+    let mut connection = Connection::new(Transport::Plain(stream), shared);
+    connection.idle = Duration::from_millis(30);
     let began = Instant::now();
     assert!(matches!(connection.read_all(&mut outlet).await, End::Idle));
     assert!(began.elapsed() >= Duration::from_millis(29), "{:?}", began.elapsed());

@@ -6,13 +6,16 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// Two or three round trips, with a slow machine at the other end.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// A sender that asked for answers and does not read them for so long is let go.
+const WRITE_TIME: Duration = Duration::from_secs(10);
 
 /// Longest content of a TLS record (RFC 8446, 5.1).
 const RECORD_BYTES: usize = 16 << 10;
@@ -57,6 +60,21 @@ impl Transport {
                 Ok(())
             }
         }
+    }
+
+    /// All of it, to a sender that takes it in time.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let writing = async {
+            match self {
+                Self::Plain(stream) => stream.write_all(bytes).await,
+                Self::Tls(tls) => {
+                    tls.stream.write_all(bytes).await?;
+                    tls.stream.flush().await
+                }
+            }
+        };
+        let deaf = || io::Error::new(io::ErrorKind::TimedOut, "the sender does not take what it asked for");
+        tokio::time::timeout(WRITE_TIME, writing).await.map_err(|_| deaf())?
     }
 
     /// 0: the sender closed.

@@ -23,6 +23,7 @@ pub struct Source {
     pub codec: Option<Text>,
     /// For a codec that is a component; its place knows the lines.
     pub config: Value,
+    pub durability: Option<Text>,
     pub triplet: Option<Text>,
     pub may_write: Option<Vec<Text>>,
     pub fields: Fields,
@@ -59,6 +60,7 @@ pub(super) fn source(mut section: Section<'_>) -> Source {
         at_end: section.text("at_end"),
         codec: section.text("codec"),
         config: section.json("config"),
+        durability: section.text("durability"),
         triplet: section.text("triplet"),
         may_write: section.texts("may_write", SELECTORS_MAX),
         fields: section.table("fields").map(fields).unwrap_or_default(),

@@ -1,0 +1,405 @@
+//! Checkpoints while everything runs: what the flows know is written beside the journal, so that a start replays only what came since.
+//!
+//! One thread. It asks all flows for what changed, at one position of the log, under the log's lock; each answers on its own worker between two records ([`capture`]), and goes
+//! on; the thread writes what they gave, and waits before the commit until the journal is on disk up to that position, so that no checkpoint knows more than the
+//! journal. Then it folds older checkpoints together, and now and then writes a snapshot, which needs no engine; the journal is kept from the oldest snapshot on.
+//!
+//! When: before replaying what came since the last one would take longer than `state.replay`, by the rate at which this machine replays or is taken to; at least every
+//! [`EVERY_MAX`] if anything came; and at the end. A round that fails (a flow that does not answer, a journal that is full) is tried again as a whole. An error of the store
+//! ends the checkpoints, not the host: the journal is then kept from where the last snapshot is, and a restart takes longer, which the log says.
+
+pub mod capture;
+pub mod restore;
+pub mod stored;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use parking_lot::Mutex;
+use weir_checkpoint::recover::export;
+use weir_checkpoint::{Store, snapshot};
+use weir_core::batch::Position;
+use weir_disk::Disk;
+
+use self::capture::{Captured, Numbers, Round};
+use self::stored::{Below, GLOBAL_KEY, Global, StoredRevision, json, put_all, revision_key, state_key};
+use super::{Runtime, clock_unix_ns};
+use crate::intake::Receipt;
+
+const LOOK: Duration = Duration::from_millis(50);
+/// Between two checkpoints, however much comes.
+const EVERY_MIN: Duration = Duration::from_secs(1);
+/// At least so often, if anything came; where the bound of the replay is short, more often.
+const EVERY_MAX: Duration = Duration::from_secs(60);
+const EVERY_MAX_REPLAYS: u32 = 20;
+/// What a replay does in a second, until one has shown it.
+const EVENTS_PER_S: f64 = 500_000.0;
+const RECORDS_PER_S: f64 = 20_000.0;
+/// After this the flows give what they have where they stand.
+const HURRY: Duration = Duration::from_secs(2);
+const GIVE_UP: Duration = Duration::from_secs(20);
+const KEPT_MAX: Duration = Duration::from_secs(20);
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(300);
+/// Series of a metric that are looked at under one lock.
+const SERIES_PIECE: usize = 256;
+/// Revisions that outlive the process.
+const REVISIONS_KEPT: usize = 32;
+
+/// The part that flows and thread share.
+#[derive(Default)]
+pub struct Checkpoints {
+    pub numbers: Mutex<Numbers>,
+    /// Position of the newest round: episodes that ended before are stored.
+    pub since: AtomicU64,
+    revisions: Mutex<BTreeSet<u64>>,
+    finish: AtomicBool,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    pub status: Mutex<CheckpointStatus>,
+}
+
+/// For people and metrics.
+#[derive(Debug, Clone, Default)]
+pub struct CheckpointStatus {
+    pub number: u64,
+    /// Offset of the first record that is not in it.
+    pub offset: u64,
+    pub at_unix_ns: i64,
+    pub taken_total: u64,
+    pub failed_total: u64,
+    pub seconds_last: f64,
+    pub entries_last: u64,
+    pub snapshots_total: u64,
+    pub bytes_on_disk: u64,
+    /// Why there are no more.
+    pub stopped: Option<String>,
+}
+
+impl Checkpoints {
+    fn restored(&self, revision: u64) {
+        self.revisions.lock().insert(revision);
+    }
+}
+
+/// Begins; it ends with [`finish`].
+pub fn start(
+    runtime: &Arc<Runtime>,
+    store: Store,
+    known: BTreeSet<Vec<u8>>,
+    disk: Arc<dyn Disk>,
+    replay_ns: i64,
+) -> std::io::Result<()> {
+    let newest = store.newest().clone();
+    let mut keeper = Keeper {
+        runtime: Arc::downgrade(runtime),
+        store,
+        disk,
+        replay: Duration::from_nanos(replay_ns.unsigned_abs()),
+        // What came before the first one nobody has noted.
+        all: newest.number == 0,
+        known,
+        counts: runtime.counts(),
+        taken: Instant::now(),
+        snapshot: None,
+    };
+    keeper.keep_journal();
+    *runtime.checkpoints.status.lock() = CheckpointStatus {
+        number: newest.number,
+        offset: newest.position.offset + 1,
+        ..CheckpointStatus::default()
+    };
+    let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(move || keeper.run())?;
+    *runtime.checkpoints.thread.lock() = Some(thread);
+    Ok(())
+}
+
+/// A last checkpoint, before the flows end; so that the next start has nothing to replay.
+pub fn finish(runtime: &Runtime) {
+    runtime.checkpoints.finish.store(true, Ordering::Release);
+    let thread = runtime.checkpoints.thread.lock().take();
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!("the thread of the checkpoints panicked");
+    }
+}
+
+struct Keeper {
+    runtime: Weak<Runtime>,
+    store: Store,
+    disk: Arc<dyn Disk>,
+    replay: Duration,
+    /// What changed since the last checkpoint is not known any more: the next one takes everything.
+    all: bool,
+    /// Keys of flows and prefixes of states and rules that are stored.
+    known: BTreeSet<Vec<u8>>,
+    /// Records and events at the last one.
+    counts: (u64, u64),
+    taken: Instant,
+    snapshot: Option<Instant>,
+}
+
+type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+impl Keeper {
+    fn run(&mut self) {
+        while let Some(runtime) = self.runtime.upgrade() {
+            let finish = runtime.checkpoints.finish.load(Ordering::Acquire);
+            if self.is_due(&runtime, finish) {
+                let begun = Instant::now();
+                if let Err(stopped) = self.take(&runtime, begun) {
+                    tracing::error!(
+                        error = stopped,
+                        "there are no more checkpoints; a restart will replay the journal from the last one"
+                    );
+                    runtime.checkpoints.status.lock().stopped = Some(stopped);
+                    return;
+                }
+            }
+            if finish {
+                return;
+            }
+            drop(runtime);
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn is_due(&self, runtime: &Runtime, finish: bool) -> bool {
+        let (records, events) = runtime.counts();
+        let (records, events) = (records - self.counts.0, events - self.counts.1);
+        if finish || records == 0 || self.taken.elapsed() < EVERY_MIN {
+            return finish && records > 0;
+        }
+        let rate = runtime.replayed().filter(|done| done.events > 1_000_000);
+        let events_per_s =
+            rate.map_or(EVENTS_PER_S, |done| done.events as f64 / done.took.as_secs_f64().max(0.001));
+        let seconds = events as f64 / events_per_s + records as f64 / RECORDS_PER_S;
+        seconds * 2.0 > self.replay.as_secs_f64()
+            || self.taken.elapsed() > EVERY_MAX.min(self.replay * EVERY_MAX_REPLAYS)
+    }
+
+    /// One checkpoint. An error ends them; what may be tried again is counted.
+    fn take(&mut self, runtime: &Arc<Runtime>, begun: Instant) -> Result<(), String> {
+        let counts = runtime.counts();
+        let all = self.all;
+        let taken = runtime.ask(all).and_then(|asked| {
+            // What the flows give now they will not give again.
+            self.all = true;
+            self.gather(runtime, asked, all)
+        });
+        self.taken = Instant::now();
+        let (changes, known, at) = match taken {
+            Ok(taken) => taken,
+            Err(why) => {
+                tracing::warn!(why, "a checkpoint was not made; it is tried again");
+                runtime.checkpoints.status.lock().failed_total += 1;
+                return Ok(());
+            }
+        };
+        let entries = changes.len() as u64;
+        self.write(changes, at).map_err(|error| error.to_string())?;
+        (self.all, self.known, self.counts) = (false, known, counts);
+        while self.store.fold().map_err(|error| error.to_string())? {
+            std::thread::yield_now();
+        }
+        let wants = self.snapshot.is_none_or(|last| last.elapsed() > SNAPSHOT_EVERY);
+        if wants {
+            export(&self.store, &self.disk).map_err(|error| error.to_string())?;
+            self.snapshot = Some(Instant::now());
+        }
+        self.keep_journal();
+        let mut status = runtime.checkpoints.status.lock();
+        status.number = self.store.newest().number;
+        (status.offset, status.at_unix_ns) = (at.offset + 1, clock_unix_ns());
+        (status.seconds_last, status.entries_last) = (begun.elapsed().as_secs_f64(), entries);
+        status.taken_total += 1;
+        status.snapshots_total += u64::from(wants);
+        status.bytes_on_disk = self.store.bytes_on_disk().unwrap_or(0);
+        Ok(())
+    }
+
+    /// Everything of one round, once the journal is on disk as far.
+    fn gather(
+        &self,
+        runtime: &Runtime,
+        asked: Asked,
+        all: bool,
+    ) -> Result<(Changes, BTreeSet<Vec<u8>>, Position), String> {
+        let Asked { round, answers, flows, global, receipt } = asked;
+        let captured = wait(runtime, &round, &answers, flows)?;
+        let mut changes = Changes::new();
+        let mut known = BTreeSet::new();
+        let mut from = round.at;
+        for one in captured {
+            from = from.min(one.from);
+            changes.extend(one.entries);
+            known.insert(one.flow);
+            known.extend(one.states.into_iter().map(state_key));
+            let rules = one.rules.iter();
+            known.extend(
+                rules.flat_map(|rule| [b'a', b'e'].map(|kind| weir_core::alerts::dump::prefix(kind, rule))),
+            );
+        }
+        runtime.dump_series(all, &mut changes);
+        if !runtime.dump_revisions(all, global.revision, &mut changes) {
+            return Err("a change of the configuration is being made".to_owned());
+        }
+        changes.insert(GLOBAL_KEY.to_vec(), Some(json(&global)));
+        self.remove_gone(&known, &mut changes)?;
+        receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())?;
+        runtime.checkpoints.since.store(from, Ordering::Relaxed);
+        Ok((changes, known, Position { log: 0, epoch: global.epoch, offset: from.saturating_sub(1) }))
+    }
+
+    /// Flows, states and rules that are no more.
+    fn remove_gone(&self, known: &BTreeSet<Vec<u8>>, changes: &mut Changes) -> Result<(), String> {
+        let gone: Vec<Vec<u8>> = self.known.difference(known).cloned().collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut below = Below { prefixes: &gone, found: Vec::new() };
+        let visit = &mut |key: &[u8], value: &[u8]| weir_checkpoint::Entries::entry(&mut below, key, value);
+        self.store.load(visit).map_err(|error| error.to_string())?;
+        for key in below.found {
+            changes.entry(key).or_insert(None);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, changes: Changes, at: Position) -> Result<(), weir_checkpoint::StoreError> {
+        let mut writing = self.store.begin()?;
+        put_all(&mut writing, &changes)?;
+        writing.commit(at, Vec::new())
+    }
+
+    /// From the oldest snapshot on the journal is needed, whatever becomes of the store.
+    fn keep_journal(&mut self) {
+        let Some(runtime) = self.runtime.upgrade() else { return };
+        let snapshots = snapshot::list(&*self.disk).unwrap_or_default();
+        let offset = |name: &String| {
+            snapshot::checkpoint_of(&*self.disk, name).map_or(0, |checkpoint| checkpoint.position.offset)
+        };
+        let needed_from = snapshots.iter().map(offset).min().unwrap_or(0);
+        runtime.needed_from.store(needed_from, Ordering::Release);
+    }
+}
+
+/// What was asked of the flows.
+struct Asked {
+    round: Arc<Round>,
+    answers: Receiver<Captured>,
+    flows: usize,
+    global: Global,
+    /// Of the last record before it.
+    receipt: Receipt,
+}
+
+fn wait(
+    runtime: &Runtime,
+    round: &Round,
+    answers: &Receiver<Captured>,
+    flows: usize,
+) -> Result<Vec<Captured>, String> {
+    let begun = Instant::now();
+    let mut captured = Vec::with_capacity(flows);
+    while captured.len() < flows {
+        match answers.recv_timeout(LOOK) {
+            Ok(one) => captured.push(one),
+            Err(RecvTimeoutError::Timeout) if begun.elapsed() > GIVE_UP => {
+                return Err(format!("{} of {flows} flows did not come to it", flows - captured.len()));
+            }
+            Err(RecvTimeoutError::Timeout) if begun.elapsed() > HURRY => {
+                round.hurry.store(true, Ordering::Relaxed);
+                runtime.wake_all();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err("a flow ended meanwhile".to_owned()),
+        }
+    }
+    Ok(captured)
+}
+
+impl Runtime {
+    /// Records and events so far.
+    fn counts(&self) -> (u64, u64) {
+        let log = self.log.lock();
+        (log.records_total, log.events_total)
+    }
+
+    fn ask(&self, all: bool) -> Result<Asked, String> {
+        let mut claimed = Vec::new();
+        let asked = {
+            let mut log = self.log.lock();
+            if !self.handoffs.lock().iter().all(|(_, handoff)| handoff.is_complete()) {
+                return Err("a change of the configuration waits for a flow that lags".to_owned());
+            }
+            let receipt = log.kept_tick(clock_unix_ns(), &mut claimed).ok_or("the journal takes nothing")?;
+            let flows = log.flows().len();
+            // As many places as answers, so that no worker waits.
+            let (out, answers) = crossbeam_channel::bounded(flows);
+            let at = log.sequencer.next();
+            let round = Arc::new(Round { at: at.offset, hurry: AtomicBool::new(false), all, out });
+            for flow in log.flows() {
+                flow.actor.ask(Arc::clone(&round));
+                if flow.actor.claim() {
+                    claimed.push(Arc::clone(&flow.actor));
+                }
+            }
+            Asked { round, answers, flows, global: log.global(at), receipt }
+        };
+        self.schedule(claimed);
+        Ok(asked)
+    }
+
+    /// Flows that are held look at what they are asked.
+    fn wake_all(&self) {
+        let claimed: Vec<_> = {
+            let log = self.log.lock();
+            log.flows().iter().map(|flow| Arc::clone(&flow.actor)).filter(|actor| actor.claim()).collect()
+        };
+        self.schedule(claimed);
+    }
+
+    /// Series may be newer than the flows: what is replayed over them comes to the same.
+    fn dump_series(&self, all: bool, changes: &mut Changes) {
+        let metrics: Vec<Arc<str>> = self.series.lock().metrics.keys().cloned().collect();
+        let mut entries = Vec::new();
+        {
+            let mut series = self.series.lock();
+            series.track();
+            series.take_gone(&mut entries);
+        }
+        changes.extend(entries.drain(..));
+        for metric in metrics {
+            let mut next = Some(0);
+            while let Some(from) = next {
+                next = self.series.lock().dump(&metric, all, (from, SERIES_PIECE), &mut entries);
+            }
+            changes.extend(entries.drain(..));
+        }
+    }
+
+    /// False where the running one is not listed yet.
+    fn dump_revisions(&self, all: bool, running: u64, changes: &mut Changes) -> bool {
+        let configured = self.configured.lock();
+        let mut stored = self.checkpoints.revisions.lock();
+        let newest: Vec<_> = configured.revisions.newest_of(REVISIONS_KEPT).collect();
+        for known in newest.iter().filter(|known| all || !stored.contains(&known.revision)) {
+            let value = StoredRevision {
+                revision: known.revision,
+                offset: known.position.offset,
+                epoch: known.position.epoch,
+                at_unix_ns: known.at_unix_ns,
+                origin: known.origin.clone(),
+                summary: known.summary.clone(),
+                text: known.text.to_string(),
+            };
+            changes.insert(revision_key(known.revision), Some(json(&value)));
+        }
+        let kept: BTreeSet<u64> = newest.iter().map(|known| known.revision).collect();
+        changes.extend(stored.difference(&kept).map(|gone| (revision_key(*gone), None)));
+        *stored = kept;
+        stored.contains(&running)
+    }
+}
