@@ -20,6 +20,7 @@ mod metrics;
 mod pipelines;
 mod rejected;
 mod series;
+mod sinks;
 mod streams;
 mod trace;
 
@@ -145,6 +146,7 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/alerts/{id}", get(alerts::one))
         .route("/api/episodes", get(alerts::episodes))
         .route("/api/channels", get(alerts::channels))
+        .route("/api/sinks", get(sinks::list))
         .route("/api/sources", get(streams::sources))
         .route("/api/rejected", get(rejected::list))
         .route("/api/live", get(live_socket))

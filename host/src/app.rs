@@ -71,6 +71,7 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
         checked.topology.server.listen = listen;
         runtime.keep_listen(listen);
     }
+    runtime.sinks.keep_folders(&folder_of_data, &folder(options.config.as_deref()));
     let data = match options.durable.unwrap_or(topology.data.durable) {
         true => Some(recover(&runtime, &folder_of_data, &checked.topology)?),
         false => None,

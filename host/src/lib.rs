@@ -9,6 +9,7 @@ pub mod intake;
 pub mod live;
 pub mod page;
 pub mod runtime;
+pub mod sinks;
 pub mod source;
 pub mod standing;
 pub mod units;

@@ -48,6 +48,7 @@ use weir_core::triplet::{Selector, Triplet};
 use weir_journal::{Journal, Status};
 
 use crate::intake::{Busy, Receipt, SourceCounters, Why};
+use crate::sinks::Sinks;
 use crate::units::Components;
 use configure::Configured;
 use log::{Claimed, Log};
@@ -108,6 +109,7 @@ pub struct Runtime {
     series: Mutex<SeriesStore>,
     shelf: Mutex<Shelf>,
     alerting: alerting::Alerting,
+    pub sinks: Arc<Sinks>,
     configured: Mutex<Configured>,
     /// None: nothing outlives the process.
     journal: parking_lot::RwLock<Option<Arc<Journal>>>,
@@ -148,6 +150,7 @@ impl Runtime {
             series: Mutex::default(),
             shelf: Mutex::default(),
             alerting: alerting::Alerting::default(),
+            sinks: Arc::default(),
             configured: Mutex::default(),
             journal: parking_lot::RwLock::default(),
             tracing: Mutex::default(),
@@ -174,6 +177,9 @@ impl Runtime {
         let commit: Arc<dyn actor::Commit + Send + Sync> =
             Arc::new(commit::ToRuntime(Arc::downgrade(&runtime)));
         runtime.workers.start(&lines, &commit, &find)?;
+        let (sinks, kept) = (Arc::clone(&runtime.sinks), Arc::downgrade(&runtime));
+        let durable = move || kept.upgrade().map_or(Ok(()), |runtime| runtime.durable_now());
+        std::thread::Builder::new().name("sinks".into()).spawn(move || crate::sinks::run(&sinks, durable))?;
         let ticker = Arc::downgrade(&runtime);
         std::thread::Builder::new().name("ticks".into()).spawn(move || {
             let mut count: u32 = 0;
@@ -242,6 +248,24 @@ impl Runtime {
     /// None: nothing outlives the process.
     pub fn checkpoint_status(&self) -> Option<checkpoint::CheckpointStatus> {
         self.data.lock().as_ref().map(|_| self.checkpoints.status.lock().clone())
+    }
+
+    /// Waits until what the log has by now is on disk; what is replayed is.
+    fn durable_now(&self) -> Result<(), String> {
+        if !self.live.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut claimed = Claimed::new();
+        let receipt = {
+            let mut log = self.log.lock();
+            if log.journal.is_none() {
+                return Ok(());
+            }
+            log.kept_tick(clock_unix_ns(), &mut claimed)
+        };
+        self.schedule(claimed);
+        let receipt = receipt.ok_or("the journal takes nothing")?;
+        receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())
     }
 
     /// Segments on disk, and their bytes.
@@ -356,6 +380,7 @@ impl Runtime {
                 std::thread::sleep(DRAIN_LOOK);
             }
         }
+        empty &= self.sinks.finish(DRAIN_MAX);
         self.stopping.store(true, Ordering::Release);
         self.workers.stop();
         flows.iter().for_each(|actor| actor.close());

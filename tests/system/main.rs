@@ -4,7 +4,7 @@
 //! answer. `charts`: the same of what formatters draw. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals.
 //! `examples`: what the pages of examples say. `edits`: changes of running pipelines.
 //! `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket. `laws`: cuts and replays give equal results. `metrics`:
-//! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `trace`: one event's way through the units. `ways`: other sources, and the terminal.
+//! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `sinks`: files of derived streams, over crashes. `trace`: one event's way through the units. `ways`: other sources, and the terminal.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
@@ -25,6 +25,7 @@ mod load;
 mod metrics;
 mod pages;
 mod prove;
+mod sinks;
 mod start;
 mod trace;
 mod ways;

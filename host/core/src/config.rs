@@ -27,6 +27,7 @@ mod order;
 mod pipeline;
 pub mod raw;
 mod reader;
+mod sink;
 mod source;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use json::json;
 pub use locate::{Spot, locate};
 pub use near::hint;
 pub use order::flows;
+pub use sink::{FileSink, SinkKind, SinkSpec};
 pub use source::{
     AtEnd, Begin, CodecSpec, FieldNames, FileSpec, Framing, PATHS_MAX, RECEIVE_BUFFER_BYTES, SourceKind,
     SourceSpec, TlsSpec,
@@ -60,6 +62,7 @@ pub const LANES_MAX: u32 = 64;
 pub const RULES_MAX: usize = 256;
 pub const CHARTS_MAX: usize = 256;
 pub const CHANNELS_MAX: usize = 16;
+pub const SINKS_MAX: usize = 64;
 /// Labels or annotations of one rule.
 pub const LABELS_MAX: usize = 32;
 pub const KEEP_POINTS_MAX: usize = 1_000_000;
@@ -143,6 +146,7 @@ pub struct Topology {
     /// Which of the units, series and charts come from a `[[metric]]`.
     pub metrics: Vec<MetricSpec>,
     pub channels: Vec<ChannelSpec>,
+    pub sinks: Vec<SinkSpec>,
     /// The TOML as it was given.
     pub text: String,
     /// What is allowed but probably not meant.

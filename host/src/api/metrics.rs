@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use super::{Api, ApiError, off_thread};
 use crate::live::Live;
 use crate::runtime::Runtime;
+use crate::sinks;
 use crate::view::{ChannelView, FileView, PipelineView, SourceView, StreamView, UnitView};
 
 const SAMPLES_MAX: usize = 50_000;
@@ -313,6 +314,20 @@ fn alerts(out: &mut Exposition, runtime: &Runtime) {
         }),
     ];
     out.table(&columns, &runtime.channels(), |it| vec![("channel", &it.name)]);
+    sinks(out, runtime);
+}
+
+fn sinks(out: &mut Exposition, runtime: &Runtime) {
+    let columns: [Column<sinks::State>; 5] = [
+        ("weir_sink_rows_total", "counter", "rows given to the sink", |it| it.counters.rows_total as f64),
+        ("weir_sink_files_total", "counter", "files written", |it| it.counters.files_total as f64),
+        ("weir_sink_bytes_total", "counter", "bytes of files written", |it| it.counters.bytes_total as f64),
+        ("weir_sink_errors_total", "counter", "files that could not be written at once", |it| {
+            it.counters.errors_total as f64
+        }),
+        ("weir_sink_waiting_files", "gauge", "files that wait to be written", |it| it.waiting_files as f64),
+    ];
+    out.table(&columns, &runtime.sinks.states(), |it| vec![("sink", &it.name)]);
 }
 
 fn live(out: &mut Exposition, live: &Live) {

@@ -26,7 +26,9 @@ use weir_core::batch::Position;
 use weir_disk::Disk;
 
 use self::capture::{Captured, Numbers, Round};
-use self::stored::{Below, GLOBAL_KEY, Global, StoredRevision, json, put_all, revision_key, state_key};
+use self::stored::{
+    Below, GLOBAL_KEY, Global, StoredRevision, flow_key, json, put_all, revision_key, state_key,
+};
 use super::{Runtime, clock_unix_ns};
 use crate::intake::Receipt;
 
@@ -248,6 +250,10 @@ impl Keeper {
         changes.insert(GLOBAL_KEY.to_vec(), Some(json(&global)));
         self.remove_gone(&known, &mut changes)?;
         receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())?;
+        runtime.sinks.seal_all_but(|flow, lane| known.contains(&flow_key(flow, lane)));
+        if !runtime.sinks.published(KEPT_MAX) {
+            return Err("a sink's file cannot be written".to_owned());
+        }
         runtime.checkpoints.since.store(from, Ordering::Relaxed);
         Ok((changes, known, Position { log: 0, epoch: global.epoch, offset: from.saturating_sub(1) }))
     }

@@ -35,6 +35,10 @@ impl Commit for ToRuntime {
         }
         let derived = std::mem::take(&mut effects.derived);
         let late = std::mem::take(&mut effects.late);
+        if !derived.is_empty() {
+            let lane = flow.lane.as_ref().map_or(0, |lane| lane.index);
+            runtime.sinks.take(&flow.name, lane, record.position, &derived);
+        }
         if !derived.is_empty() || !late.is_empty() {
             let mut log = runtime.log.lock();
             derived.iter().for_each(|batch| log.note(batch, true));

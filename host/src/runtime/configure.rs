@@ -153,7 +153,7 @@ impl Runtime {
         counters.retain(|id, _| ids.contains(id));
         let backfills = backfill::wanted(&topology, &plans, &known);
         self.alerting.expect(&topology, old_topology.as_deref());
-        let switched = self.switch(&plans, backfills, (revision, &text, summary), how);
+        let switched = self.switch(&plans, backfills, (revision, &text, summary), &topology.sinks, how);
         let (position, at_unix_ns, receipt) =
             switched.map_err(|message| problem("configuration", message))?;
         self.alerting.settle(&topology, position.offset);

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use weir_core::batch::Position;
-use weir_core::config::LagSpec;
+use weir_core::config::{LagSpec, SinkSpec};
 use weir_core::record::Command;
 
 use super::actor::Actor;
@@ -45,6 +45,7 @@ impl Runtime {
         plans: &[Arc<FlowPlan>],
         backfills: Vec<Backfill>,
         (revision, text, summary): (u64, &Arc<str>, &str),
+        sinks: &[SinkSpec],
         how: How,
     ) -> Result<(Position, i64, Receipt), String> {
         let mut claimed = Claimed::new();
@@ -79,6 +80,7 @@ impl Runtime {
                 log.command(command, clock_unix_ns(), &mut claimed).map_err(|stopped| stopped.to_string())?
             }
         };
+        self.sinks.set(sinks, position.offset);
         let at_unix_ns = log.sequencer.accepted_at_unix_ns();
         log.set_flows(turn.flows);
         drop(log);

@@ -11,7 +11,7 @@ use super::raw::{self, At};
 use super::reader::Reader;
 use super::{
     ChartSpec, NAME_BYTES_MAX, PipelineSpec, Place, PortRef, Problem, RuleSpec, ServerSpec, Topology,
-    alerting, durability, measure, metric, order, pipeline, source,
+    alerting, durability, measure, metric, order, pipeline, sink, source,
 };
 use crate::flow::HOPS_MAX;
 use crate::triplet::{Selector, Triplet};
@@ -39,6 +39,7 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
     pipelines.extend(expansion.pipelines);
     derived_cycles(&check, &pipelines);
     let channels = alerting::channels(&check, &raw.channels);
+    let sinks = sink::sinks(&mut check, &raw.sinks, &pipelines);
     let rules = rules(&check, &raw, &pipelines);
     let mut charts = charts(&check, &raw.charts, &pipelines);
     charts_distinct(&check, &charts, &expansion.charts);
@@ -57,6 +58,7 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
             rules,
             charts,
             channels,
+            sinks,
             metrics,
             text,
             warnings,

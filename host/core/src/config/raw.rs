@@ -11,7 +11,7 @@ pub use super::reader::At;
 use super::reader::{Reader, Section};
 use super::{
     CHANNELS_MAX, CHARTS_MAX, COLUMNS_MAX, FROM_MAX, METRIC_ROLLUPS_MAX, METRICS_MAX, PIPELINES_MAX, Place,
-    RULES_MAX, SELECTORS_MAX, SERIES_MAX, SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
+    RULES_MAX, SELECTORS_MAX, SERIES_MAX, SINKS_MAX, SOURCES_MAX, STREAMS_MAX, TEXT_BYTES_MAX, UNITS_MAX,
 };
 
 mod source;
@@ -29,6 +29,7 @@ pub struct Configuration {
     pub charts: Vec<Chart>,
     pub metrics: Vec<Metric>,
     pub channels: Vec<Channel>,
+    pub sinks: Vec<Sink>,
 }
 
 #[derive(Debug, Default)]
@@ -148,6 +149,18 @@ pub struct Channel {
 }
 
 #[derive(Debug)]
+pub struct Sink {
+    pub place: Place,
+    pub name: Text,
+    pub kind: Text,
+    pub from: Option<Vec<Text>>,
+    pub dir: Option<Text>,
+    pub rows: Option<At<i64>>,
+    pub bytes: Option<Text>,
+    pub every: Option<Text>,
+}
+
+#[derive(Debug)]
 pub struct Chart {
     pub place: Place,
     pub id: Text,
@@ -215,6 +228,7 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
         charts: top.tables("chart", CHARTS_MAX).into_iter().map(chart).collect(),
         metrics: top.tables("metric", METRICS_MAX).into_iter().map(metric).collect(),
         channels: top.tables("channel", CHANNELS_MAX).into_iter().map(channel).collect(),
+        sinks: top.tables("sink", SINKS_MAX).into_iter().map(sink).collect(),
     };
     top.finish();
     configuration
@@ -349,6 +363,18 @@ fn channel(mut section: Section<'_>) -> Channel {
     let timeout = section.text("timeout");
     let give_up_after = section.text("give_up_after");
     Channel { name, kind, url, level, resolved, timeout, give_up_after, place: section.finish() }
+}
+
+fn sink(mut section: Section<'_>) -> Sink {
+    let name = section.required("name", "\"slow\"");
+    call(&mut section, "", "sink", &name);
+    let kind = section.required("kind", "\"file\"");
+    let from = section.texts("from", SELECTORS_MAX);
+    let dir = section.text("dir");
+    let rows = section.integer("rows");
+    let bytes = section.text("bytes");
+    let every = section.text("every");
+    Sink { name, kind, from, dir, rows, bytes, every, place: section.finish() }
 }
 
 fn chart(mut section: Section<'_>) -> Chart {

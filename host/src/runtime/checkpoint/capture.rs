@@ -81,6 +81,7 @@ impl Numbers {
 impl Runtime {
     /// On the flow's worker, between two records.
     pub(in crate::runtime) fn capture(&self, flow: &Flow, lane: u32, from: u64, round: &Round) {
+        self.sinks.seal(&flow.name, lane);
         let mut entries = Vec::new();
         let (mut nodes, mut states) = (Vec::new(), Vec::new());
         for node in flow.nodes() {
