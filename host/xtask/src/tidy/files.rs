@@ -1,7 +1,7 @@
 //! The texts of the repository.
 //!
 //! In: its root. Out: every file that is UTF-8, path relative to the root with `/`, sorted. Left out: what is built or fetched, version control, and
-//! symbolic links. Other files than texts are not there.
+//! symbolic links. Pictures are there without their bytes, so that links lead to them; other files than texts are not.
 
 use std::fs;
 use std::path::Path;
@@ -43,6 +43,14 @@ impl File {
     }
 }
 
+/// None: neither a text nor a picture.
+fn text(path: &Path) -> Option<String> {
+    if path.extension().is_some_and(|extension| extension == "png") {
+        return Some(String::new());
+    }
+    fs::read_to_string(path).ok()
+}
+
 pub fn read(root: &Path) -> Result<Vec<File>> {
     let mut files = Vec::new();
     let mut waiting = vec![String::new()];
@@ -55,7 +63,7 @@ pub fn read(root: &Path) -> Result<Vec<File>> {
             if kind.is_dir() && !LEFT_OUT.contains(&name.as_str()) {
                 waiting.push(format!("{prefix}{name}/"));
             } else if kind.is_file()
-                && let Ok(text) = fs::read_to_string(entry.path())
+                && let Some(text) = text(&entry.path())
             {
                 files.push(File { path: format!("{prefix}{name}"), text });
             }
