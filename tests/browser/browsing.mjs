@@ -10,7 +10,8 @@ export const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const mock = fileURLToPath(new URL("../../host/ui/mock/server.mjs", import.meta.url));
 
-export const WITHIN = { timeout: 15_000 };
+/** Long, so that a busy machine is no failure. */
+export const WITHIN = { timeout: 30_000 };
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** Fonts as the test says and not as the machine is set up: one family, grey edges. */
 const FIXED_FONTS = ["--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
