@@ -7,9 +7,9 @@
 //!
 //! # How
 //! One pass. Senders repeat themselves byte by byte: between the value of `status` and the value of `latency_ms` there always stands
-//! `,"latency_ms":`. So each leaf field remembers the exact bytes that followed its value, up to the start of the next, and one comparison
-//! of 32 bytes replaces the work on comma, key, colon, nesting and row end; see [`learned`]. Where it does not fit, a generic step reads
-//! token by token and learns ([`rows`]). Values are read with vectors ([`lanes`]; AVX2 where the machine has it, else plain Rust, with the
+//! `,"latency_ms":`. So the shape of a row that was taken is remembered, and one comparison of 32 bytes for each value replaces the work on comma, key,
+//! colon, nesting, duplicates and the row's end; see [`shape`](crate::shape). A row of no known shape is read value by value: each leaf field
+//! remembers what followed it ([`learned`]), and where that does not fit either, a generic step reads token by token and learns ([`rows`]). Values are read with vectors ([`lanes`](crate::lanes); AVX2 where the machine has it, else plain Rust, with the
 //! same results) and staged; the row is written when its `}` is there.
 //!
 //! # What is taken and what is refused
@@ -40,17 +40,15 @@ use self::rows::Rows;
 use self::skip::is_space;
 use self::stop::{Cause, Stop};
 use crate::input::Input;
+use crate::lanes::has_vectors;
 use crate::reject::{REJECTED_KEPT_MAX, Refusal, Rejected};
 use crate::routes::Router;
 use crate::tables::Tables;
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod held;
 mod keys;
-mod lanes;
 mod learned;
-mod number;
+pub(crate) mod number;
 mod roles;
 mod rows;
 mod skip;
@@ -333,22 +331,6 @@ impl Scanner {
         let part = call.chunk.get(call.lines_counted_to..to).unwrap_or_default();
         self.lines += memchr::memchr_iter(b'\n', part).count() as u64;
         call.lines_counted_to = call.lines_counted_to.max(to);
-    }
-}
-
-/// Whether the machine has what [`avx2`] needs.
-fn has_vectors() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("popcnt")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
     }
 }
 

@@ -3,11 +3,11 @@
 //! In: where the value begins. Out: where it ends; the time or the part is staged. What is none is refused with `bad_time`, or with what the
 //! [`Router`](crate::Router) says. Plain texts are read in place, everything else with care ([`Rows::read`]).
 
-use super::lanes::Lanes;
 use super::learned::Leaf;
 use super::number::Number;
 use super::rows::{Found, Rows};
 use super::stop::Stop;
+use crate::lanes::Lanes;
 use crate::reject::Refusal;
 use crate::row::check_length;
 use crate::schema::NONE;

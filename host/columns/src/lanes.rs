@@ -1,27 +1,59 @@
 //! What the scanner does many bytes at a time, on each kind of machine. Every implementation gives the same answers; which one is used
-//! is decided once per chunk ([`avx2`](super::avx2) where the machine has it).
+//! is decided once per chunk (`avx2` where the machine has it).
 
-use super::learned::Literal;
-use super::number::Number;
+use crate::json::number::Number;
+use crate::literal::{LITERAL_BYTES_MAX, Literal};
 
-pub(super) trait Lanes {
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+
+/// Whether the machine has what `avx2` needs.
+pub(crate) fn has_vectors() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+pub(crate) trait Lanes {
     /// Whether the chunk goes on with the literal.
     fn matches(chunk: &[u8], at: usize, literal: &Literal) -> bool;
 
     /// The first byte from `at` on that is a quote, a backslash, a control character or not ASCII; the chunk's end where none is.
     fn plain_end(chunk: &[u8], at: usize) -> usize;
 
-    /// A short number that is whole JSON and does not end with the chunk; none where [`number::read`](super::number::read) must look.
+    /// A short number that is whole JSON and does not end with the chunk; none where [`number::read`](crate::json::number::read) must look.
     fn number(chunk: &[u8], at: usize) -> Option<(Number, usize)>;
 }
 
 /// Plain Rust, eight bytes at a time. Also the path of the last bytes of a chunk, which no vector may read beyond.
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 impl Lanes for Portable {
     #[inline(always)]
     fn matches(chunk: &[u8], at: usize, literal: &Literal) -> bool {
-        chunk.get(at..).is_some_and(|rest| rest.starts_with(literal.bytes()))
+        let Some(window) = chunk.get(at..).and_then(|rest| rest.first_chunk::<LITERAL_BYTES_MAX>()) else {
+            return chunk.get(at..).is_some_and(|rest| rest.starts_with(literal.bytes()));
+        };
+        let words = window.chunks_exact(8).zip(literal.padded().chunks_exact(8));
+        let differ = |(one, other): (&[u8], &[u8])| match (one.first_chunk::<8>(), other.first_chunk::<8>()) {
+            (Some(one), Some(other)) => u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other),
+            _ => u64::MAX,
+        };
+        // The last word has bytes behind the literal, which are shifted out.
+        let (whole, rest) = (literal.length() / 8, literal.length() % 8);
+        words.enumerate().take(whole + 1).all(|(number, pair)| match number == whole {
+            false => differ(pair) == 0,
+            true => rest == 0 || differ(pair) << (64 - 8 * rest) == 0,
+        })
     }
 
     #[inline(always)]

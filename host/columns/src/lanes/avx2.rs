@@ -3,7 +3,7 @@
 //! Sources: the digit chain is the one of "Faster integer parsing" with multiply-add; control characters and bytes that are not ASCII are
 //! found by one signed comparison, because the latter are negative.
 //!
-//! Safety: the functions are called only inside [`rows::run_avx2`](super::rows), which is entered after the machine was asked. Every load
+//! Safety: the functions are called only inside [`rows::run_avx2`](crate::json) and its like, which are entered after the machine was asked. Every load
 //! is preceded by a check that the chunk has that many bytes from there on.
 
 #![allow(unsafe_code)]
@@ -15,14 +15,14 @@ use std::arch::x86_64::{
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
-use super::lanes::{Lanes, Portable};
-use super::learned::Literal;
-use super::number::{Number, POWERS};
+use super::{Lanes, Portable};
+use crate::json::number::{Number, POWERS};
+use crate::literal::Literal;
 
 const LANES: usize = 32;
 const HALF: usize = 16;
 
-pub(super) struct Avx2;
+pub(crate) struct Avx2;
 
 impl Lanes for Avx2 {
     #[inline(always)]
@@ -32,14 +32,14 @@ impl Lanes for Avx2 {
         }
         let mask = literal.mask();
         // SAFETY: the chunk has 64 bytes from `at` on, as checked above; a literal has room for 64. AVX2 is there, see the module.
-        let low = unsafe { unequal(chunk.as_ptr().add(at), literal.start()) };
+        let low = unsafe { unequal(chunk.as_ptr().add(at), literal.padded().as_ptr()) };
         if low & mask as u32 != 0 {
             return false;
         }
         let high_mask = (mask >> LANES) as u32;
         // SAFETY: as above, the second half.
         high_mask == 0
-            || unsafe { unequal(chunk.as_ptr().add(at + LANES), literal.start().add(LANES)) } & high_mask == 0
+            || unsafe { unequal(chunk.as_ptr().add(at + LANES), literal.padded().as_ptr().add(LANES)) } & high_mask == 0
     }
 
     #[inline(always)]
@@ -177,7 +177,7 @@ unsafe fn value_of(digits: __m128i, count: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::number;
+    use crate::json::number;
     use super::*;
 
     #[test]
