@@ -18,6 +18,7 @@ use arrow_array::{
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
 
+use crate::bytes::append;
 use crate::dictionary::Dictionary;
 use crate::limits::Limits;
 use crate::value::Raw;
@@ -359,9 +360,9 @@ impl Pieces {
         Self { offsets, bytes: Vec::with_capacity(rows * 16) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, piece: &[u8]) {
-        self.bytes.extend_from_slice(piece);
+        append(&mut self.bytes, piece);
         // A batch ends long before 2 GiB (`Limits::batch_bytes_max` plus one event).
         self.offsets.push(self.bytes.len() as i32);
     }

@@ -40,7 +40,7 @@ use self::rows::Rows;
 use self::skip::is_space;
 use self::stop::{Cause, Stop};
 use crate::input::Input;
-use crate::lanes::has_vectors;
+use crate::lanes::Vectors;
 use crate::reject::{REJECTED_KEPT_MAX, Refusal, Rejected};
 use crate::routes::Router;
 use crate::tables::Tables;
@@ -72,7 +72,7 @@ pub struct Scanner {
     /// Lines before the chunk.
     lines: u64,
     held: Held,
-    vectors: bool,
+    vectors: Vectors,
 }
 
 /// Where we are between two events.
@@ -117,15 +117,15 @@ impl Default for Scanner {
 
 impl Scanner {
     pub fn new() -> Self {
-        Self::with_vectors(true)
+        Self::with_vectors(Vectors::of_the_machine())
     }
 
     /// A scanner that uses no vectors, though the machine may have them: to compare and to measure.
     pub fn portable() -> Self {
-        Self::with_vectors(false)
+        Self::with_vectors(Vectors::NONE)
     }
 
-    fn with_vectors(wanted: bool) -> Self {
+    fn with_vectors(vectors: Vectors) -> Self {
         Self {
             place: Place::Top,
             started: false,
@@ -133,7 +133,7 @@ impl Scanner {
             continues: false,
             lines: 0,
             held: Held::default(),
-            vectors: wanted && has_vectors(),
+            vectors,
         }
     }
 
@@ -335,10 +335,10 @@ impl Scanner {
 }
 
 #[allow(unsafe_code)]
-fn run(rows: &mut Rows<'_>, vectors: bool) -> Result<usize, Stop> {
+fn run(rows: &mut Rows<'_>, vectors: Vectors) -> Result<usize, Stop> {
     #[cfg(target_arch = "x86_64")]
-    if vectors {
-        // SAFETY: `vectors` is only set where `has_vectors` found all that the function is compiled for.
+    if vectors.are_there() {
+        // SAFETY: the machine was asked, see `Vectors`.
         return unsafe { rows::run_avx2(rows) };
     }
     let _ = vectors;

@@ -1,25 +1,42 @@
 //! What the scanner does many bytes at a time, on each kind of machine. Every implementation gives the same answers; which one is used
 //! is decided once per chunk (`avx2` where the machine has it).
 
+use crate::bytes::is_ascii;
 use crate::json::number::Number;
 use crate::literal::{LITERAL_BYTES_MAX, Literal};
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 
-/// Whether the machine has what `avx2` needs.
-pub(crate) fn has_vectors() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("popcnt")
+/// Whether the machine has what `avx2` needs. Only asking makes one that says yes, so that it is a proof.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vectors(bool);
+
+impl Vectors {
+    pub const NONE: Self = Self(false);
+
+    pub fn of_the_machine() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        return Self(
+            is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt"),
+        );
+        #[cfg(not(target_arch = "x86_64"))]
+        Self::NONE
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
+
+    #[inline(always)]
+    pub fn are_there(self) -> bool {
+        self.0
+    }
+}
+
+impl Default for Vectors {
+    fn default() -> Self {
+        Self::of_the_machine()
     }
 }
 
@@ -29,6 +46,12 @@ pub(crate) trait Lanes {
 
     /// The first byte from `at` on that is a quote, a backslash, a control character or not ASCII; the chunk's end where none is.
     fn plain_end(chunk: &[u8], at: usize) -> usize;
+
+    /// The first byte from `at` on that is a quote, white space (any byte up to the space) or not ASCII; the chunk's end where none is.
+    fn word_end(chunk: &[u8], at: usize) -> usize;
+
+    /// Whether the chunk has so many bytes from `at` on and all are ASCII.
+    fn is_ascii(chunk: &[u8], at: usize, length: usize) -> bool;
 
     /// A short number that is whole JSON and does not end with the chunk; none where [`number::read`](crate::json::number::read) must look.
     fn number(chunk: &[u8], at: usize) -> Option<(Number, usize)>;
@@ -77,6 +100,32 @@ impl Lanes for Portable {
         let rest = chunk.get(at..).unwrap_or_default();
         let special = |byte: &u8| !(0x20..0x80).contains(byte) || matches!(byte, b'"' | b'\\');
         at + rest.iter().position(special).unwrap_or(rest.len())
+    }
+
+    #[inline(always)]
+    fn word_end(chunk: &[u8], at: usize) -> usize {
+        const ONES: u64 = u64::MAX / 255;
+        let mut at = at;
+        while let Some(word) = chunk.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*word);
+            // As above.
+            let space = word.wrapping_sub(ONES * 0x21) & !word;
+            let xored = word ^ (ONES * u64::from(b'"'));
+            let quote = xored.wrapping_sub(ONES) & !xored;
+            let found = (space | quote | word) & ONES << 7;
+            if found != 0 {
+                return at + found.trailing_zeros() as usize / 8;
+            }
+            at += 8;
+        }
+        let rest = chunk.get(at..).unwrap_or_default();
+        let special = |byte: &u8| !(0x21..0x80).contains(byte) || *byte == b'"';
+        at + rest.iter().position(special).unwrap_or(rest.len())
+    }
+
+    #[inline(always)]
+    fn is_ascii(chunk: &[u8], at: usize, length: usize) -> bool {
+        chunk.get(at..at + length).is_some_and(is_ascii)
     }
 
     #[inline(always)]

@@ -32,6 +32,7 @@ mod table;
 mod tables;
 pub mod time;
 mod value;
+mod words;
 
 pub use dictionary::new_dictionary_id;
 pub use input::Input;

@@ -84,18 +84,20 @@ impl Shapes {
         Some((self.last, self.shapes.get(self.last)?))
     }
 
-    /// Another shape than `number` with the same first steps, so many, whose next literal `comes`.
+    /// Another shape than `number` with the same first steps, so many, whose next literal `comes`; it is told whether that is the tail.
     #[inline(never)]
     pub fn other(
         &self,
         number: usize,
         steps: usize,
-        comes: impl Fn(&Literal) -> bool,
+        comes: impl Fn(&Literal, bool) -> bool,
     ) -> Option<(usize, &Shape)> {
         let begins_so =
             |shape: &Shape| shape.shared.get(number).is_some_and(|shared| usize::from(*shared) >= steps);
         let others = self.shapes.iter().enumerate().filter(|(other, _)| *other != number);
-        others.into_iter().find(|(_, shape)| begins_so(shape) && comes(shape.literal(steps)))
+        others
+            .into_iter()
+            .find(|(_, shape)| begins_so(shape) && comes(shape.literal(steps), steps == shape.steps.len()))
     }
 
     /// Notes that a row came in that shape.
@@ -198,7 +200,7 @@ mod tests {
         learn(&mut shapes, &["a", "b", "c"]);
         learn(&mut shapes, &["a", "b", "d"]);
         learn(&mut shapes, &["x", "b", "d"]);
-        let comes = |text: &'static str| move |literal: &Literal| literal.bytes() == text.as_bytes();
+        let comes = |text: &'static str| move |literal: &Literal, _: bool| literal.bytes() == text.as_bytes();
         assert_eq!(shapes.other(0, 2, comes("d")).map(|(number, _)| number), Some(1));
         assert_eq!(shapes.other(0, 1, comes("d")).map(|(number, _)| number), None);
         assert_eq!(shapes.other(1, 0, comes("x")).map(|(number, _)| number), Some(2));

@@ -50,13 +50,7 @@ pub(super) struct Successor {
 
 impl Successor {
     fn empty() -> Self {
-        Self {
-            literal: Literal::EMPTY,
-            length: 0,
-            node: NONE,
-            canonical: NONE,
-            marks: Box::default(),
-        }
+        Self { literal: Literal::EMPTY, length: 0, node: NONE, canonical: NONE, marks: Box::default() }
     }
 }
 
@@ -216,8 +210,7 @@ impl Learned {
         let slot = node.oldest;
         node.oldest ^= 1;
         if let Some(successor) = node.successors.get_mut(slot as usize) {
-            *successor =
-                Successor { literal, length: text.len() as u32, node: to, canonical, marks };
+            *successor = Successor { literal, length: text.len() as u32, node: to, canonical, marks };
         }
     }
 }

@@ -110,7 +110,7 @@ impl Rows<'_> {
         loop {
             let step = shape.steps.get(steps);
             if !L::matches(chunk, at, step.map_or(&shape.tail, |step| &step.literal)) {
-                match shapes.other(number, steps, |literal| Portable::matches(chunk, at, literal)) {
+                match shapes.other(number, steps, |literal, _| Portable::matches(chunk, at, literal)) {
                     Some(found) => (number, shape) = found,
                     None => return Ok(None),
                 }
@@ -436,14 +436,8 @@ impl Rows<'_> {
 
     /// The node of the leaf, to which what stands before it now leads.
     #[inline]
-    fn learn(
-        &mut self,
-        from: Option<(u32, usize)>,
-        value_at: usize,
-        leaf: Leaf,
-    ) -> u32 {
-        let context =
-            from.and_then(|(from, _)| self.learned.node(from)).map_or(NONE, |from| from.context);
+    fn learn(&mut self, from: Option<(u32, usize)>, value_at: usize, leaf: Leaf) -> u32 {
+        let context = from.and_then(|(from, _)| self.learned.node(from)).map_or(NONE, |from| from.context);
         let generation = self.learned.generation;
         let object = self.tables.fields.object_of(leaf.field);
         let node = self.learned.node_of(context, object, leaf);
@@ -473,7 +467,7 @@ impl Rows<'_> {
     }
 
     /// The `{` of the next event, where nothing but the usual stands before it.
-#[inline(always)]
+    #[inline(always)]
     fn next_row(&self, chunk: &[u8], at: usize) -> Option<usize> {
         // Most often.
         if let Some(b"\n{") = chunk.get(at..).and_then(|rest| rest.first_chunk::<2>())
