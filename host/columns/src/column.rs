@@ -62,11 +62,26 @@ struct Pieces {
 #[derive(Debug)]
 pub(crate) struct Blank {
     zeros: Buffer,
+    /// Codes of a batch and no names; arrow has looked at each of them, which it need not do again for each column.
+    codes: Option<DictionaryArray<UInt32Type>>,
 }
 
 impl Blank {
     pub fn new() -> Self {
-        Self { zeros: Buffer::from_vec(Vec::<u64>::new()) }
+        Self { zeros: Buffer::from_vec(Vec::<u64>::new()), codes: None }
+    }
+
+    /// No codes in `rows` rows.
+    fn codes(&mut self, rows: usize) -> Result<&DictionaryArray<UInt32Type>, ArrowError> {
+        let codes = match self.codes.take() {
+            Some(codes) if codes.len() == rows => codes,
+            _ => {
+                let (zeros, nulls) = self.of(rows);
+                let codes = UInt32Array::try_new(ScalarBuffer::new(zeros, 0, rows), Some(nulls))?;
+                DictionaryArray::try_new(codes, Arc::new(StringArray::new_null(0)))?
+            }
+        };
+        Ok(self.codes.insert(codes))
     }
 
     /// Zeros for `rows` values of any type, and the nulls.
@@ -276,8 +291,8 @@ impl Column {
             }
             Values::Bool(_) => Arc::new(BooleanArray::new(BooleanBuffer::new(zeros, 0, rows), nulls)),
             Values::Coded(dictionary, _) => {
-                let codes = UInt32Array::try_new(ScalarBuffer::new(zeros, 0, rows), nulls)?;
-                Arc::new(DictionaryArray::<UInt32Type>::try_new(codes, dictionary.array()?)?)
+                // As many names as none, or more: it does not panic.
+                Arc::new(blank.codes(rows)?.with_values(dictionary.array()?))
             }
         })
     }

@@ -54,22 +54,46 @@ struct Combination {
 /// Number of a part that is not among the recent ones.
 pub(crate) const UNKNOWN: u16 = 0;
 
-/// Places of recent parts and of recent combinations, each; a power of two.
+/// Places of recent combinations; a power of two.
 const RECENT: usize = 64;
+
+/// Places of recent parts of each route field: so many groups of so many. Powers of two.
+const GROUPS: usize = 32;
+const GROUP: usize = 4;
+
+/// The numbers of the parts of a row, 16 bits each: one word, so that telling combinations apart is one comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    /// Says the number of a part of which nothing was said.
+    #[inline(always)]
+    pub fn say(&mut self, route: u8, number: u16) {
+        self.0 |= u64::from(number) << (16 * (u32::from(route) % ROUTE_FIELDS_MAX as u32));
+    }
+
+    #[inline(always)]
+    fn place(self) -> usize {
+        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % RECENT
+    }
+}
 
 /// A part that came lately.
 #[derive(Clone, Debug, Default)]
 struct Part {
+    words: Words,
     number: u16,
+    /// Where the words do not say all.
     text: Box<[u8]>,
 }
 
-/// The tables of combinations that came lately. A part or a combination has one place and takes that of another.
+/// The tables of combinations that came lately. A part has the places of a group, a combination one; they take those of others.
 #[derive(Debug)]
 struct Recent {
+    /// One group after the other, route field by route field.
     parts: Vec<Part>,
     /// Parts as their numbers, those that are not named [`UNKNOWN`], and the table. Unused ones are [`NONE`], which is no table.
-    combinations: Vec<([u16; ROUTE_FIELDS_MAX], u32)>,
+    combinations: Vec<(Numbers, u32)>,
     /// Numbers given.
     numbers: u16,
     seeds: [u64; 2],
@@ -87,8 +111,8 @@ impl Default for Recent {
     fn default() -> Self {
         let state = RandomState::default();
         Self {
-            parts: vec![Part::default(); RECENT],
-            combinations: vec![([UNKNOWN; ROUTE_FIELDS_MAX], NONE); RECENT],
+            parts: vec![Part::default(); ROUTE_FIELDS_MAX * GROUPS * GROUP],
+            combinations: vec![(Numbers::default(), NONE); RECENT],
             numbers: 0,
             seeds: [state.hash_one(0u8), state.hash_one(1u8)],
         }
@@ -96,55 +120,53 @@ impl Default for Recent {
 }
 
 impl Recent {
+    /// The first place of a part's group.
     #[inline(always)]
-    fn place(&self, part: &[u8]) -> usize {
-        Words::of(part).hash(self.seeds) as usize % RECENT
+    fn group(&self, route: usize, words: &Words) -> usize {
+        (route * GROUPS + words.hash(self.seeds) as usize % GROUPS) * GROUP
     }
 
     #[inline(always)]
-    fn number(&self, part: &[u8]) -> u16 {
-        self.parts
-            .get(self.place(part))
-            .filter(|known| same(&known.text, part))
-            .map_or(UNKNOWN, |known| known.number)
+    fn number(&self, route: usize, part: &[u8]) -> u16 {
+        let words = Words::of(part);
+        let group = self.parts.get(self.group(route, &words)..).and_then(|rest| rest.first_chunk::<GROUP>());
+        let same = |known: &&Part| known.words == words && (words.say_all() || *known.text == *part);
+        group.and_then(|group| group.iter().find(same)).map_or(UNKNOWN, |known| known.number)
     }
 
     #[inline(always)]
-    fn place_of(numbers: &[u16; ROUTE_FIELDS_MAX]) -> usize {
-        numbers.iter().fold(0usize, |sum, number| sum.wrapping_mul(5).wrapping_add(usize::from(*number)))
-            % RECENT
-    }
-
-    #[inline(always)]
-    fn find(&self, numbers: &[u16; ROUTE_FIELDS_MAX]) -> Option<u32> {
-        let (known, table) = self.combinations.get(Self::place_of(numbers))?;
-        (known == numbers && *table != NONE).then_some(*table)
+    fn find(&self, numbers: Numbers) -> Option<u32> {
+        let (known, table) = self.combinations.get(numbers.place())?;
+        (*known == numbers && *table != NONE).then_some(*table)
     }
 
     /// Notes the table of the parts that are named.
     #[inline(never)]
     fn remember(&mut self, named: u8, parts: &[&[u8]; ROUTE_FIELDS_MAX], table: u32) {
-        let mut numbers = [UNKNOWN; ROUTE_FIELDS_MAX];
-        for (at, (number, part)) in numbers.iter_mut().zip(parts).enumerate() {
+        let mut numbers = Numbers::default();
+        for (at, part) in parts.iter().enumerate() {
             if named & 1 << at == 0 {
                 continue;
             }
-            *number = self.number(part);
-            if *number == UNKNOWN {
+            let mut number = self.number(at, part);
+            if number == UNKNOWN {
                 // A number that was given again must not mean what it did.
                 if self.numbers == u16::MAX {
                     *self = Self::default();
                     return;
                 }
                 self.numbers += 1;
-                *number = self.numbers;
-                let place = self.place(part);
+                number = self.numbers;
+                let words = Words::of(part);
+                let text = if words.say_all() { Box::default() } else { (*part).into() };
+                let place = self.group(at, &words) + usize::from(self.numbers) % GROUP;
                 if let Some(slot) = self.parts.get_mut(place) {
-                    *slot = Part { number: *number, text: (*part).into() };
+                    *slot = Part { words, number, text };
                 }
             }
+            numbers.say(at as u8, number);
         }
-        if let Some(slot) = self.combinations.get_mut(Self::place_of(&numbers)) {
+        if let Some(slot) = self.combinations.get_mut(numbers.place()) {
             *slot = (numbers, table);
         }
     }
@@ -159,13 +181,13 @@ impl Routes {
 
     /// The number of a part, or [`UNKNOWN`].
     #[inline(always)]
-    pub fn number(&self, part: &[u8]) -> u16 {
-        self.recent.number(part)
+    pub fn number(&self, route: u8, part: &[u8]) -> u16 {
+        self.recent.number(usize::from(route), part)
     }
 
     /// The table of parts as their numbers; those that are not named have none.
     #[inline(always)]
-    pub fn recent(&self, numbers: &[u16; ROUTE_FIELDS_MAX]) -> Option<u32> {
+    pub fn recent(&self, numbers: Numbers) -> Option<u32> {
         self.recent.find(numbers)
     }
 
@@ -217,18 +239,25 @@ fn hash(state: &RandomState, named: u8, parts: &[&[u8]; ROUTE_FIELDS_MAX]) -> u6
 mod tests {
     use super::*;
 
+    fn numbers_of(parts: &[u16]) -> Numbers {
+        let mut numbers = Numbers::default();
+        (0..).zip(parts).for_each(|(route, number)| numbers.say(route, *number));
+        numbers
+    }
+
     #[test]
     fn recent_combinations_are_told_apart_whatever_takes_their_place() {
         let mut routes = Routes::default();
-        let texts: Vec<String> = (0..200).map(|number| format!("part{number}")).collect();
+        let texts: Vec<String> =
+            (0..200).map(|number| format!("{}{number}", "part".repeat(number % 7))).collect();
         for round in 0..3 {
             for (table, text) in (0..).zip(&texts) {
                 let parts = [b"same".as_slice(), text.as_bytes(), b"", b""];
-                let numbers = parts.map(|part| routes.number(part));
-                let numbers = [numbers[0], numbers[1], UNKNOWN, UNKNOWN];
+                let numbers = [0, 1].map(|route| routes.number(route as u8, parts[route]));
+                let all = numbers_of(&numbers);
                 if numbers[0] != UNKNOWN
                     && numbers[1] != UNKNOWN
-                    && let Some(found) = routes.recent(&numbers)
+                    && let Some(found) = routes.recent(all)
                 {
                     assert_eq!(found, table);
                 }
@@ -243,10 +272,9 @@ mod tests {
         }
         let parts = [b"same".as_slice(), texts[7].as_bytes(), b"", b""];
         assert_eq!(routes.find(0b11, &parts), Some(7));
-        assert_eq!(
-            routes.recent(&[routes.number(parts[0]), routes.number(parts[1]), UNKNOWN, UNKNOWN]),
-            Some(7)
-        );
-        assert_eq!(routes.recent(&[routes.number(parts[0]), UNKNOWN, UNKNOWN, UNKNOWN]), None);
+        let (first, second) = (routes.number(0, parts[0]), routes.number(1, parts[1]));
+        assert_eq!(routes.recent(numbers_of(&[first, second])), Some(7));
+        assert_eq!(routes.recent(numbers_of(&[first])), None);
+        assert_eq!(routes.recent(numbers_of(&[second, first])), None);
     }
 }

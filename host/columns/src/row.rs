@@ -276,13 +276,11 @@ impl Tables {
         let Some(slot) = self.stage.route.get_mut(route as usize) else { return };
         *slot = span;
         self.stage.named |= 1 << route;
-        let number = self.routes.number(self.stage.text(chunk, span));
+        let number = self.routes.number(route, self.stage.text(chunk, span));
         self.stage.all_recent &= number != UNKNOWN;
-        if let Some(slot) = self.stage.route_numbers.get_mut(route as usize) {
-            *slot = number;
-        }
+        self.stage.route_numbers.say(route, number);
         if self.stage.named == self.all_routes {
-            self.stage.table = match self.routes.recent(&self.stage.route_numbers) {
+            self.stage.table = match self.routes.recent(self.stage.route_numbers) {
                 Some(table) if self.stage.all_recent => Some(table),
                 _ => self.known_table(chunk),
             };

@@ -12,11 +12,11 @@
 use crate::literal::Literal;
 use crate::schema::Role;
 
-const SHAPES_MAX: usize = 8;
+const SHAPES_MAX: usize = 16;
 const STEPS_MAX: usize = 128;
 
 /// Rows without a shape that are learned from at once...
-const TRACED_AT_ONCE: u32 = 32;
+const TRACED_AT_ONCE: u32 = 64;
 
 /// ...and of later ones, one in so many.
 const TRACED_EVERY: u32 = 64;

@@ -3,7 +3,7 @@
 //! Because a row is staged first, its table may be named by its last field, a bad event leaves nothing behind, and columns are never taken
 //! back. A text is noted by its place in the chunk, or, where it had escapes, in a scratch buffer.
 
-use crate::routes::UNKNOWN;
+use crate::routes::Numbers;
 use crate::settings::ROUTE_FIELDS_MAX;
 use crate::value::Raw;
 
@@ -59,7 +59,7 @@ pub(crate) struct Stage {
     /// Bits of the route fields that the row has.
     pub named: u8,
     /// Numbers of those that came lately.
-    pub route_numbers: [u16; ROUTE_FIELDS_MAX],
+    pub route_numbers: Numbers,
     /// All that the row has did.
     pub all_recent: bool,
     /// Where all of them are there and say a table that is known.
@@ -77,7 +77,7 @@ impl Stage {
             dropped: 0,
             route: [Span::EMPTY; ROUTE_FIELDS_MAX],
             named: 0,
-            route_numbers: [UNKNOWN; ROUTE_FIELDS_MAX],
+            route_numbers: Numbers::default(),
             all_recent: true,
             table: None,
             time_unix_ns: None,
@@ -92,7 +92,7 @@ impl Stage {
         self.keys = 0;
         self.dropped = 0;
         self.named = 0;
-        self.route_numbers = [UNKNOWN; ROUTE_FIELDS_MAX];
+        self.route_numbers = Numbers::default();
         self.all_recent = true;
         self.table = None;
         self.time_unix_ns = None;

@@ -175,7 +175,7 @@ impl Tables {
     fn recent_table(&self) -> Option<u32> {
         self.stage
             .table
-            .or_else(|| self.routes.recent(&self.stage.route_numbers).filter(|_| self.stage.all_recent))
+            .or_else(|| self.routes.recent(self.stage.route_numbers).filter(|_| self.stage.all_recent))
     }
 
     /// The table of the staged row, as far as its route fields are known.

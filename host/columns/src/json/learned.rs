@@ -99,6 +99,8 @@ pub(crate) struct Learned {
     nodes: Vec<Node>,
     /// By context and field.
     index: HashMap<(u32, u32), u32, RandomState>,
+    /// The node of the row start, where it was made.
+    first: Option<u32>,
     /// For each table how it is entered.
     entries: Vec<Entry>,
     pub(super) keys: Keys,
@@ -113,6 +115,7 @@ impl Learned {
     pub fn forget(&mut self) {
         self.nodes.clear();
         self.index.clear();
+        self.first = None;
         self.entries.clear();
         self.keys.forget();
         self.shapes.forget();
@@ -128,6 +131,23 @@ impl Learned {
     pub(super) fn leaf(&self, number: u32) -> Option<Leaf> {
         let node = self.node(number)?;
         Some(Leaf { node: number, field: node.field, canonical: node.canonical, role: node.role })
+    }
+
+    /// The node of the row start.
+    #[inline(always)]
+    pub(super) fn first(&mut self) -> u32 {
+        match self.first {
+            Some(first) => first,
+            None => self.make_first(),
+        }
+    }
+
+    #[inline(never)]
+    fn make_first(&mut self) -> u32 {
+        let nothing = Leaf { node: NONE, field: NONE, canonical: NONE, role: Role::Value };
+        let first = self.node_of(NONE, NONE, nothing);
+        self.first = Some(first);
+        first
     }
 
     /// The node of a settled field, made where it is not there. The row start is the node of field [`NONE`].

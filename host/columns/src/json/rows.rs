@@ -118,11 +118,10 @@ impl Rows<'_> {
             }
             let Some(step) = step else { break };
             at += step.length;
-            let leaf = Leaf { node: NONE, field: step.field, canonical: step.canonical, role: step.role };
-            at = match leaf.role {
-                Role::Value => self.value::<L>(chunk, at, leaf)?,
+            at = match step.role {
+                Role::Value => self.value::<L>(chunk, at, step.field, step.canonical)?,
                 Role::Time => self.event_time::<L>(chunk, at)?,
-                Role::Route(route) => self.route::<L>(chunk, at, leaf, route)?,
+                Role::Route(route) => self.route::<L>(chunk, at, step.field, route)?,
             };
             if at == OBJECT {
                 return Ok(None);
@@ -139,8 +138,7 @@ impl Rows<'_> {
     #[inline(always)]
     fn stepped<L: Lanes>(&mut self, chunk: &[u8], shapes: &mut Shapes) -> Result<usize, Stop> {
         let start = self.row_start;
-        let nothing = Leaf { node: NONE, field: NONE, canonical: NONE, role: Role::Value };
-        let first = self.learned.node_of(NONE, NONE, nothing);
+        let first = self.learned.first();
         let mut next = self.next::<L>(chunk, first, start, Before::Row, shapes)?;
         loop {
             let (at, leaf) = match next {
@@ -149,10 +147,10 @@ impl Rows<'_> {
             };
             let mut node = leaf.node;
             let end = match leaf.role {
-                Role::Value => self.value::<L>(chunk, at, leaf)?,
+                Role::Value => self.value::<L>(chunk, at, leaf.field, leaf.canonical)?,
                 Role::Time => self.event_time::<L>(chunk, at)?,
                 Role::Route(route) => {
-                    let end = self.route::<L>(chunk, at, leaf, route)?;
+                    let end = self.route::<L>(chunk, at, leaf.field, route)?;
                     if let Some(table) = self.tables.stage.table {
                         node = self.learned.enter(node, table);
                     }
@@ -292,56 +290,62 @@ impl Rows<'_> {
 
     /// Stages the value at `at`; what follows it, or [`OBJECT`].
     #[inline(always)]
-    fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, leaf: Leaf) -> Result<usize, Stop> {
+    fn value<L: Lanes>(
+        &mut self,
+        chunk: &[u8],
+        at: usize,
+        field: u32,
+        canonical: u32,
+    ) -> Result<usize, Stop> {
         match chunk.get(at) {
             Some(b'"') => {
                 let start = at + 1;
                 let end = L::plain_end(chunk, start);
                 let length = end - start;
                 if chunk.get(end) == Some(&b'"') && length <= self.tables.settings.limits.string_bytes_max {
-                    self.tables.stage.push_text(leaf.canonical, Span { start, length, copied: false });
+                    self.tables.stage.push_text(canonical, Span { start, length, copied: false });
                     return Ok(end + 1);
                 }
             }
             Some(b'0'..=b'9' | b'-') => match L::number(chunk, at) {
                 Some((Number::Int(value), end)) => {
-                    self.tables.stage.push(leaf.canonical, Kind::Int, value as u64);
+                    self.tables.stage.push(canonical, Kind::Int, value as u64);
                     return Ok(end);
                 }
                 Some((Number::Float(value), end)) => {
-                    self.tables.stage.push(leaf.canonical, Kind::Float, value.to_bits());
+                    self.tables.stage.push(canonical, Kind::Float, value.to_bits());
                     return Ok(end);
                 }
                 _ => {}
             },
             Some(b't') if starts_with(chunk, at, b"true") => {
-                self.tables.stage.push(leaf.canonical, Kind::Bool, 1);
+                self.tables.stage.push(canonical, Kind::Bool, 1);
                 return Ok(at + 4);
             }
             Some(b'f') if starts_with(chunk, at, b"false") => {
-                self.tables.stage.push(leaf.canonical, Kind::Bool, 0);
+                self.tables.stage.push(canonical, Kind::Bool, 0);
                 return Ok(at + 5);
             }
             _ => {}
         }
-        self.rare_value(at, leaf)
+        self.rare_value(at, field, canonical)
     }
 
     /// Any value, with care.
     #[inline(never)]
-    fn rare_value(&mut self, at: usize, leaf: Leaf) -> Result<usize, Stop> {
-        let (found, end) = self.read(at, leaf.field)?;
+    fn rare_value(&mut self, at: usize, field: u32, canonical: u32) -> Result<usize, Stop> {
+        let (found, end) = self.read(at, field)?;
         let limit = self.tables.settings.limits.string_bytes_max;
         let stage = &mut self.tables.stage;
         match found {
             Found::Text(span) | Found::Array(span) => {
                 check_length(span.length, limit)?;
-                stage.push_text(leaf.canonical, span);
+                stage.push_text(canonical, span);
             }
-            Found::Number(Number::Int(value)) => stage.push(leaf.canonical, Kind::Int, value as u64),
-            Found::Number(Number::UInt(value)) => stage.push(leaf.canonical, Kind::UInt, value),
-            Found::Number(Number::Float(value)) => stage.push(leaf.canonical, Kind::Float, value.to_bits()),
-            Found::Bool(value) => stage.push(leaf.canonical, Kind::Bool, u64::from(value)),
+            Found::Number(Number::Int(value)) => stage.push(canonical, Kind::Int, value as u64),
+            Found::Number(Number::UInt(value)) => stage.push(canonical, Kind::UInt, value),
+            Found::Number(Number::Float(value)) => stage.push(canonical, Kind::Float, value.to_bits()),
+            Found::Bool(value) => stage.push(canonical, Kind::Bool, u64::from(value)),
             Found::Null => {}
             Found::Object => return Ok(OBJECT),
         }

@@ -76,24 +76,36 @@ fn value<L: Lanes>(tables: &mut Tables, chunk: &[u8], at: usize, step: &Step) ->
             .and_then(|()| text(tables, chunk, Span { start, length: end - start, copied: false }, step))
             .map(|()| end + 1);
     }
+    // Whether it may be anything but a text.
+    let mut is_text = false;
     if step.role == Role::Value
         && matches!(first, b'-' | b'0'..=b'9')
         && let Some((number, end)) = L::number(chunk, at)
-        && chunk.get(end).is_some_and(|byte| *byte <= b' ')
     {
-        match number {
-            Number::Int(value) => tables.stage.push(step.canonical, Kind::Int, value as u64),
-            Number::UInt(value) => tables.stage.push(step.canonical, Kind::UInt, value),
-            Number::Float(value) => tables.stage.push(step.canonical, Kind::Float, value.to_bits()),
+        // What goes on behind a whole number that has neither point nor exponent is none.
+        is_text = chunk.get(end).is_some_and(|byte| *byte > b' ');
+        if !is_text {
+            match number {
+                Number::Int(value) => tables.stage.push(step.canonical, Kind::Int, value as u64),
+                Number::UInt(value) => tables.stage.push(step.canonical, Kind::UInt, value),
+                Number::Float(value) => tables.stage.push(step.canonical, Kind::Float, value.to_bits()),
+            }
+            return Some(end);
         }
-        return Some(end);
     }
     let end = L::word_end(chunk, at);
     if chunk.get(end).is_some_and(|byte| *byte > b' ') {
         return None;
     }
     let span = Span { start: at, length: end - at, copied: false };
+    if step.role == Role::Time
+        && let Some(read) = tables.time.read(chunk.get(at..end)?)
+    {
+        tables.stage.time_unix_ns = Some(read);
+        return Some(end);
+    }
     let plain = match chunk.get(at..end)? {
+        _ if is_text => Plain::Text,
         word if matches!(step.role, Role::Route(_)) && word != b"null" && !word.is_empty() => Plain::Text,
         word => value::of(word),
     };
