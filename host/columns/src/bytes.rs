@@ -1,4 +1,4 @@
-//! Short pieces of bytes, compared and checked without a call.
+//! Short pieces of bytes, compared, checked and copied without a call.
 
 /// Whether `bytes` begin with `name`, most often a few words long.
 #[inline(always)]
@@ -23,12 +23,39 @@ fn same_word(one: &[u8], other: &[u8]) -> bool {
 /// Whether the bytes are UTF-8; no call for ASCII.
 #[inline(always)]
 pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
+    is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()
+}
+
+#[inline(always)]
+pub(crate) fn is_ascii(bytes: &[u8]) -> bool {
     let words = bytes.chunks_exact(8);
     let rest = words.remainder().iter().fold(0u8, |sum, byte| sum | byte);
     let sum = words
         .filter_map(|word| word.first_chunk::<8>())
         .fold(0u64, |sum, word| sum | u64::from_ne_bytes(*word));
-    (rest < 0x80 && sum & 0x8080_8080_8080_8080 == 0) || std::str::from_utf8(bytes).is_ok()
+    rest < 0x80 && sum & 0x8080_8080_8080_8080 == 0
+}
+
+/// Appends a piece, most often a few words long.
+#[inline(always)]
+pub(crate) fn append(to: &mut Vec<u8>, piece: &[u8]) {
+    let end = to.len() + piece.len();
+    // A word from the front, and one that ends where the piece does and may lie over it.
+    if let (Some(first), Some(last)) = (piece.first_chunk::<8>(), piece.last_chunk::<8>())
+        && piece.len() <= 16
+    {
+        to.extend_from_slice(first);
+        to.truncate(end - 8);
+        to.extend_from_slice(last);
+    } else if let (Some(first), Some(last)) = (piece.first_chunk::<16>(), piece.last_chunk::<16>())
+        && piece.len() <= 32
+    {
+        to.extend_from_slice(first);
+        to.truncate(end - 16);
+        to.extend_from_slice(last);
+    } else {
+        to.extend_from_slice(piece);
+    }
 }
 
 #[cfg(test)]
@@ -37,7 +64,7 @@ mod tests {
 
     #[test]
     fn pieces_of_all_lengths_are_compared_whole() {
-        let text = b"abcdefghijklmnopqrstuvwxyz";
+        let text = b"abcdefghijklmnopqrstuvwxyz0123456789";
         for length in 0..=text.len() {
             assert!(starts_with(text, &text[..length]));
             for wrong in 0..length {
@@ -48,6 +75,12 @@ mod tests {
                 assert!(!is_utf8(&name), "{length} {wrong}");
             }
             assert!(is_utf8(&text[..length]));
+        }
+        for length in 0..=text.len() {
+            let mut all = b"before".to_vec();
+            append(&mut all, &text[..length]);
+            append(&mut all, b"after");
+            assert_eq!(all, [b"before", &text[..length], b"after"].concat());
         }
         assert!(!starts_with(b"abc", b"abcd"));
         assert!(is_utf8("größer als acht".as_bytes()));

@@ -18,6 +18,7 @@ use arrow_array::{
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
 
+use crate::bytes::append;
 use crate::dictionary::Dictionary;
 use crate::limits::Limits;
 use crate::value::Raw;
@@ -61,11 +62,26 @@ struct Pieces {
 #[derive(Debug)]
 pub(crate) struct Blank {
     zeros: Buffer,
+    /// Codes of a batch and no names; arrow has looked at each of them, which it need not do again for each column.
+    codes: Option<DictionaryArray<UInt32Type>>,
 }
 
 impl Blank {
     pub fn new() -> Self {
-        Self { zeros: Buffer::from_vec(Vec::<u64>::new()) }
+        Self { zeros: Buffer::from_vec(Vec::<u64>::new()), codes: None }
+    }
+
+    /// No codes in `rows` rows.
+    fn codes(&mut self, rows: usize) -> Result<&DictionaryArray<UInt32Type>, ArrowError> {
+        let codes = match self.codes.take() {
+            Some(codes) if codes.len() == rows => codes,
+            _ => {
+                let (zeros, nulls) = self.of(rows);
+                let codes = UInt32Array::try_new(ScalarBuffer::new(zeros, 0, rows), Some(nulls))?;
+                DictionaryArray::try_new(codes, Arc::new(StringArray::new_null(0)))?
+            }
+        };
+        Ok(self.codes.insert(codes))
     }
 
     /// Zeros for `rows` values of any type, and the nulls.
@@ -275,8 +291,8 @@ impl Column {
             }
             Values::Bool(_) => Arc::new(BooleanArray::new(BooleanBuffer::new(zeros, 0, rows), nulls)),
             Values::Coded(dictionary, _) => {
-                let codes = UInt32Array::try_new(ScalarBuffer::new(zeros, 0, rows), nulls)?;
-                Arc::new(DictionaryArray::<UInt32Type>::try_new(codes, dictionary.array()?)?)
+                // As many names as none, or more: it does not panic.
+                Arc::new(blank.codes(rows)?.with_values(dictionary.array()?))
             }
         })
     }
@@ -359,9 +375,9 @@ impl Pieces {
         Self { offsets, bytes: Vec::with_capacity(rows * 16) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, piece: &[u8]) {
-        self.bytes.extend_from_slice(piece);
+        append(&mut self.bytes, piece);
         // A batch ends long before 2 GiB (`Limits::batch_bytes_max` plus one event).
         self.offsets.push(self.bytes.len() as i32);
     }

@@ -11,9 +11,8 @@ use arrow_array::{ArrayRef, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_schema::ArrowError;
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
-use crate::same::same;
+use crate::words::Words;
 
 /// Values after which the share of names says something.
 const JUDGED_FROM_VALUES: u64 = 256;
@@ -30,6 +29,12 @@ pub fn begin_dictionary_ids(epoch: u32) {
     NEXT_ID.store((u64::from(epoch) << 32) | 1, Ordering::Relaxed);
 }
 
+/// In place of a code: none.
+const EMPTY: u32 = u32::MAX;
+
+/// Places for codes at first; a power of two.
+const SLOTS_FIRST: usize = 32;
+
 #[derive(Debug)]
 pub(crate) struct Dictionary {
     pub id: u64,
@@ -37,27 +42,34 @@ pub(crate) struct Dictionary {
     pub values: u64,
     offsets: Vec<i32>,
     bytes: Vec<u8>,
-    codes: HashTable<u32>,
+    /// The names as words: most are found by them alone.
+    words: Vec<Words>,
+    /// Codes at the places of their hashes or behind them, or [`EMPTY`], which at least half of them are.
+    slots: Vec<u32>,
     state: RandomState,
+    seeds: [u64; 2],
     /// The names as last shown; none when names came since.
     shown: Option<ArrayRef>,
 }
 
 impl Dictionary {
     pub fn new() -> Self {
+        let state = RandomState::default();
         Self {
             id: new_dictionary_id(),
             values: 0,
             offsets: vec![0],
             bytes: Vec::new(),
-            codes: HashTable::new(),
-            state: RandomState::default(),
+            words: Vec::new(),
+            slots: vec![EMPTY; SLOTS_FIRST],
+            seeds: [state.hash_one(0u8), state.hash_one(1u8)],
+            state,
             shown: None,
         }
     }
 
     pub fn names(&self) -> usize {
-        self.offsets.len() - 1
+        self.words.len()
     }
 
     pub fn names_bytes(&self) -> usize {
@@ -69,28 +81,64 @@ impl Dictionary {
         self.values < JUDGED_FROM_VALUES || self.names() as u64 * 2 <= self.values
     }
 
+    #[inline(always)]
     pub fn code(&mut self, text: &[u8]) -> u32 {
-        let hash = hash(&self.state, text);
-        let Self { offsets, bytes, codes, .. } = self;
-        if let Some(code) = codes.find(hash, |code| same(name(offsets, bytes, *code), text)) {
-            return *code;
+        let words = Words::of(text);
+        let hash = if words.say_all() { words.hash(self.seeds) } else { hash(&self.state, text) };
+        let places = self.slots.len() - 1;
+        let mut slot = hash as usize & places;
+        while let Some(code) = self.slots.get(slot).copied()
+            && let Some(known) = self.words.get(code as usize)
+        {
+            if *known == words && (words.say_all() || self.name(code) == text) {
+                return code;
+            }
+            slot = (slot + 1) & places;
         }
-        self.append(hash, text)
+        self.append(words, slot, text)
     }
 
     pub fn name(&self, code: u32) -> &[u8] {
-        name(&self.offsets, &self.bytes, code)
+        match self.offsets.get(code as usize..code as usize + 2) {
+            Some([start, end]) => self.bytes.get(*start as usize..*end as usize).unwrap_or_default(),
+            _ => &[],
+        }
     }
 
     #[inline(never)]
-    fn append(&mut self, hash_of_text: u64, text: &[u8]) -> u32 {
+    fn append(&mut self, words: Words, slot: usize, text: &[u8]) -> u32 {
         let code = self.names() as u32;
         self.bytes.extend_from_slice(text);
         self.offsets.push(self.bytes.len() as i32);
-        let Self { offsets, bytes, codes, state, .. } = self;
-        codes.insert_unique(hash_of_text, code, |code| hash(state, name(offsets, bytes, *code)));
+        self.words.push(words);
+        if let Some(slot) = self.slots.get_mut(slot) {
+            *slot = code;
+        }
+        if self.names() * 2 > self.slots.len() {
+            self.grow();
+        }
         self.shown = None;
         code
+    }
+
+    /// Twice the places.
+    fn grow(&mut self) {
+        let places = self.slots.len() * 2 - 1;
+        let mut slots = vec![EMPTY; places + 1];
+        for (code, words) in (0u32..).zip(&self.words) {
+            let hash = match words.say_all() {
+                true => words.hash(self.seeds),
+                false => hash(&self.state, self.name(code)),
+            };
+            let mut slot = hash as usize & places;
+            while slots.get(slot).is_some_and(|code| *code != EMPTY) {
+                slot = (slot + 1) & places;
+            }
+            if let Some(slot) = slots.get_mut(slot) {
+                *slot = code;
+            }
+        }
+        self.slots = slots;
     }
 
     /// All names; the same array as long as none is added.
@@ -112,13 +160,6 @@ fn hash(state: &RandomState, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn name<'a>(offsets: &[i32], bytes: &'a [u8], code: u32) -> &'a [u8] {
-    match offsets.get(code as usize..code as usize + 2) {
-        Some([start, end]) => bytes.get(*start as usize..*end as usize).unwrap_or_default(),
-        _ => &[],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +172,27 @@ mod tests {
         assert!(Arc::ptr_eq(&shown, &dictionary.array().unwrap()));
         assert_eq!(dictionary.code(b"c"), 2);
         assert_eq!((shown.len(), dictionary.array().unwrap().len()), (2, 3));
+    }
+
+    #[test]
+    fn thousands_of_names_of_all_lengths_keep_their_codes() {
+        let mut dictionary = Dictionary::new();
+        let names: Vec<Vec<u8>> = (0..20_000usize)
+            .map(|number| {
+                let text = format!("{number:x}");
+                // Long ones differ in the middle, where no word looks.
+                match number % 3 {
+                    0 => text.into_bytes(),
+                    _ => [&b"a long beginning "[..], text.as_bytes(), b" and a long end"].concat(),
+                }
+            })
+            .collect();
+        for _ in 0..2 {
+            for (code, name) in (0..).zip(&names) {
+                assert_eq!(dictionary.code(name), code);
+                assert_eq!(dictionary.name(code), name);
+            }
+        }
+        assert_eq!(dictionary.code(b""), 20_000);
     }
 }

@@ -7,9 +7,9 @@
 //!
 //! # How
 //! One pass. Senders repeat themselves byte by byte: between the value of `status` and the value of `latency_ms` there always stands
-//! `,"latency_ms":`. So each leaf field remembers the exact bytes that followed its value, up to the start of the next, and one comparison
-//! of 32 bytes replaces the work on comma, key, colon, nesting and row end; see [`learned`]. Where it does not fit, a generic step reads
-//! token by token and learns ([`rows`]). Values are read with vectors ([`lanes`]; AVX2 where the machine has it, else plain Rust, with the
+//! `,"latency_ms":`. So the shape of a row that was taken is remembered, and one comparison of 32 bytes for each value replaces the work on comma, key,
+//! colon, nesting, duplicates and the row's end; see [`shape`](crate::shape). A row of no known shape is read value by value: each leaf field
+//! remembers what followed it ([`learned`]), and where that does not fit either, a generic step reads token by token and learns ([`rows`]). Values are read with vectors ([`lanes`](crate::lanes); AVX2 where the machine has it, else plain Rust, with the
 //! same results) and staged; the row is written when its `}` is there.
 //!
 //! # What is taken and what is refused
@@ -40,17 +40,15 @@ use self::rows::Rows;
 use self::skip::is_space;
 use self::stop::{Cause, Stop};
 use crate::input::Input;
+use crate::lanes::Vectors;
 use crate::reject::{REJECTED_KEPT_MAX, Refusal, Rejected};
 use crate::routes::Router;
 use crate::tables::Tables;
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod held;
 mod keys;
-mod lanes;
 mod learned;
-mod number;
+pub(crate) mod number;
 mod roles;
 mod rows;
 mod skip;
@@ -74,7 +72,7 @@ pub struct Scanner {
     /// Lines before the chunk.
     lines: u64,
     held: Held,
-    vectors: bool,
+    vectors: Vectors,
 }
 
 /// Where we are between two events.
@@ -119,15 +117,15 @@ impl Default for Scanner {
 
 impl Scanner {
     pub fn new() -> Self {
-        Self::with_vectors(true)
+        Self::with_vectors(Vectors::of_the_machine())
     }
 
     /// A scanner that uses no vectors, though the machine may have them: to compare and to measure.
     pub fn portable() -> Self {
-        Self::with_vectors(false)
+        Self::with_vectors(Vectors::NONE)
     }
 
-    fn with_vectors(wanted: bool) -> Self {
+    fn with_vectors(vectors: Vectors) -> Self {
         Self {
             place: Place::Top,
             started: false,
@@ -135,7 +133,7 @@ impl Scanner {
             continues: false,
             lines: 0,
             held: Held::default(),
-            vectors: wanted && has_vectors(),
+            vectors,
         }
     }
 
@@ -336,27 +334,11 @@ impl Scanner {
     }
 }
 
-/// Whether the machine has what [`avx2`] needs.
-fn has_vectors() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("popcnt")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
-    }
-}
-
 #[allow(unsafe_code)]
-fn run(rows: &mut Rows<'_>, vectors: bool) -> Result<usize, Stop> {
+fn run(rows: &mut Rows<'_>, vectors: Vectors) -> Result<usize, Stop> {
     #[cfg(target_arch = "x86_64")]
-    if vectors {
-        // SAFETY: `vectors` is only set where `has_vectors` found all that the function is compiled for.
+    if vectors.are_there() {
+        // SAFETY: the machine was asked, see `Vectors`.
         return unsafe { rows::run_avx2(rows) };
     }
     let _ = vectors;

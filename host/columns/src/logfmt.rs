@@ -26,15 +26,18 @@
 //! A bad line costs only itself.
 //!
 //! # How
-//! Eight bytes at a time for the ends of values. Senders keep the order of their keys, so that the key that followed last time is compared with what
-//! comes; where it fits, nothing is looked up.
+//! A line that comes in the shape of one before is compared with it key by key, and its values are read with vectors ([`shape`](crate::shape)). In others the key that
+//! followed last time is compared with what comes; where it fits, nothing is looked up.
 
 use self::line::Scratch;
+use self::shaped::Shaped;
 use crate::input::Input;
+use crate::lanes::Vectors;
 use crate::reject::{REJECTED_KEPT_MAX, Refusal, Rejected};
 use crate::tables::Tables;
 
 mod line;
+mod shaped;
 mod value;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -51,6 +54,7 @@ pub struct Decoder {
     /// Bytes of the piece that was kept, in which there is no line feed.
     searched: usize,
     scratch: Scratch,
+    vectors: Vectors,
 }
 
 /// What one call works with.
@@ -66,16 +70,27 @@ impl Decoder {
         Self::default()
     }
 
+    /// A decoder that uses no vectors, though the machine may have them: to compare and to measure.
+    pub fn portable() -> Self {
+        Self::with_vectors(Vectors::NONE)
+    }
+
+    fn with_vectors(vectors: Vectors) -> Self {
+        Self { vectors, ..Self::default() }
+    }
+
     /// Returns the number of consumed bytes. A trailing piece of a line stays for the next call, whose chunk starts with it, unless
     /// `end` says that no more will come; it is never longer than `Limits::event_bytes_max`. Bad lines are counted in `tables`, and up
     /// to [`REJECTED_KEPT_MAX`] of them are in `rejected`.
     pub fn decode(&mut self, input: Input<'_>, tables: &mut Tables, rejected: &mut Vec<Rejected>) -> usize {
         let event_bytes_max = tables.settings().limits.event_bytes_max;
+        self.scratch.shapes = std::mem::take(&mut tables.logfmt_shapes);
         let mut call = Call { input, event_bytes_max, tables, rejected };
         let consumed = self.run(&mut call);
+        tables.logfmt_shapes = std::mem::take(&mut self.scratch.shapes);
         if input.end {
             // After the end another input may come.
-            *self = Self { scratch: std::mem::take(&mut self.scratch), ..Self::default() };
+            *self = Self { scratch: std::mem::take(&mut self.scratch), ..Self::with_vectors(self.vectors) };
         }
         consumed
     }
@@ -122,10 +137,11 @@ impl Decoder {
         let taken = if end - start > limit {
             Err(Refusal::event_too_long(limit))
         } else {
-            let mut row = call.tables.row(call.input.chunk, call.input.router);
-            match line::read(call.input.chunk, start, end, &mut row, &mut self.scratch) {
-                Ok(true) => row.commit(end - start, call.input.arrived_unix_ns),
-                Ok(false) => Ok(()),
+            let shapes = &mut self.scratch.shapes;
+            let shaped = Shaped { input: call.input, tables: &mut *call.tables, shapes, start, end };
+            match shaped::take(shaped, self.vectors) {
+                Ok(true) => return,
+                Ok(false) => self.by_pairs(call, start, end),
                 Err(refusal) => Err(refusal),
             }
         };
@@ -135,6 +151,19 @@ impl Decoder {
             let line = self.lines + 1;
             call.rejected.push(Rejected { offset: start, length: end - start, line, code, message });
         }
+    }
+
+    fn by_pairs(&mut self, call: &mut Call<'_>, start: usize, end: usize) -> Result<(), Refusal> {
+        let Input { chunk, router, arrived_unix_ns, .. } = call.input;
+        self.scratch.shapes.begin_steps();
+        self.scratch.traced_to = 0;
+        let mut row = call.tables.row(chunk, router);
+        if line::read(chunk, start, end, &mut row, &mut self.scratch)? {
+            row.commit(end - start, arrived_unix_ns)?;
+            let tail = chunk.get(start + self.scratch.traced_to..end).unwrap_or_default();
+            self.scratch.shapes.end_trace(tail);
+        }
+        Ok(())
     }
 }
 

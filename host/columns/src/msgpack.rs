@@ -30,13 +30,15 @@
 //! [`Rejected::line`] is the number of the event, from 1.
 //!
 //! # How
-//! One pass, by hand over the bytes. Senders keep the order of their keys, so that the key that followed last time is compared with what comes;
-//! where it fits, nothing is looked up. Values are staged and written when the map has ended.
+//! One pass, by hand over the bytes. A map that comes in the shape of one before is compared with it, heads and keys at once ([`shape`](crate::shape)). In others the
+//! key that followed last time is compared with what comes; where it fits, nothing is looked up. Values are staged and written when the map has ended.
 
 use self::event::Scratch;
 use self::head::{Head, Reader, Stop};
 use self::measure::{Measure, Measured};
+use self::shaped::Shaped;
 use crate::input::Input;
+use crate::lanes::Vectors;
 use crate::limits::Limits;
 use crate::reject::{REJECTED_KEPT_MAX, Refusal, Rejected};
 use crate::schema::Object;
@@ -45,6 +47,7 @@ use crate::tables::Tables;
 mod event;
 mod head;
 mod measure;
+mod shaped;
 mod text;
 
 /// Decoder of one connection.
@@ -58,6 +61,7 @@ pub struct Decoder {
     stray: bool,
     state: State,
     scratch: Scratch,
+    vectors: Vectors,
 }
 
 #[derive(Debug, Default)]
@@ -94,16 +98,27 @@ impl Decoder {
         Self::default()
     }
 
+    /// A decoder that uses no vectors, though the machine may have them: to compare and to measure.
+    pub fn portable() -> Self {
+        Self::with_vectors(Vectors::NONE)
+    }
+
+    fn with_vectors(vectors: Vectors) -> Self {
+        Self { vectors, ..Self::default() }
+    }
+
     /// Returns the number of consumed bytes. A trailing piece of an event stays for the next call, whose chunk starts with it, unless
     /// `end` says that no more will come; it is never longer than `Limits::event_bytes_max`. Bad events are counted in `tables`, and up
     /// to [`REJECTED_KEPT_MAX`] of them are in `rejected`.
     pub fn decode(&mut self, input: Input<'_>, tables: &mut Tables, rejected: &mut Vec<Rejected>) -> usize {
         let limits = tables.settings().limits.clone();
+        self.scratch.shapes = std::mem::take(&mut tables.msgpack_shapes);
         let mut call = Call { input, limits, tables, rejected };
         let consumed = self.run(&mut call);
+        tables.msgpack_shapes = std::mem::take(&mut self.scratch.shapes);
         if input.end {
             // After the end another input may come.
-            *self = Self { scratch: std::mem::take(&mut self.scratch), ..Self::default() };
+            *self = Self { scratch: std::mem::take(&mut self.scratch), ..Self::with_vectors(self.vectors) };
         }
         consumed
     }
@@ -172,11 +187,26 @@ impl Decoder {
         // What is longer is refused whatever is in it, wherever it was cut.
         let bounded = at.saturating_add(limit).min(bytes.len());
         reader.bytes = bytes.get(..bounded).unwrap_or_default();
+        let shapes = &mut self.scratch.shapes;
+        let shaped = Shaped { input: call.input, tables: &mut *call.tables, shapes, bounded };
+        match shaped::take(shaped, at, self.vectors) {
+            Ok(Some(end)) => {
+                self.events += 1;
+                self.element();
+                return Flow::On(end);
+            }
+            Ok(None) => {}
+            Err(refusal) => return self.refuse(call, at, refusal),
+        }
+        self.scratch.shapes.begin_steps();
+        self.scratch.traced_to = at;
         let mut row = call.tables.row(bytes, call.input.router);
         let read = event::map(&mut reader, pairs, &mut row, Object::ROOT, 1, &mut self.scratch, &call.limits)
             .and_then(|()| Ok(row.commit(reader.at - at, call.input.arrived_unix_ns)?));
         match read {
             Ok(()) => {
+                let tail = bytes.get(self.scratch.traced_to..reader.at).unwrap_or_default();
+                self.scratch.shapes.end_trace(tail);
                 self.events += 1;
                 self.element();
                 Flow::On(reader.at)

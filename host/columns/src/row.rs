@@ -12,7 +12,7 @@
 //! those of the [`Router`].
 
 use crate::reject::{Refusal, shown};
-use crate::routes::Router;
+use crate::routes::{Router, UNKNOWN};
 use crate::schema::{Field, FieldEntry, NONE, Object, Role};
 use crate::stage::{Kind, Span};
 use crate::tables::Tables;
@@ -81,6 +81,11 @@ impl<'t> Row<'t> {
         let entry = self.tables.fields.get(field.0);
         let (canonical, role) = entry.map_or((field.0, Role::Value), |entry| (entry.canonical, entry.role));
         Ok(Leaf { field, canonical, role })
+    }
+
+    /// Whether the field stays, whatever becomes of the row.
+    pub(crate) fn is_settled(&self, field: Field) -> bool {
+        self.tables.fields.is_settled(field.0)
     }
 
     /// Length of a field's name.
@@ -271,10 +276,12 @@ impl Tables {
         let Some(slot) = self.stage.route.get_mut(route as usize) else { return };
         *slot = span;
         self.stage.named |= 1 << route;
-        self.stage.as_last |= u8::from(self.routes.is_last(route, self.stage.text(chunk, span))) << route;
+        let number = self.routes.number(route, self.stage.text(chunk, span));
+        self.stage.all_recent &= number != UNKNOWN;
+        self.stage.route_numbers.say(route, number);
         if self.stage.named == self.all_routes {
-            self.stage.table = match self.routes.last_table(self.all_routes) {
-                Some(table) if self.stage.as_last == self.all_routes => Some(table),
+            self.stage.table = match self.routes.recent(self.stage.route_numbers) {
+                Some(table) if self.stage.all_recent => Some(table),
                 _ => self.known_table(chunk),
             };
         }

@@ -3,6 +3,7 @@
 //! Because a row is staged first, its table may be named by its last field, a bad event leaves nothing behind, and columns are never taken
 //! back. A text is noted by its place in the chunk, or, where it had escapes, in a scratch buffer.
 
+use crate::routes::Numbers;
 use crate::settings::ROUTE_FIELDS_MAX;
 use crate::value::Raw;
 
@@ -57,8 +58,10 @@ pub(crate) struct Stage {
     pub route: [Span; ROUTE_FIELDS_MAX],
     /// Bits of the route fields that the row has.
     pub named: u8,
-    /// Bits of those that read as in the row before.
-    pub as_last: u8,
+    /// Numbers of those that came lately.
+    pub route_numbers: Numbers,
+    /// All that the row has did.
+    pub all_recent: bool,
     /// Where all of them are there and say a table that is known.
     pub table: Option<u32>,
     pub time_unix_ns: Option<i64>,
@@ -74,7 +77,8 @@ impl Stage {
             dropped: 0,
             route: [Span::EMPTY; ROUTE_FIELDS_MAX],
             named: 0,
-            as_last: 0,
+            route_numbers: Numbers::default(),
+            all_recent: true,
             table: None,
             time_unix_ns: None,
         }
@@ -88,7 +92,8 @@ impl Stage {
         self.keys = 0;
         self.dropped = 0;
         self.named = 0;
-        self.as_last = 0;
+        self.route_numbers = Numbers::default();
+        self.all_recent = true;
         self.table = None;
         self.time_unix_ns = None;
     }

@@ -19,6 +19,7 @@ use crate::routes::{Router, Routes};
 use crate::row::Row;
 use crate::schema::{Fields, NONE};
 use crate::settings::{ROUTE_FIELDS_MAX, Settings};
+use crate::shape::Shapes;
 use crate::stage::{Kind, Stage};
 use crate::table::{Finished, Table, TableCounters};
 use crate::time::TimeReader;
@@ -42,6 +43,9 @@ pub struct Tables {
     pub(crate) time: TimeReader,
     /// What the JSON scanner learned; here, so that all connections of a thread share it.
     pub(crate) learned: Learned,
+    /// The same of the other formats.
+    pub(crate) msgpack_shapes: Shapes,
+    pub(crate) logfmt_shapes: Shapes,
     blank: Blank,
     tables: Vec<Table>,
     by_name: HashMap<Arc<str>, u32, RandomState>,
@@ -63,6 +67,8 @@ impl Tables {
             stage: Stage::new(),
             time: TimeReader::default(),
             learned: Learned::default(),
+            msgpack_shapes: Shapes::default(),
+            logfmt_shapes: Shapes::default(),
             blank: Blank::new(),
             tables: Vec::new(),
             by_name: HashMap::default(),
@@ -86,6 +92,8 @@ impl Tables {
         self.all_routes = self.settings.all_routes();
         self.fields.assign_roles(&self.settings);
         self.learned.forget();
+        self.msgpack_shapes.forget();
+        self.logfmt_shapes.forget();
         self.routes.forget();
     }
 
@@ -162,8 +170,15 @@ impl Tables {
         Some(std::mem::take(&mut table.counters)).filter(|counters| *counters != TableCounters::default())
     }
 
+    /// The table of the staged row, where it came lately.
+    #[inline(always)]
+    fn recent_table(&self) -> Option<u32> {
+        self.stage
+            .table
+            .or_else(|| self.routes.recent(self.stage.route_numbers).filter(|_| self.stage.all_recent))
+    }
+
     /// The table of the staged row, as far as its route fields are known.
-    #[inline]
     pub(crate) fn known_table(&mut self, chunk: &[u8]) -> Option<u32> {
         let Self { stage, routes, .. } = self;
         routes.find(stage.named, &route_parts(stage, chunk))
@@ -178,7 +193,7 @@ impl Tables {
         arrived_unix_ns: i64,
         router: &dyn Router,
     ) -> Result<(), Refusal> {
-        let number = match self.stage.table.or_else(|| self.known_table(chunk)) {
+        let number = match self.recent_table().or_else(|| self.known_table(chunk)) {
             Some(number) => number,
             None => self.new_combination(chunk, router)?,
         };

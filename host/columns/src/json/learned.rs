@@ -1,8 +1,10 @@
 //! What the scanner learned of the bytes between two values.
 //!
-//! A node is a leaf field. It remembers two successors: the exact bytes that stood
-//! between the end of its value and the start of the next one (`,"latency_ms":`, `},"x":{"y":`, `}\n{"application":`), and the node of that
-//! value. Because a field's path says which objects are open, these bytes say all: comma, keys, colons, nesting and row ends.
+//! Rows that come whole as they came before are read by their [`shape`](crate::shape). The others, step by step, are guessed value by value.
+//!
+//! A node is a leaf field. It remembers two successors: the exact bytes that stood between the end of its value and the start of the next
+//! one (`,"latency_ms":`, `},"x":{"y":`), and the node of that value. Because a field's path says which objects are open, these bytes say
+//! all: comma, keys, colons and nesting.
 //!
 //! All tables share the nodes, because streams of one sender are mostly alike and what is shared stays in the nearest cache. A table in whose rows the shared nodes
 //! keep failing gets nodes of its own, which are used from the value on with which its route is known (the context of a node).
@@ -16,10 +18,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::keys::Keys;
+use crate::literal::Literal;
 use crate::schema::{NONE, Role};
-
-/// Longest literal, bytes; longer ones take the generic step each time.
-pub(super) const LITERAL_BYTES_MAX: usize = 64;
+use crate::shape::Shapes;
 
 const NODES_MAX: usize = 4_096;
 
@@ -35,57 +36,6 @@ const MISSES_SHARED: u32 = 64;
 /// Set in the number of a field: the node is not its value's end but the inside of its object.
 pub(super) const INSIDE: u32 = 1 << 31;
 
-/// The bytes between two values.
-#[derive(Clone, Debug)]
-pub(super) struct Literal {
-    bytes: [u8; LITERAL_BYTES_MAX],
-    /// One bit for each byte.
-    mask: u64,
-}
-
-impl Literal {
-    const EMPTY: Self = Self { bytes: [0; LITERAL_BYTES_MAX], mask: 0 };
-
-    fn new(text: &[u8]) -> Option<Self> {
-        let mut literal = Self::EMPTY;
-        literal.bytes.get_mut(..text.len())?.copy_from_slice(text);
-        literal.mask = u64::MAX.checked_shr(64 - text.len() as u32).unwrap_or(0);
-        Some(literal)
-    }
-
-    #[inline(always)]
-    pub fn mask(&self) -> u64 {
-        self.mask
-    }
-
-    /// 64 bytes can be read from here.
-    #[inline(always)]
-    pub fn start(&self) -> *const u8 {
-        self.bytes.as_ptr()
-    }
-
-    #[inline(always)]
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length()).unwrap_or_default()
-    }
-
-    #[inline(always)]
-    pub fn length(&self) -> usize {
-        (u64::BITS - self.mask.leading_zeros()) as usize
-    }
-}
-
-/// Where a row ends and the next begins in a literal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RowEnd {
-    /// Behind the `}` of the event.
-    pub event_end: u8,
-    /// At the `{` of the next.
-    pub next_start: u8,
-    /// Whether the events stand in an array.
-    pub in_array: bool,
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct Successor {
     pub literal: Literal,
@@ -94,21 +44,13 @@ pub(super) struct Successor {
     pub node: u32,
     /// Of that node's field.
     pub canonical: u32,
-    pub row_end: Option<RowEnd>,
     /// Fields in the literal that are no leaves: objects. Most often none.
     pub marks: Box<[u32]>,
 }
 
 impl Successor {
     fn empty() -> Self {
-        Self {
-            literal: Literal::EMPTY,
-            length: 0,
-            node: NONE,
-            canonical: NONE,
-            row_end: None,
-            marks: Box::default(),
-        }
+        Self { literal: Literal::EMPTY, length: 0, node: NONE, canonical: NONE, marks: Box::default() }
     }
 }
 
@@ -157,9 +99,12 @@ pub(crate) struct Learned {
     nodes: Vec<Node>,
     /// By context and field.
     index: HashMap<(u32, u32), u32, RandomState>,
+    /// The node of the row start, where it was made.
+    first: Option<u32>,
     /// For each table how it is entered.
     entries: Vec<Entry>,
     pub(super) keys: Keys,
+    pub(super) shapes: Shapes,
     /// Grows when all is forgotten: node numbers from before mean nothing.
     pub(super) generation: u64,
     /// Objects opened in the generic step.
@@ -170,8 +115,10 @@ impl Learned {
     pub fn forget(&mut self) {
         self.nodes.clear();
         self.index.clear();
+        self.first = None;
         self.entries.clear();
         self.keys.forget();
+        self.shapes.forget();
         self.generation += 1;
     }
 
@@ -184,6 +131,23 @@ impl Learned {
     pub(super) fn leaf(&self, number: u32) -> Option<Leaf> {
         let node = self.node(number)?;
         Some(Leaf { node: number, field: node.field, canonical: node.canonical, role: node.role })
+    }
+
+    /// The node of the row start.
+    #[inline(always)]
+    pub(super) fn first(&mut self) -> u32 {
+        match self.first {
+            Some(first) => first,
+            None => self.make_first(),
+        }
+    }
+
+    #[inline(never)]
+    fn make_first(&mut self) -> u32 {
+        let nothing = Leaf { node: NONE, field: NONE, canonical: NONE, role: Role::Value };
+        let first = self.node_of(NONE, NONE, nothing);
+        self.first = Some(first);
+        first
     }
 
     /// The node of a settled field, made where it is not there. The row start is the node of field [`NONE`].
@@ -258,7 +222,7 @@ impl Learned {
 
     /// Notes that `text` led from `from` to `to`; the objects opened in it are in `marks`.
     #[inline(never)]
-    pub(super) fn learn(&mut self, from: u32, to: u32, text: &[u8], row_end: Option<RowEnd>) {
+    pub(super) fn learn(&mut self, from: u32, to: u32, text: &[u8]) {
         let Some(literal) = Literal::new(text) else { return };
         let marks = self.marks.as_slice().into();
         let Some(canonical) = self.node(to).map(|node| node.canonical) else { return };
@@ -266,8 +230,7 @@ impl Learned {
         let slot = node.oldest;
         node.oldest ^= 1;
         if let Some(successor) = node.successors.get_mut(slot as usize) {
-            *successor =
-                Successor { literal, length: text.len() as u32, node: to, canonical, row_end, marks };
+            *successor = Successor { literal, length: text.len() as u32, node: to, canonical, marks };
         }
     }
 }

@@ -7,7 +7,7 @@ use super::stop::Stop;
 use crate::reject::Refusal;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Int(i64),
     UInt(u64),
     Float(f64),
@@ -17,14 +17,14 @@ pub(super) enum Number {
 const EXACT_MAX: u64 = 1 << 53;
 
 /// Powers of ten that a f64 holds exactly.
-pub(super) const POWERS: [f64; 23] = [
+pub(crate) const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
     1e19, 1e20, 1e21, 1e22,
 ];
 
 /// The number at `at`, and what follows it.
 #[inline(never)]
-pub(super) fn read(chunk: &[u8], at: usize) -> Result<(Number, usize), Stop> {
+pub(crate) fn read(chunk: &[u8], at: usize) -> Result<(Number, usize), Stop> {
     let end = skip(chunk, at)?;
     let text = chunk.get(at..end).unwrap_or_default();
     let (negative, digits) = match text {

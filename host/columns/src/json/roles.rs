@@ -3,11 +3,10 @@
 //! In: where the value begins. Out: where it ends; the time or the part is staged. What is none is refused with `bad_time`, or with what the
 //! [`Router`](crate::Router) says. Plain texts are read in place, everything else with care ([`Rows::read`]).
 
-use super::lanes::Lanes;
-use super::learned::Leaf;
 use super::number::Number;
 use super::rows::{Found, Rows};
 use super::stop::Stop;
+use crate::lanes::Lanes;
 use crate::reject::Refusal;
 use crate::row::check_length;
 use crate::schema::NONE;
@@ -71,7 +70,7 @@ impl Rows<'_> {
         &mut self,
         chunk: &[u8],
         at: usize,
-        leaf: Leaf,
+        field: u32,
         route: u8,
     ) -> Result<usize, Stop> {
         if chunk.get(at) == Some(&b'"') {
@@ -83,12 +82,12 @@ impl Rows<'_> {
                 return Ok(end + 1);
             }
         }
-        self.rare_route(at, leaf, route)
+        self.rare_route(at, field, route)
     }
 
     #[inline(never)]
-    fn rare_route(&mut self, at: usize, leaf: Leaf, route: u8) -> Result<usize, Stop> {
-        let (found, end) = self.read(at, leaf.field)?;
+    fn rare_route(&mut self, at: usize, field: u32, route: u8) -> Result<usize, Stop> {
+        let (found, end) = self.read(at, field)?;
         match found {
             Found::Text(span) => {
                 check_length(span.length, self.tables.settings.limits.string_bytes_max)?;
@@ -96,8 +95,8 @@ impl Rows<'_> {
             }
             Found::Null => {}
             _ => {
-                let field = self.tables.fields.column_name(leaf.field, &self.tables.settings);
-                return Err(self.router.not_text(&field).into());
+                let name = self.tables.fields.column_name(field, &self.tables.settings);
+                return Err(self.router.not_text(&name).into());
             }
         }
         Ok(end)

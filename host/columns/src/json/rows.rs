@@ -9,15 +9,17 @@
 //! begins at a place that depends on nothing but the value, and it ends before the value, whose first byte says its type each time anew.
 
 use super::keys::Words;
-use super::lanes::{Lanes, Portable};
-use super::learned::{INSIDE, LITERAL_BYTES_MAX, Leaf, Learned, RowEnd};
+use super::learned::{INSIDE, Leaf, Learned};
 use super::number::Number;
 use super::stop::Stop;
 use super::{number, skip, text};
+use crate::lanes::{Lanes, Portable};
+use crate::literal::LITERAL_BYTES_MAX;
 use crate::reject::Refusal;
 use crate::routes::Router;
 use crate::row::check_length;
 use crate::schema::{NONE, Object, Role};
+use crate::shape::Shapes;
 use crate::stage::{Kind, Span};
 use crate::tables::Tables;
 
@@ -37,7 +39,7 @@ pub(super) struct Rows<'a> {
 /// Where the generic step begins.
 #[derive(Clone, Copy)]
 enum Before {
-    /// Behind the `{` of the event.
+    /// At the `{` of the event.
     Row,
     /// Behind a value of the field.
     Next(u32),
@@ -73,59 +75,136 @@ impl Rows<'_> {
     /// begins that was not taken.
     #[inline(always)]
     pub fn run<L: Lanes>(&mut self) -> Result<usize, Stop> {
+        let mut shapes = std::mem::take(&mut self.learned.shapes);
+        let end = self.rows::<L>(&mut shapes);
+        self.learned.shapes = shapes;
+        end
+    }
+
+    #[inline(always)]
+    fn rows<L: Lanes>(&mut self, shapes: &mut Shapes) -> Result<usize, Stop> {
         // In a variable, so that it need not be loaded anew after each store.
         let chunk = self.chunk;
-        self.tables.stage.begin();
-        let start = self.row_start;
-        let nothing = Leaf { node: NONE, field: NONE, canonical: NONE, role: Role::Value };
-        let first = self.learned.node_of(NONE, NONE, nothing);
-        let (mut at, mut node) = self.guess::<L>(chunk, first, start)?;
-        let mut leaf = match self.learned.leaf(node) {
-            Some(leaf) => leaf,
-            None => {
-                self.learned.missed(first);
-                match self.step(first, start, start + 1, Before::Row)? {
-                    Next::End(end) => return Ok(end),
-                    Next::Value { at: value_at, leaf } => {
-                        at = value_at;
-                        leaf
-                    }
-                }
-            }
-        };
         loop {
-            node = leaf.node;
+            self.tables.stage.begin();
+            let end = match self.shaped::<L>(chunk, shapes)? {
+                Some(end) => end,
+                None => {
+                    self.tables.stage.begin();
+                    shapes.begin_steps();
+                    self.stepped::<L>(chunk, shapes)?
+                }
+            };
+            match self.next_row(chunk, end) {
+                Some(start) => self.row_start = start,
+                None => return Ok(end),
+            }
+        }
+    }
+
+    /// Takes a row that comes in a shape that was learned; its end. None: it does not, and must be read from its start.
+    #[inline(always)]
+    fn shaped<L: Lanes>(&mut self, chunk: &[u8], shapes: &mut Shapes) -> Result<Option<usize>, Stop> {
+        let Some((mut number, mut shape)) = shapes.first() else { return Ok(None) };
+        let (mut at, mut steps) = (self.row_start, 0);
+        loop {
+            let step = shape.steps.get(steps);
+            if !L::matches(chunk, at, step.map_or(&shape.tail, |step| &step.literal)) {
+                match shapes.other(number, steps, |literal, _| Portable::matches(chunk, at, literal)) {
+                    Some(found) => (number, shape) = found,
+                    None => return Ok(None),
+                }
+                continue;
+            }
+            let Some(step) = step else { break };
+            at += step.length;
+            at = match step.role {
+                Role::Value => self.value::<L>(chunk, at, step.field, step.canonical)?,
+                Role::Time => self.event_time::<L>(chunk, at)?,
+                Role::Route(route) => self.route::<L>(chunk, at, step.field, route)?,
+            };
+            if at == OBJECT {
+                return Ok(None);
+            }
+            steps += 1;
+        }
+        let end = at + shape.tail.length();
+        end_row(self.tables, chunk, self.router, self.arrived_unix_ns, self.row_start, end)?;
+        shapes.came(number);
+        Ok(Some(end))
+    }
+
+    /// Takes a row value by value; its end.
+    #[inline(always)]
+    fn stepped<L: Lanes>(&mut self, chunk: &[u8], shapes: &mut Shapes) -> Result<usize, Stop> {
+        let start = self.row_start;
+        let first = self.learned.first();
+        let mut next = self.next::<L>(chunk, first, start, Before::Row, shapes)?;
+        loop {
+            let (at, leaf) = match next {
+                Next::Value { at, leaf } => (at, leaf),
+                Next::End(end) => return Ok(end),
+            };
+            let mut node = leaf.node;
             let end = match leaf.role {
-                Role::Value => self.value::<L>(chunk, at, leaf)?,
+                Role::Value => self.value::<L>(chunk, at, leaf.field, leaf.canonical)?,
                 Role::Time => self.event_time::<L>(chunk, at)?,
                 Role::Route(route) => {
-                    let end = self.route::<L>(chunk, at, leaf, route)?;
+                    let end = self.route::<L>(chunk, at, leaf.field, route)?;
                     if let Some(table) = self.tables.stage.table {
                         node = self.learned.enter(node, table);
                     }
                     end
                 }
             };
-            let next = if end == OBJECT {
+            next = if end == OBJECT {
+                shapes.give_up();
                 self.enter_object(leaf, skip::space(self.chunk, at)? + 1)?
             } else {
-                (at, node) = self.guess::<L>(chunk, node, end)?;
-                if let Some(known) = self.learned.leaf(node) {
-                    leaf = known;
-                    continue;
-                }
-                let asked = at as u32;
-                if let Some((value_at, found)) = self.by_key::<L>(chunk, asked, end)? {
-                    (at, leaf) = (value_at, found);
-                    continue;
-                }
-                self.step(asked, end, end, Before::Next(leaf.field))?
+                self.next::<L>(chunk, node, end, Before::Next(leaf.field), shapes)?
             };
-            match next {
-                Next::End(end) => return Ok(end),
-                Next::Value { at: value_at, leaf: found } => (at, leaf) = (value_at, found),
-            }
         }
+    }
+
+    /// What comes at `at`, behind a value or at the start of the row.
+    #[inline(always)]
+    fn next<L: Lanes>(
+        &mut self,
+        chunk: &[u8],
+        node: u32,
+        at: usize,
+        before: Before,
+        shapes: &mut Shapes,
+    ) -> Result<Next, Stop> {
+        if shapes.is_tracing() {
+            return self.traced(node, at, before, shapes);
+        }
+        if let Some(next) = self.guess::<L>(chunk, node, at)? {
+            return Ok(next);
+        }
+        let starts = matches!(before, Before::Row);
+        if let Some(next) = self.by_key::<L>(chunk, node, at, starts)? {
+            return Ok(next);
+        }
+        self.step(node, at, at + usize::from(starts), before)
+    }
+
+    /// The same for a row whose shape is learned.
+    #[inline(never)]
+    fn traced(&mut self, node: u32, at: usize, before: Before, shapes: &mut Shapes) -> Result<Next, Stop> {
+        self.learned.missed(node);
+        let next = self.step(node, at, at + usize::from(matches!(before, Before::Row)), before)?;
+        match next {
+            Next::Value { at: value_at, leaf } if leaf.node != NONE => {
+                let text = self.chunk.get(at..value_at).unwrap_or_default();
+                shapes.trace(text, leaf.field, leaf.canonical, leaf.role);
+            }
+            Next::End(end) if self.tables.stage.dropped == 0 => {
+                shapes.end_trace(self.chunk.get(at..end).unwrap_or_default());
+            }
+            _ => shapes.give_up(),
+        }
+        Ok(next)
     }
 
     /// Goes into an object where a leaf was expected. Objects that are always there are passed inside a literal and do not come here.
@@ -136,9 +215,8 @@ impl Rows<'_> {
             let context = self.learned.node(leaf.node).map_or(NONE, |node| node.context);
             inside = self.learned.node_of(context, NONE, Leaf { field: leaf.field | INSIDE, ..leaf });
         }
-        let (value_at, node) = self.guess::<Portable>(self.chunk, inside, at)?;
-        match self.learned.leaf(node) {
-            Some(leaf) => Ok(Next::Value { at: value_at, leaf }),
+        match self.guess::<Portable>(self.chunk, inside, at)? {
+            Some(next) => Ok(next),
             None => {
                 self.learned.missed(inside);
                 self.step(inside, at, at, Before::Inside(leaf.field))
@@ -146,131 +224,128 @@ impl Rows<'_> {
         }
     }
 
-    /// Follows a learned successor that fits: where the next value begins, and its node. No node: none fits, and instead of a place comes
-    /// the node that was asked.
+    /// Follows a learned successor that fits; none: none fits.
     #[inline(always)]
-    fn guess<L: Lanes>(&mut self, chunk: &[u8], node: u32, at: usize) -> Result<(usize, u32), Stop> {
-        let none = Ok((node as usize, NONE));
-        let Some(entry) = self.learned.node(node) else { return none };
+    fn guess<L: Lanes>(&mut self, chunk: &[u8], node: u32, at: usize) -> Result<Option<Next>, Stop> {
+        let Some(entry) = self.learned.node(node) else { return Ok(None) };
         let [first, second] = &entry.successors;
         let successor = if L::matches(chunk, at, &first.literal) && first.node != NONE {
             first
         } else if L::matches(chunk, at, &second.literal) && second.node != NONE {
             second
         } else {
-            return none;
+            return Ok(None);
         };
         let value_at = at + successor.length as usize;
-        if let Some(row_end) = successor.row_end {
-            if row_end.in_array != self.in_array {
-                return none;
-            }
-            let end = at + row_end.event_end as usize;
-            end_row(self.tables, chunk, self.router, self.arrived_unix_ns, self.row_start, end)?;
-            self.row_start = at + row_end.next_start as usize;
-            self.tables.stage.begin();
-        }
         for mark in &successor.marks {
             take_key(self.tables, *mark)?;
         }
         take_key(self.tables, successor.canonical)?;
-        Ok((value_at, successor.node))
+        let leaf = self.learned.leaf(successor.node);
+        Ok(leaf.map(|leaf| Next::Value { at: value_at, leaf }))
     }
 
-    /// Where no literal fits: a comma and a key that was seen before, or the end of the row and such a key, as senders write them without
-    /// spaces. Where its value begins, and its leaf; none: the generic step must look, or learn.
+    /// Where no literal fits: the end of the row, or a key that was seen before, as senders write them without spaces. None: the generic
+    /// step must look, or learn.
     #[inline(always)]
     fn by_key<L: Lanes>(
         &mut self,
         chunk: &[u8],
         node: u32,
         at: usize,
-    ) -> Result<Option<(usize, Leaf)>, Stop> {
+        starts: bool,
+    ) -> Result<Option<Next>, Stop> {
+        let Some([b0, b1]) = chunk.get(at..).and_then(|rest| rest.first_chunk::<2>()) else {
+            return Ok(None);
+        };
+        let object = match self.learned.node(node) {
+            _ if starts => Object::ROOT.0,
+            Some(entry) => entry.object,
+            None => return Ok(None),
+        };
+        if *b0 == b'}' && object == Object::ROOT.0 {
+            end_row(self.tables, chunk, self.router, self.arrived_unix_ns, self.row_start, at + 1)?;
+            return Ok(Some(Next::End(at + 1)));
+        }
         let Some(entry) = self.learned.missed(node) else { return Ok(None) };
-        let (mut context, object, wants) = (entry.context, entry.object, entry.wants());
+        let (context, wants) = (entry.context, entry.wants());
         if context == NONE
             && let Some(table) = self.tables.stage.table
         {
             self.learned.missed_shared(table);
         }
-        let Some([b0, b1, b2, b3]) = chunk.get(at..).and_then(|rest| rest.first_chunk::<4>()) else {
-            return Ok(None);
-        };
-        let row_ends = [*b0, *b1, *b2, *b3] == *b"}\n{\"" && object == Object::ROOT.0 && !self.in_array;
-        if wants || !row_ends && [*b0, *b1] != *b",\"" {
+        if wants || [*b0, *b1] != [if starts { b'{' } else { b',' }, b'"'] {
             return Ok(None);
         }
-        let start = at + if row_ends { 4 } else { 2 };
+        let start = at + 2;
         let end = L::plain_end(chunk, start);
         if chunk.get(end..).and_then(|rest| rest.first_chunk::<2>()) != Some(b"\":") {
             return Ok(None);
         }
-        if row_ends {
-            context = NONE;
-        }
         let words = Words::at(chunk, start, end - start, context, object);
         let Some(leaf) = words.and_then(|words| self.learned.keys.find(&words)) else { return Ok(None) };
-        if row_ends {
-            end_row(self.tables, chunk, self.router, self.arrived_unix_ns, self.row_start, at + 1)?;
-            self.row_start = at + 2;
-            self.tables.stage.begin();
-        }
         take_key(self.tables, leaf.canonical)?;
-        Ok(Some((end + 2, leaf)))
+        Ok(Some(Next::Value { at: end + 2, leaf }))
     }
 
     /// Stages the value at `at`; what follows it, or [`OBJECT`].
     #[inline(always)]
-    fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, leaf: Leaf) -> Result<usize, Stop> {
+    fn value<L: Lanes>(
+        &mut self,
+        chunk: &[u8],
+        at: usize,
+        field: u32,
+        canonical: u32,
+    ) -> Result<usize, Stop> {
         match chunk.get(at) {
             Some(b'"') => {
                 let start = at + 1;
                 let end = L::plain_end(chunk, start);
                 let length = end - start;
                 if chunk.get(end) == Some(&b'"') && length <= self.tables.settings.limits.string_bytes_max {
-                    self.tables.stage.push_text(leaf.canonical, Span { start, length, copied: false });
+                    self.tables.stage.push_text(canonical, Span { start, length, copied: false });
                     return Ok(end + 1);
                 }
             }
             Some(b'0'..=b'9' | b'-') => match L::number(chunk, at) {
                 Some((Number::Int(value), end)) => {
-                    self.tables.stage.push(leaf.canonical, Kind::Int, value as u64);
+                    self.tables.stage.push(canonical, Kind::Int, value as u64);
                     return Ok(end);
                 }
                 Some((Number::Float(value), end)) => {
-                    self.tables.stage.push(leaf.canonical, Kind::Float, value.to_bits());
+                    self.tables.stage.push(canonical, Kind::Float, value.to_bits());
                     return Ok(end);
                 }
                 _ => {}
             },
             Some(b't') if starts_with(chunk, at, b"true") => {
-                self.tables.stage.push(leaf.canonical, Kind::Bool, 1);
+                self.tables.stage.push(canonical, Kind::Bool, 1);
                 return Ok(at + 4);
             }
             Some(b'f') if starts_with(chunk, at, b"false") => {
-                self.tables.stage.push(leaf.canonical, Kind::Bool, 0);
+                self.tables.stage.push(canonical, Kind::Bool, 0);
                 return Ok(at + 5);
             }
             _ => {}
         }
-        self.rare_value(at, leaf)
+        self.rare_value(at, field, canonical)
     }
 
     /// Any value, with care.
     #[inline(never)]
-    fn rare_value(&mut self, at: usize, leaf: Leaf) -> Result<usize, Stop> {
-        let (found, end) = self.read(at, leaf.field)?;
+    fn rare_value(&mut self, at: usize, field: u32, canonical: u32) -> Result<usize, Stop> {
+        let (found, end) = self.read(at, field)?;
         let limit = self.tables.settings.limits.string_bytes_max;
         let stage = &mut self.tables.stage;
         match found {
             Found::Text(span) | Found::Array(span) => {
                 check_length(span.length, limit)?;
-                stage.push_text(leaf.canonical, span);
+                stage.push_text(canonical, span);
             }
-            Found::Number(Number::Int(value)) => stage.push(leaf.canonical, Kind::Int, value as u64),
-            Found::Number(Number::UInt(value)) => stage.push(leaf.canonical, Kind::UInt, value),
-            Found::Number(Number::Float(value)) => stage.push(leaf.canonical, Kind::Float, value.to_bits()),
-            Found::Bool(value) => stage.push(leaf.canonical, Kind::Bool, u64::from(value)),
+            Found::Number(Number::Int(value)) => stage.push(canonical, Kind::Int, value as u64),
+            Found::Number(Number::UInt(value)) => stage.push(canonical, Kind::UInt, value),
+            Found::Number(Number::Float(value)) => stage.push(canonical, Kind::Float, value.to_bits()),
+            Found::Bool(value) => stage.push(canonical, Kind::Bool, u64::from(value)),
             Found::Null => {}
             Found::Object => return Ok(OBJECT),
         }
@@ -317,7 +392,6 @@ impl Rows<'_> {
             Before::Inside(field) => (self.open(field)?, NONE, true),
         };
         let mut at = at;
-        let mut row_end = None;
         self.learned.marks.clear();
         let mut learns = from != NONE;
         loop {
@@ -332,14 +406,7 @@ impl Rows<'_> {
                         continue;
                     }
                     end_row(self.tables, self.chunk, self.router, self.arrived_unix_ns, self.row_start, at)?;
-                    let event_end = at;
-                    let Some(start) = self.next_row(at) else { return Ok(Next::End(at)) };
-                    self.row_start = start;
-                    self.tables.stage.begin();
-                    learns &= self.learned.marks.is_empty() && row_end.is_none();
-                    row_end = Some((event_end, start));
-                    (at, object, previous, first) = (start + 1, Object::ROOT.0, NONE, true);
-                    continue;
+                    return Ok(Next::End(at));
                 }
                 b',' if !first => at = skip::space(self.chunk, at + 1)?,
                 _ if first => {}
@@ -365,7 +432,7 @@ impl Rows<'_> {
             }
             let mut leaf = Leaf { node: NONE, field, canonical, role };
             if settled {
-                leaf.node = self.learn(learns.then_some((from, from_at)), value_at, row_end, leaf);
+                leaf.node = self.learn(learns.then_some((from, from_at)), value_at, leaf);
             }
             return Ok(Next::Value { at: value_at, leaf });
         }
@@ -373,17 +440,8 @@ impl Rows<'_> {
 
     /// The node of the leaf, to which what stands before it now leads.
     #[inline]
-    fn learn(
-        &mut self,
-        from: Option<(u32, usize)>,
-        value_at: usize,
-        row_end: Option<(usize, usize)>,
-        leaf: Leaf,
-    ) -> u32 {
-        let context = match (from, row_end) {
-            (Some((from, _)), None) => self.learned.node(from).map_or(NONE, |from| from.context),
-            _ => NONE,
-        };
+    fn learn(&mut self, from: Option<(u32, usize)>, value_at: usize, leaf: Leaf) -> u32 {
+        let context = from.and_then(|(from, _)| self.learned.node(from)).map_or(NONE, |from| from.context);
         let generation = self.learned.generation;
         let object = self.tables.fields.object_of(leaf.field);
         let node = self.learned.node_of(context, object, leaf);
@@ -398,13 +456,7 @@ impl Rows<'_> {
             return node;
         }
         let text = self.chunk.get(from_at..value_at).unwrap_or_default();
-        // Both fit a byte, as the whole literal does.
-        let row_end = row_end.map(|(end, start)| RowEnd {
-            event_end: (end - from_at) as u8,
-            next_start: (start - from_at) as u8,
-            in_array: self.in_array,
-        });
-        self.learned.learn(from, node, text, row_end);
+        self.learned.learn(from, node, text);
         node
     }
 
@@ -419,15 +471,22 @@ impl Rows<'_> {
     }
 
     /// The `{` of the next event, where nothing but the usual stands before it.
-    fn next_row(&self, at: usize) -> Option<usize> {
-        let mut at = skip::space(self.chunk, at).ok()?;
+    #[inline(always)]
+    fn next_row(&self, chunk: &[u8], at: usize) -> Option<usize> {
+        // Most often.
+        if let Some(b"\n{") = chunk.get(at..).and_then(|rest| rest.first_chunk::<2>())
+            && !self.in_array
+        {
+            return Some(at + 1);
+        }
+        let mut at = skip::space(chunk, at).ok()?;
         if self.in_array {
-            if self.chunk.get(at) != Some(&b',') {
+            if chunk.get(at) != Some(&b',') {
                 return None;
             }
-            at = skip::space(self.chunk, at + 1).ok()?;
+            at = skip::space(chunk, at + 1).ok()?;
         }
-        (self.chunk.get(at) == Some(&b'{')).then_some(at)
+        (chunk.get(at) == Some(&b'{')).then_some(at)
     }
 
     /// Checks a value that there is no room for; what follows it.
@@ -532,5 +591,5 @@ pub(super) fn run_portable(rows: &mut Rows<'_>) -> Result<usize, Stop> {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[allow(unsafe_code)]
 pub(super) unsafe fn run_avx2(rows: &mut Rows<'_>) -> Result<usize, Stop> {
-    rows.run::<super::avx2::Avx2>()
+    rows.run::<crate::lanes::avx2::Avx2>()
 }

@@ -6,11 +6,11 @@ use crate::reject::Refusal;
 
 /// Boxed [`Cause`].
 #[derive(Debug)]
-pub(super) struct Stop(Box<Cause>);
+pub(crate) struct Stop(Box<Cause>);
 
 /// Places are bytes from the start of the chunk.
 #[derive(Debug)]
-pub(super) enum Cause {
+pub(crate) enum Cause {
     /// The chunk ends inside the event.
     Cut(usize),
     /// No JSON: what was expected, and where.

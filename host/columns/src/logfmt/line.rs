@@ -7,6 +7,7 @@ use crate::bytes::{is_utf8, starts_with};
 use crate::reject::Refusal;
 use crate::row::{Leaf, Row};
 use crate::schema::{Field, FieldEntry, Object, Role};
+use crate::shape::Shapes;
 use crate::value::Value;
 
 /// What the lines of one decoder share.
@@ -14,6 +15,9 @@ use crate::value::Value;
 pub(super) struct Scratch {
     /// A text without its escapes.
     text: String,
+    pub shapes: Shapes,
+    /// Up to where the line that is learned from was traced, from its start.
+    pub traced_to: usize,
 }
 
 const ONES: u64 = u64::MAX / 255;
@@ -38,18 +42,35 @@ pub(super) fn read(
         let (leaf, value_at) = key(line, at, row, previous)?;
         previous = Some(leaf.field);
         let Some(value_at) = value_at else {
+            scratch.shapes.give_up();
             row.put_leaf(leaf, Value::Bool(true))?;
             at = line_break(line, at);
             continue;
         };
         pairs = true;
+        let traced = scratch.shapes.is_tracing() && trace(line, value_at, row, leaf, scratch);
         at = value_of(line, value_at, row, leaf, scratch)?;
+        if traced {
+            scratch.traced_to = at;
+        }
     }
     match previous {
         None => Ok(false),
         Some(_) if pairs => Ok(true),
         Some(_) => Err(syntax("there is no `key=value` in the line".to_owned())),
     }
+}
+
+/// Notes for the shape of the line that a value of the leaf comes; false where it cannot be learned.
+#[inline(never)]
+fn trace(line: &[u8], value_at: usize, row: &Row<'_>, leaf: Leaf, scratch: &mut Scratch) -> bool {
+    if !row.is_settled(leaf.field) {
+        scratch.shapes.give_up();
+        return false;
+    }
+    let text = line.get(scratch.traced_to..value_at).unwrap_or_default();
+    scratch.shapes.trace(text, leaf.field.0, leaf.canonical, leaf.role);
+    true
 }
 
 /// The field of the key at `at`, and where its value begins; none where the key stands alone.

@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::reject::Refusal;
 use crate::row::{Leaf, Row};
 use crate::schema::{FieldEntry, Object, Role};
+use crate::shape::Shapes;
 use crate::value::Value;
 
 /// Extension type of timestamps.
@@ -25,6 +26,9 @@ pub(super) struct Scratch {
     text: String,
     /// Digits of a key that is a number.
     digits: String,
+    pub shapes: Shapes,
+    /// Up to where the row that is learned from was traced.
+    pub traced_to: usize,
 }
 
 /// Reads the pairs of a map into the fields of an object. `depth`: objects around its fields.
@@ -55,9 +59,29 @@ pub(super) fn map(
             }
         };
         previous = Some(leaf.field);
+        let traced = scratch.shapes.is_tracing() && trace(reader, row, leaf, scratch);
         value(reader, row, leaf, depth, scratch, limits)?;
+        if traced {
+            scratch.traced_to = reader.at;
+        }
     }
     Ok(())
+}
+
+/// Notes for the shape of the row that a value of the leaf comes; false where it is an object, whose values are noted instead.
+#[inline(never)]
+fn trace(reader: &Reader<'_>, row: &Row<'_>, leaf: Leaf, scratch: &mut Scratch) -> bool {
+    match reader.bytes.get(reader.at) {
+        Some(0x80..=0x8f | 0xde | 0xdf) => return false,
+        // Values that are always read with care, and fields that may be forgotten.
+        Some(0x90..=0x9f | 0xdc | 0xdd) => scratch.shapes.give_up(),
+        _ if !row.is_settled(leaf.field) => scratch.shapes.give_up(),
+        _ => {
+            let text = reader.bytes.get(scratch.traced_to..reader.at).unwrap_or_default();
+            scratch.shapes.trace(text, leaf.field.0, leaf.canonical, leaf.role);
+        }
+    }
+    true
 }
 
 /// Whether the key of the field comes next, as senders write it: one comparison, since they keep their order.

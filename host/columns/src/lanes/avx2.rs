@@ -3,7 +3,7 @@
 //! Sources: the digit chain is the one of "Faster integer parsing" with multiply-add; control characters and bytes that are not ASCII are
 //! found by one signed comparison, because the latter are negative.
 //!
-//! Safety: the functions are called only inside [`rows::run_avx2`](super::rows), which is entered after the machine was asked. Every load
+//! Safety: the functions are called only inside [`rows::run_avx2`](crate::json) and its like, which are entered after the machine was asked. Every load
 //! is preceded by a check that the chunk has that many bytes from there on.
 
 #![allow(unsafe_code)]
@@ -15,14 +15,14 @@ use std::arch::x86_64::{
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
-use super::lanes::{Lanes, Portable};
-use super::learned::Literal;
-use super::number::{Number, POWERS};
+use super::{Lanes, Portable};
+use crate::json::number::{Number, POWERS};
+use crate::literal::Literal;
 
 const LANES: usize = 32;
 const HALF: usize = 16;
 
-pub(super) struct Avx2;
+pub(crate) struct Avx2;
 
 impl Lanes for Avx2 {
     #[inline(always)]
@@ -32,14 +32,16 @@ impl Lanes for Avx2 {
         }
         let mask = literal.mask();
         // SAFETY: the chunk has 64 bytes from `at` on, as checked above; a literal has room for 64. AVX2 is there, see the module.
-        let low = unsafe { unequal(chunk.as_ptr().add(at), literal.start()) };
+        let low = unsafe { unequal(chunk.as_ptr().add(at), literal.padded().as_ptr()) };
         if low & mask as u32 != 0 {
             return false;
         }
         let high_mask = (mask >> LANES) as u32;
         // SAFETY: as above, the second half.
         high_mask == 0
-            || unsafe { unequal(chunk.as_ptr().add(at + LANES), literal.start().add(LANES)) } & high_mask == 0
+            || unsafe { unequal(chunk.as_ptr().add(at + LANES), literal.padded().as_ptr().add(LANES)) }
+                & high_mask
+                == 0
     }
 
     #[inline(always)]
@@ -54,6 +56,30 @@ impl Lanes for Avx2 {
             at += LANES;
         }
         Portable::plain_end(chunk, at)
+    }
+
+    #[inline(always)]
+    fn word_end(chunk: &[u8], at: usize) -> usize {
+        let mut at = at;
+        while at + LANES <= chunk.len() {
+            // SAFETY: the chunk has 32 bytes from `at` on, as just checked. AVX2 is there, see the module.
+            let found = unsafe { breaks(chunk.as_ptr().add(at)) };
+            if found != 0 {
+                return at + found.trailing_zeros() as usize;
+            }
+            at += LANES;
+        }
+        Portable::word_end(chunk, at)
+    }
+
+    #[inline(always)]
+    fn is_ascii(chunk: &[u8], at: usize, length: usize) -> bool {
+        if length > LANES || at + LANES > chunk.len() {
+            return Portable::is_ascii(chunk, at, length);
+        }
+        // SAFETY: the chunk has 32 bytes from `at` on, as just checked. AVX2 is there, see the module.
+        let not_ascii = unsafe { tops(chunk.as_ptr().add(at)) };
+        u64::from(not_ascii) & ((1 << length) - 1) == 0
     }
 
     #[inline(always)]
@@ -114,6 +140,25 @@ unsafe fn specials(at: *const u8) -> u32 {
         let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\' as i8));
         _mm256_movemask_epi8(_mm256_or_si256(low, _mm256_or_si256(quote, backslash))) as u32
     }
+}
+
+/// Bits of the 32 bytes that are a quote, up to the space or not ASCII.
+#[inline(always)]
+unsafe fn breaks(at: *const u8) -> u32 {
+    // SAFETY: the caller has 32 bytes there; the load needs no alignment.
+    unsafe {
+        let bytes = _mm256_loadu_si256(at.cast::<__m256i>());
+        let low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x21), bytes);
+        let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"' as i8));
+        _mm256_movemask_epi8(_mm256_or_si256(low, quote)) as u32
+    }
+}
+
+/// The top bits of the 32 bytes.
+#[inline(always)]
+unsafe fn tops(at: *const u8) -> u32 {
+    // SAFETY: the caller has 32 bytes there; the load needs no alignment.
+    unsafe { _mm256_movemask_epi8(_mm256_loadu_si256(at.cast::<__m256i>())) as u32 }
 }
 
 /// 16 bytes as digits, and bits of those that are.
@@ -177,8 +222,8 @@ unsafe fn value_of(digits: __m128i, count: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::number;
     use super::*;
+    use crate::json::number;
 
     #[test]
     fn numbers_are_those_of_the_careful_path() {
@@ -204,6 +249,46 @@ mod tests {
             }
             if let Some(found) = Portable::number(padded.as_bytes(), 0) {
                 assert_eq!(found, careful, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_words_and_texts_are_those_of_the_portable_path() {
+        if !is_x86_feature_detected!("avx2") {
+            return;
+        }
+        for byte in 0..=u8::MAX {
+            for at in 0..70 {
+                let mut text = [b'a'; 100];
+                text[at] = byte;
+                for from in [0, 1, 33, 68, 80] {
+                    assert_eq!(Avx2::word_end(&text, from), Portable::word_end(&text, from), "{byte} {at}");
+                    assert_eq!(Avx2::plain_end(&text, from), Portable::plain_end(&text, from), "{byte} {at}");
+                    for length in [0, 1, 20, 32, 33, 60] {
+                        let portable = Portable::is_ascii(&text, from, length);
+                        assert_eq!(Avx2::is_ascii(&text, from, length), portable, "{byte} {at} {length}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn literals_of_every_length_match_where_they_stand() {
+        if !is_x86_feature_detected!("avx2") {
+            return;
+        }
+        let text: Vec<u8> = (0..150).collect();
+        for length in 0..=64 {
+            let literal = Literal::new(&text[20..20 + length]).unwrap();
+            for at in [20, 21, 90, 149, 150] {
+                for end in [20 + length, 84, 120, 150] {
+                    let chunk = &text[..end];
+                    let expected = chunk.get(at..).is_some_and(|rest| rest.starts_with(literal.bytes()));
+                    let found = (Avx2::matches(chunk, at, &literal), Portable::matches(chunk, at, &literal));
+                    assert_eq!(found, (expected, expected), "{length} {at} {end}");
+                }
             }
         }
     }
