@@ -31,8 +31,8 @@ fn triplet() -> Triplet {
 }
 
 fn alerts() -> Alerts {
-    let flap = Flap { changes: 4, within_ns: 60 * S };
-    let policy = Policy { for_ns: 3 * S, keep_firing_ns: 2 * S, flap, forget_ns: 40 * S };
+    let flap = Flap { changes: 6, within_ns: 40 * S };
+    let policy = Policy { for_ns: 2 * S, keep_firing_ns: S, flap, forget_ns: 40 * S };
     let mut alerts = Alerts::default();
     alerts.declare(&[(RULE.into(), policy)], 0);
     alerts
@@ -45,8 +45,8 @@ fn second(alerts: &mut Alerts, at: i64) -> Vec<String> {
         if (at / 30 + host) % 3 == 2 {
             continue;
         }
-        let levels = [Level::Ok, Level::Warning, Level::Critical, Level::Unknown, Level::Warning];
-        let level = levels[((at * (host + 1) / 4) % 5) as usize];
+        let levels = [Level::Ok, Level::Warning, Level::Critical, Level::Ok, Level::Unknown];
+        let level = levels[((at * (host + 1) / 16) % 5) as usize];
         let value = if host == 0 { f64::NAN } else { at as f64 };
         let summary = format!("load {at}");
         let signal = Signal { key: 0, level, value, time_unix_ns: at * S, lasts_ns: 5 * S, summary };
