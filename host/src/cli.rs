@@ -23,7 +23,9 @@ mod check;
 mod codec;
 mod condition;
 mod config;
+mod folder;
 mod inspect;
+mod journal;
 mod manual;
 mod metric;
 mod paths;
@@ -33,6 +35,7 @@ mod run;
 mod send;
 mod show;
 mod signals;
+mod state;
 mod stream;
 mod tail;
 mod top;
@@ -50,6 +53,8 @@ Examples:
   weir config undo                back to the configuration before
   weir tail host/local/cpu        events as they come, one JSON object per line
   weir top                        what each unit costs, live
+  weir journal verify             whether the log on disk is as it was written
+  weir state ls                   checkpoint and snapshots of the state
   echo '{\"ms\":12}' | weir send my/dev/click
   echo '{\"type\":\"click\",\"ms\":12}' | nc -N 127.0.0.1 7171
 
@@ -142,6 +147,10 @@ enum Command {
     Metric(metric::MetricArguments),
     /// The configuration of a running host: revisions, diff, undo, export.
     Config(config::ConfigArguments),
+    /// The journal of a data folder, also while a host runs on it: segments, records, events, damage.
+    Journal(journal::JournalArguments),
+    /// The state of a data folder: checkpoint and snapshots, entries, export, import, damage.
+    State(state::StateArguments),
     /// Standard input: a component. Standard output: its machine code. For `weir run` itself.
     #[command(hide = true)]
     CompileComponent,
@@ -325,6 +334,8 @@ pub fn main() -> ExitCode {
         Command::Stream(arguments) => stream::stream(arguments),
         Command::Metric(arguments) => metric::metric(arguments),
         Command::Config(arguments) => config::config(arguments),
+        Command::Journal(arguments) => journal::journal(arguments),
+        Command::State(arguments) => state::state(arguments),
         Command::CompileComponent => compile_component(),
     };
     match result {

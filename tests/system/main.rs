@@ -2,7 +2,7 @@
 //!
 //! `alerts`: rules, alerts, webhook. `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected
 //! answer. `charts`: the same of what formatters draw. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals.
-//! `examples`: what the pages of examples say. `edits`: changes of running pipelines.
+//! `examples`: what the pages of examples say. `edits`: changes of running pipelines. `folder`: journal and state looked at without a host.
 //! `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket. `laws`: cuts and replays give equal results. `metrics`:
 //! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `sinks`: files of derived streams, over crashes. `trace`: one event's way through the units. `ways`: other sources, and the terminal.
 
@@ -18,6 +18,7 @@ mod end;
 mod events;
 mod examples;
 mod faults;
+mod folder;
 mod input;
 mod laws;
 mod live;
