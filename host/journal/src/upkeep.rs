@@ -4,12 +4,18 @@
 //! segment is packed beside itself, synced and renamed over, so that readers see the one or the other; one that turns out damaged is set apart. The
 //! oldest are removed while there is more than [`Keep`] allows, and only where all their records lie before `needed_from`.
 //!
+//! [`configurations`] gives the revisions of the configuration that kept segments name, so that the host keeps what they run with.
+//!
 //! Errors leave the segments as they were; what did not work is tried again the next time.
 
 use std::io;
+use std::sync::Arc;
 
+use weir_core::record::Command;
 use weir_disk::{Disk, write_all_at};
 
+use crate::command;
+use crate::frame::Kind;
 use crate::open::{Damaged, inspect, set_apart};
 use crate::scan::{BLOCK_BYTES, Scan, Step, pack_block};
 use crate::segment::{self, HEADER_BYTES, Header, SegmentName};
@@ -57,6 +63,31 @@ pub fn upkeep(
     }
     forget(disk, keep, needed_from, now_unix_ns, &mut done)?;
     Ok(done)
+}
+
+/// Revision and text of each configuration that a kept segment has, oldest first. Records before the first of them ran with the one of the
+/// checkpoint before. What a damaged place took with it is left out.
+pub fn configurations(disk: &dyn Disk) -> io::Result<Vec<(u64, Arc<str>)>> {
+    let mut found = Vec::new();
+    for name in segment::list(disk)? {
+        let mut scan = match Scan::open(disk, name) {
+            // Removed or set apart since the listing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        loop {
+            match scan.step()? {
+                Step::Frame(head) if head.kind == Kind::Command => {
+                    if let Some(Command::Configure { revision, text, .. }) = command::of(scan.payload()) {
+                        found.push((revision, text));
+                    }
+                }
+                Step::End { .. } => break,
+                Step::Frame(_) | Step::Damage { .. } => {}
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn pack(disk: &dyn Disk, name: SegmentName, header: Header, done: &mut Upkeep) -> io::Result<()> {

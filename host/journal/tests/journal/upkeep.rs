@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use weir_core::record::{Command, Payload};
 use weir_disk::{Disk, SimDisk};
-use weir_journal::upkeep::Keep;
+use weir_journal::upkeep::{Keep, configurations};
 use weir_journal::{Reader, Writer, offline, upkeep};
 
 use crate::records::{Maker, small};
@@ -89,4 +90,26 @@ fn retention_goes_by_age_and_by_size_and_never_past_what_replay_needs() {
     assert_eq!(upkeep(&*disk, live, by_size, u64::MAX, 0).unwrap().removed.len(), 1);
     let all = upkeep(&*disk, live, nothing, u64::MAX, i64::MAX).unwrap();
     assert_eq!(offline::ls(&*disk).unwrap().len(), 1, "the one that is written stays: {all:?}");
+}
+
+#[test]
+fn what_kept_segments_name_is_told_packed_or_not() {
+    let (disk, writer, records) = filled(300);
+    let named = |records: &[Arc<weir_core::record::Record>]| {
+        let commands = records.iter().filter_map(|record| match &record.payload {
+            Payload::Command(Command::Configure { revision, text, .. }) => {
+                Some((*revision, Arc::clone(text)))
+            }
+            _ => None,
+        });
+        commands.collect::<Vec<_>>()
+    };
+    assert!(named(&records).len() > 3);
+    assert_eq!(configurations(&*disk).unwrap(), named(&records));
+    let live = writer.segment().number;
+    while !upkeep(&*disk, live, KEEP_ALL, 0, 0).unwrap().packed.is_empty() {}
+    upkeep(&*disk, live, Keep { age_ns: i64::MAX, bytes: 0 }, records.len() as u64 / 2, 0).unwrap();
+    let first = offline::ls(&*disk).unwrap()[0].name.first as usize;
+    assert!(first > 0);
+    assert_eq!(configurations(&*disk).unwrap(), named(&records[first..]));
 }
