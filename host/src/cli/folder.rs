@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use weir_checkpoint::EngineName;
+use weir_core::config::Topology;
 use weir_disk::{Disk, RealDisk};
 
 use super::paths;
@@ -36,8 +37,10 @@ pub enum Format {
 }
 
 impl Folder {
+    /// As `weir run` finds it: what is asked for, what the configuration says, what the system says.
     fn path(&self) -> anyhow::Result<PathBuf> {
-        paths::data_folder(self.data.clone())
+        let found = self.data.clone().or_else(configured).or_else(paths::data_home);
+        found.context("no folder for data: neither XDG_DATA_HOME nor HOME is set; use --data DIR")
     }
 
     /// What is in one of its folders.
@@ -59,6 +62,14 @@ impl Folder {
             Err(error) => Err(error).with_context(|| format!("take the lock of {}", folder.display())),
         }
     }
+}
+
+/// `data.dir` of the configuration that `weir run` would take; none where it says nothing, or cannot be read.
+fn configured() -> Option<PathBuf> {
+    let file = paths::config_file(None)?;
+    let text = fs::read_to_string(&file).ok()?;
+    let dir = Topology::parse(&text).ok()?.data.dir?;
+    Some(file.parent().unwrap_or(Path::new("")).join(dir))
 }
 
 /// Which engine's files are there.
