@@ -16,7 +16,9 @@ use weir_core::state::dump::Entry;
 use weir_core::state::{SharedState, UnitState};
 use weir_core::triplet::Triplet;
 
-use super::stored::{StoredFlow, StoredNode, StoredTable, StreamTotals, below, flow_key, json, state_key};
+use super::stored::{
+    StoredFlow, StoredNode, StoredTable, StreamTotals, below, flow_key, json, state_key, stored_counters,
+};
 use crate::runtime::Runtime;
 use crate::runtime::log::Stream;
 
@@ -146,17 +148,6 @@ pub fn totals(triplet: &Triplet, stream: &Stream) -> StreamTotals {
 }
 
 fn stored_node(node: &Node, state: u32) -> StoredNode {
-    let counters = &node.counters;
-    let all = [
-        &counters.rows_in,
-        &counters.rows_out,
-        &counters.calls,
-        &counters.busy_ns,
-        &counters.faults,
-        &counters.rejected,
-        &counters.late,
-        &counters.dropped,
-    ];
     let tables = node.plan.tables.iter().map(|table| StoredTable {
         name: table.name.to_string(),
         by_key: table.by_key,
@@ -170,6 +161,6 @@ fn stored_node(node: &Node, state: u32) -> StoredNode {
         keys: node.plan.keys.iter().map(ToString::to_string).collect(),
         across: node.plan.across,
         tables: tables.collect(),
-        counters: all.map(NodeCounters::get),
+        counters: stored_counters(&node.counters).map(NodeCounters::get),
     }
 }

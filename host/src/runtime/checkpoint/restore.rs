@@ -13,7 +13,9 @@ use weir_core::batch::Position;
 use weir_core::flow::counters::NodeCounters;
 use weir_core::state::{Quota, UnitState};
 
-use super::stored::{self, Global, Joiner, StoredFlow, StoredNode, StoredRevision, StreamTotals};
+use super::stored::{
+    self, Global, Joiner, StoredFlow, StoredNode, StoredRevision, StreamTotals, stored_counters,
+};
 use crate::runtime::Runtime;
 use crate::runtime::configure::{Checked, How};
 use crate::runtime::handoff::{Legacies, Legacy};
@@ -147,17 +149,7 @@ impl Runtime {
         for node in nodes {
             // All lanes count in one, and each has stored all of it.
             let Some(counters) = configured.counters.get(node.id.as_str()) else { continue };
-            let all = [
-                &counters.rows_in,
-                &counters.rows_out,
-                &counters.calls,
-                &counters.busy_ns,
-                &counters.faults,
-                &counters.rejected,
-                &counters.late,
-                &counters.dropped,
-            ];
-            for (counter, value) in all.into_iter().zip(node.counters) {
+            for (counter, value) in stored_counters(counters).into_iter().zip(node.counters) {
                 let before = NodeCounters::get(counter);
                 counter.store(before.max(value), Ordering::Relaxed);
             }

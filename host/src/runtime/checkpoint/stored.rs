@@ -6,9 +6,11 @@
 //! the length says that they are none.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
 use weir_checkpoint::{Entries, StoreError, VALUE_BYTES_MAX, Writing};
+use weir_core::flow::counters::NodeCounters;
 use weir_core::flow::dump::{FlowMemory, NodeMemory};
 use weir_core::plan::{Plan, PlannedTable};
 use weir_core::record::Run;
@@ -76,7 +78,7 @@ pub struct StoredNode {
     pub keys: Vec<String>,
     pub across: bool,
     pub tables: Vec<StoredTable>,
-    /// Rows in, rows out, calls, busy ns, faults, rejected, late, dropped.
+    /// Those of [`stored_counters`], in that order.
     pub counters: [u64; 8],
 }
 
@@ -104,6 +106,20 @@ impl StoredNode {
             ..Plan::default()
         }
     }
+}
+
+/// What is counted over restarts.
+pub fn stored_counters(counters: &NodeCounters) -> [&AtomicU64; 8] {
+    [
+        &counters.rows_in,
+        &counters.rows_out,
+        &counters.calls,
+        &counters.busy_ns,
+        &counters.faults,
+        &counters.rejected,
+        &counters.late,
+        &counters.dropped,
+    ]
 }
 
 pub fn flow_key(name: &str, lane: u32) -> Vec<u8> {
