@@ -63,7 +63,12 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     let text = read(options.config.as_deref())?;
     let name = name(options.config.as_deref());
     let topology = Topology::parse(&text).map_err(|problems| refused(&name, &problems))?;
-    let folder_of_data = data_folder(&options, &topology)?;
+    let folder_of_data = data_folder(
+        options.data.clone(),
+        options.config.as_deref(),
+        Some(&topology),
+        options.data_home.clone(),
+    )?;
     let components = components(Some(&folder_of_data))?.with_tables(folder(options.config.as_deref()));
     let mut checked = Checked::new(&text, &components).map_err(|problems| refused(&name, &problems))?;
     let runtime = Runtime::start(components).context("start the workers")?;
@@ -143,10 +148,18 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn data_folder(options: &Options, topology: &Topology) -> anyhow::Result<PathBuf> {
-    let configured = topology.data.dir.as_ref().map(|dir| folder(options.config.as_deref()).join(dir));
-    let found = options.data.clone().or(configured).or_else(|| options.data_home.clone());
-    found
+/// Where data is: what was asked for, else `data.dir` of the configuration in the file `config`, else the system's `home` of data.
+pub fn data_folder(
+    asked: Option<PathBuf>,
+    config: Option<&Path>,
+    topology: Option<&Topology>,
+    home: Option<PathBuf>,
+) -> anyhow::Result<PathBuf> {
+    let configured = topology.and_then(|topology| topology.data.dir.as_ref());
+    let configured = configured.map(|dir| folder(config).join(dir));
+    asked
+        .or(configured)
+        .or(home)
         .context("no folder for data: neither XDG_DATA_HOME nor HOME is set; use --data DIR, or set data.dir")
 }
 

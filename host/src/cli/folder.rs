@@ -39,8 +39,11 @@ pub enum Format {
 impl Folder {
     /// As `weir run` finds it: what is asked for, what the configuration says, what the system says.
     fn path(&self) -> anyhow::Result<PathBuf> {
-        let found = self.data.clone().or_else(configured).or_else(paths::data_home);
-        found.context("no folder for data: neither XDG_DATA_HOME nor HOME is set; use --data DIR")
+        let file = paths::config_file(None);
+        // One that cannot be read or is wrong says nothing of the folder.
+        let text = file.as_ref().and_then(|file| fs::read_to_string(file).ok());
+        let topology = text.and_then(|text| Topology::parse(&text).ok());
+        weir::app::data_folder(self.data.clone(), file.as_deref(), topology.as_ref(), paths::data_home())
     }
 
     /// What is in one of its folders.
@@ -62,14 +65,6 @@ impl Folder {
             Err(error) => Err(error).with_context(|| format!("take the lock of {}", folder.display())),
         }
     }
-}
-
-/// `data.dir` of the configuration that `weir run` would take; none where it says nothing, or cannot be read.
-fn configured() -> Option<PathBuf> {
-    let file = paths::config_file(None)?;
-    let text = fs::read_to_string(&file).ok()?;
-    let dir = Topology::parse(&text).ok()?.data.dir?;
-    Some(file.parent().unwrap_or(Path::new("")).join(dir))
 }
 
 /// Which engine's files are there.
