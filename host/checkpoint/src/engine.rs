@@ -1,6 +1,6 @@
 //! What a checkpoint needs of a key-value engine, and the names by which engines are chosen.
 //!
-//! In: batches of changes, sorted by the caller, small (1,000 entries). Out: entries in the order of their keys. Promises: a batch is all there or not at all,
+//! In: batches of changes, sorted by the caller, of some hundred KiB. Out: entries in the order of their keys. Promises: a batch is all there or not at all,
 //! batches become durable in their order, and one that is asked to be durable is so when the call returns, with all before it. Whether an engine keeps its
 //! promises is checked by whoever reads, not assumed.
 
@@ -29,12 +29,17 @@ pub struct EngineError {
     pub reason: String,
 }
 
+/// A key and its value, as the engine has them.
+pub type Stored = (Vec<u8>, Vec<u8>);
+
 /// Called with key and value, and says whether to go on.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> bool;
 
 pub trait Engine: Debug + Send {
     fn apply(&mut self, changes: &[Change], durable: bool) -> Result<(), EngineError>;
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
+    /// The greatest entry whose key is not greater than this.
+    fn at_or_before(&self, key: &[u8]) -> Result<Option<Stored>, EngineError>;
     /// From `from` on, in the order of keys.
     fn scan(&self, from: &[u8], visit: Visit) -> Result<(), EngineError>;
     fn bytes_on_disk(&self) -> Result<u64, EngineError>;

@@ -9,8 +9,11 @@
 //! never the only copy, and the journal is kept from the oldest kept snapshot on. Keys and values are bytes that mean nothing here; bounds are
 //! [`KEY_BYTES_MAX`] and [`VALUE_BYTES_MAX`]. The formats are in `docs/checkpoints.md`.
 
+mod block;
 pub mod engine;
+mod fold;
 mod manifest;
+mod merge;
 pub mod recover;
 #[cfg(feature = "sled")]
 mod sled_engine;

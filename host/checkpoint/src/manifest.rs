@@ -6,7 +6,7 @@
 use weir_core::batch::Position;
 use weir_disk::{crc32c, crc32c_on};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What a state is a state of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,12 +28,17 @@ pub struct Sum {
 
 impl Sum {
     pub fn add(&mut self, key: &[u8], body: &[u8]) {
-        self.entries = self.entries.wrapping_add(1);
+        self.add_block(1, key, body);
+    }
+
+    /// Entries that are one for the sum.
+    pub fn add_block(&mut self, entries: u64, key: &[u8], body: &[u8]) {
+        self.entries = self.entries.wrapping_add(entries);
         self.mixed = self.mixed.wrapping_add(mix(key, body));
     }
 
-    pub fn take_away(&mut self, key: &[u8], body: &[u8]) {
-        self.entries = self.entries.wrapping_sub(1);
+    pub fn take_block_away(&mut self, entries: u64, key: &[u8], body: &[u8]) {
+        self.entries = self.entries.wrapping_sub(entries);
         self.mixed = self.mixed.wrapping_sub(mix(key, body));
     }
 
@@ -159,7 +164,7 @@ mod tests {
         assert_ne!(good, sum(&[(b"a", b"1"), (b"a", b"1")]));
         assert_ne!(good, sum(&[(b"a", b"1")]));
         let mut less = good;
-        less.take_away(b"b", b"2");
+        less.take_block_away(1, b"b", b"2");
         assert_eq!(less, sum(&[(b"a", b"1")]));
     }
 }

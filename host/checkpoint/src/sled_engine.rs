@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use sled::{Batch, Config, Db, Mode};
 
-use crate::engine::{Change, Engine, EngineError, EngineName, Place, Visit};
+use crate::engine::{Change, Engine, EngineError, EngineName, Place, Stored, Visit};
 
 /// Its own default is 1 GiB.
 const CACHE_BYTES: u64 = 48 << 20;
@@ -133,6 +133,11 @@ impl Engine for SledEngine {
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         Ok(guarded("reading", || self.db()?.get(key))?.map(|value| value.to_vec()))
+    }
+
+    fn at_or_before(&self, key: &[u8]) -> Result<Option<Stored>, EngineError> {
+        let last = guarded("reading", || self.db()?.range(..=key).next_back().transpose())?;
+        Ok(last.map(|(key, value)| (key.to_vec(), value.to_vec())))
     }
 
     fn scan(&self, from: &[u8], visit: Visit) -> Result<(), EngineError> {

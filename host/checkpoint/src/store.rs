@@ -3,26 +3,30 @@
 //! In: the keys that changed since the checkpoint before, each once and rising, in pieces of any size ([`Store::begin`], [`Writing::put`]), then
 //! [`Writing::commit`]; only with it are they true. [`Store::fold`] moves entries of the oldest delta into the base, a piece per call, and each piece is one
 //! batch with the sums that then hold, so that a crash between any two batches leaves a whole store. Out: [`Store::load`] gives every key once with its
-//! newest value and checks all that it reads: each entry has a checksum, and base and deltas have counts and sums. Deltas whose commit is missing are
+//! newest value and checks all that it reads: each block has a checksum, and base and deltas have counts and sums. Deltas whose commit is missing are
 //! removed when the store is opened.
 //!
-//! In the engine: `m` is the manifest, `b` and the key an entry of the base, `d`, the number u64 (big-endian) and the key one of a delta. An entry's value is a
-//! CRC-32C u32 over the engine's key and the rest; a byte, 1 for a value and 0 for a key that is gone; the value.
-
-use std::collections::BTreeMap;
+//! Entries lie in blocks of some hundred or thousand ([`crate::block`]), each an entry of the engine: `m` is the manifest, `b` and the first key of a block one of the base, `d`, the
+//! number u64 (big-endian) and the first key one of a delta. A block's value is a CRC-32C u32 over the engine's key and the rest; the number of entries u32; the block.
 
 use weir_core::batch::Position;
 use weir_disk::{crc32c, crc32c_on};
 
+use crate::block::{BLOCK_BYTES, Builder, Cursor, Malformed};
 use crate::engine::{Change, Engine, EngineError};
 use crate::manifest::{Checkpoint, Manifest, Sum};
+use crate::merge::Newer;
 use crate::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 const MANIFEST: &[u8] = b"m";
-const BASE: u8 = b'b';
+pub(crate) const BASE: u8 = b'b';
 const DELTA: u8 = b'd';
-/// Entries of one batch of the engine: some milliseconds.
-const PIECE: usize = 1_000;
+/// Bytes of one batch of the engine: some milliseconds.
+const PIECE_BYTES: usize = 256 << 10;
+/// Blocks that are removed in one batch.
+const REMOVED_MAX: usize = 1_000;
+/// So much is written before the engine is made to sync, which lets it use again what was freed.
+const UNSYNCED_BYTES: usize = 32 << 20;
 /// More deltas than this are folded before the next checkpoint.
 pub const DELTAS_MAX: usize = 64;
 
@@ -36,13 +40,20 @@ pub enum StoreError {
     Misuse(String),
 }
 
-#[derive(Debug)]
-pub struct Store {
-    engine: Box<dyn Engine>,
-    manifest: Manifest,
+impl From<Malformed> for StoreError {
+    fn from(_: Malformed) -> Self {
+        Self::Damaged("a block is not what was written".into())
+    }
 }
 
-fn damaged<T>(what: impl Into<String>) -> Result<T, StoreError> {
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) manifest: Manifest,
+    unsynced_bytes: usize,
+}
+
+pub(crate) fn damaged<T>(what: impl Into<String>) -> Result<T, StoreError> {
     Err(StoreError::Damaged(what.into()))
 }
 
@@ -56,7 +67,7 @@ impl Store {
             },
             None => Manifest::default(),
         };
-        let mut store = Self { engine, manifest };
+        let mut store = Self { engine, manifest, unsynced_bytes: 0 };
         store.remove_uncommitted()?;
         Ok(store)
     }
@@ -81,7 +92,7 @@ impl Store {
         }
         self.remove_uncommitted()?;
         let number = self.manifest.newest.number + 1;
-        Ok(Writing { store: self, number, sum: Sum::default(), last: None, piece: Vec::new() })
+        Ok(Writing::new(self, number))
     }
 
     /// Begins a checkpoint of a given number in a store that has none yet.
@@ -90,92 +101,38 @@ impl Store {
             return Err(StoreError::Misuse("only an empty store can be restored".into()));
         }
         self.remove_uncommitted()?;
-        Ok(Writing {
-            store: self,
-            number: checkpoint.number,
-            sum: Sum::default(),
-            last: None,
-            piece: Vec::new(),
-        })
-    }
-
-    /// Moves a piece of the oldest delta into the base; false when there was none.
-    pub fn fold(&mut self) -> Result<bool, StoreError> {
-        let Some((number, mut sum)) = self.manifest.deltas.first().copied() else { return Ok(false) };
-        let prefix = delta_key(number, &[]);
-        let mut moved: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        self.engine.scan(&prefix, &mut |key, value| {
-            let inside = key.starts_with(&prefix);
-            if inside {
-                moved.push((key.to_vec(), value.to_vec()));
-            }
-            inside && moved.len() < PIECE
-        })?;
-        let mut base = self.manifest.base;
-        let mut changes = Vec::with_capacity(2 * moved.len() + 1);
-        for (from, value) in &moved {
-            let body = checked(from, value)?;
-            sum.take_away(from, body);
-            let to = base_key(from.get(prefix.len()..).unwrap_or_default());
-            if let Some(old) = self.engine.get(&to)? {
-                base.take_away(&to, checked(&to, &old)?);
-            }
-            let is_value = body.first() == Some(&1);
-            if is_value {
-                base.add(&to, body);
-            }
-            let value = is_value.then(|| sealed(&to, body));
-            changes.push(Change { key: from.clone(), value: None });
-            changes.push(Change { key: to, value });
-        }
-        let mut manifest = self.manifest.clone();
-        manifest.base = base;
-        if sum.entries == 0 || moved.len() < PIECE {
-            if sum != Sum::default() {
-                return damaged(format!("delta {number} is not what was written"));
-            }
-            manifest.deltas.remove(0);
-        } else if let Some(first) = manifest.deltas.first_mut() {
-            first.1 = sum;
-        }
-        changes.sort_by(|left, right| left.key.cmp(&right.key));
-        self.write(changes, manifest, false)?;
-        Ok(true)
+        Ok(Writing::new(self, checkpoint.number))
     }
 
     /// Every key with its newest value, in order. Where this returns an error nothing that was visited is to be believed.
     pub fn load(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
-        let mut newer: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+        let mut deltas = Vec::with_capacity(self.manifest.deltas.len());
         for (number, expected) in &self.manifest.deltas {
-            let prefix = delta_key(*number, &[]);
-            let seen = self.sum_of(&prefix, &mut |key, body| {
-                newer.insert(key.to_vec(), value_of(body).map(<[u8]>::to_vec));
+            let mut blocks = Vec::new();
+            let seen = self.read_blocks(&delta_key(*number, &[]), &mut |block| {
+                blocks.push(block.to_vec());
+                Ok(())
             })?;
             if seen != *expected {
                 return damaged(format!("delta {number} is not what was written"));
             }
+            deltas.push(blocks);
         }
-        let mut newer = newer.into_iter().peekable();
-        let seen = self.sum_of(&[BASE], &mut |key, body| {
-            let mut hidden = false;
-            while let Some((newer, value)) = newer.next_if(|(newer, _)| newer.as_slice() <= key) {
-                hidden |= newer == key;
-                if let Some(value) = value {
-                    visit(&newer, &value);
+        let mut newer = Newer::new(&deltas)?;
+        let seen = self.read_blocks(&[BASE], &mut |block| {
+            let mut cursor = Cursor::new(block);
+            while cursor.next()? {
+                let is_hidden = newer.up_to(Some(&cursor.key), visit)?;
+                if let (false, Some(value)) = (is_hidden, cursor.value) {
+                    visit(&cursor.key, value);
                 }
             }
-            if let (false, Some(value)) = (hidden, value_of(body)) {
-                visit(key, value);
-            }
+            Ok(())
         })?;
         if seen != self.manifest.base {
             return damaged("its base is not what was written");
         }
-        for (key, value) in newer {
-            if let Some(value) = value {
-                visit(&key, &value);
-            }
-        }
+        newer.up_to(None, visit)?;
         Ok(())
     }
 
@@ -187,31 +144,40 @@ impl Store {
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let deltas = self.manifest.deltas.iter().rev().map(|(number, _)| delta_key(*number, key));
-        for place in deltas.chain([base_key(key)]) {
-            if let Some(value) = self.engine.get(&place)? {
-                return Ok(value_of(checked(&place, &value)?).map(<[u8]>::to_vec));
+        let deltas = self.manifest.deltas.iter().rev().map(|(number, _)| delta_key(*number, &[]));
+        for prefix in deltas.chain([vec![BASE]]) {
+            let found = self.engine.at_or_before(&[prefix.as_slice(), key].concat())?;
+            let Some((place, value)) = found.filter(|(place, _)| place.starts_with(&prefix)) else {
+                continue;
+            };
+            let (.., block) = opened(&place, &value)?;
+            let mut cursor = Cursor::new(block);
+            while cursor.next()? {
+                if cursor.key == key {
+                    return Ok(cursor.value.map(<[u8]>::to_vec));
+                }
             }
         }
         Ok(None)
     }
 
-    fn sum_of(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Sum, StoreError> {
+    fn read_blocks(
+        &self,
+        prefix: &[u8],
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Malformed>,
+    ) -> Result<Sum, StoreError> {
         let mut sum = Sum::default();
         let mut failed = None;
         self.engine.scan(prefix, &mut |key, value| {
-            let Some(own) = key.strip_prefix(prefix) else { return false };
-            match checked(key, value) {
-                Ok(body) => {
-                    sum.add(key, body);
-                    visit(own, body);
-                    true
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    false
-                }
+            if !key.starts_with(prefix) {
+                return false;
             }
+            let read = opened(key, value).and_then(|(count, body, block)| {
+                sum.add_block(count, key, body);
+                Ok(take(block)?)
+            });
+            failed = read.err();
+            failed.is_none()
         })?;
         failed.map_or(Ok(sum), Err)
     }
@@ -225,7 +191,7 @@ impl Store {
                 if key.first() == Some(&DELTA) {
                     strays.push(Change { key: key.to_vec(), value: None });
                 }
-                key.first() == Some(&DELTA) && strays.len() < PIECE
+                key.first() == Some(&DELTA) && strays.len() < REMOVED_MAX
             })?;
             if strays.is_empty() {
                 return Ok(());
@@ -234,15 +200,27 @@ impl Store {
         }
     }
 
-    fn write(
+    /// One batch, with the manifest that then holds.
+    pub(crate) fn write(
         &mut self,
         mut changes: Vec<Change>,
         manifest: Manifest,
         durable: bool,
     ) -> Result<(), StoreError> {
         changes.push(Change { key: MANIFEST.to_vec(), value: Some(manifest.bytes()) });
-        self.engine.apply(&changes, durable)?;
+        self.apply(&changes, durable)?;
         self.manifest = manifest;
+        Ok(())
+    }
+
+    fn apply(&mut self, changes: &[Change], durable: bool) -> Result<(), StoreError> {
+        let values = changes.iter().filter_map(|change| change.value.as_ref());
+        self.unsynced_bytes += values.map(Vec::len).sum::<usize>();
+        let durable = durable || self.unsynced_bytes > UNSYNCED_BYTES;
+        self.engine.apply(changes, durable)?;
+        if durable {
+            self.unsynced_bytes = 0;
+        }
         Ok(())
     }
 }
@@ -253,11 +231,25 @@ pub struct Writing<'a> {
     store: &'a mut Store,
     number: u64,
     sum: Sum,
-    last: Option<Vec<u8>>,
+    last: Vec<u8>,
+    block: Builder,
     piece: Vec<Change>,
+    piece_bytes: usize,
 }
 
-impl Writing<'_> {
+impl<'a> Writing<'a> {
+    fn new(store: &'a mut Store, number: u64) -> Self {
+        Self {
+            store,
+            number,
+            sum: Sum::default(),
+            last: Vec::new(),
+            block: Builder::default(),
+            piece: Vec::new(),
+            piece_bytes: 0,
+        }
+    }
+
     /// None where the key is gone. Keys rise.
     pub fn put(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
         let value_bytes = value.map_or(0, <[u8]>::len);
@@ -268,31 +260,45 @@ impl Writing<'_> {
             );
             return Err(StoreError::Misuse(message));
         }
-        if self.last.as_deref().is_some_and(|last| last >= key) {
+        let is_first = self.sum.entries == 0 && self.block.entries == 0;
+        if !is_first && self.last.as_slice() >= key {
             return Err(StoreError::Misuse("keys of a checkpoint must rise".into()));
         }
-        self.last = Some(key.to_vec());
-        let place = delta_key(self.number, key);
-        let mut body = vec![u8::from(value.is_some())];
-        body.extend_from_slice(value.unwrap_or_default());
-        self.sum.add(&place, &body);
-        let value = sealed(&place, &body);
-        self.piece.push(Change { key: place, value: Some(value) });
-        if self.piece.len() >= PIECE {
-            self.store.engine.apply(&self.piece, false)?;
-            self.piece.clear();
+        self.last.clear();
+        self.last.extend_from_slice(key);
+        if self.block.is_full_for(key, value, BLOCK_BYTES) {
+            self.end_block();
+            if self.piece_bytes >= PIECE_BYTES {
+                self.store.apply(&self.piece, false)?;
+                self.piece.clear();
+                self.piece_bytes = 0;
+            }
         }
+        self.block.push(key, value);
         Ok(())
     }
 
+    fn end_block(&mut self) {
+        let block = std::mem::take(&mut self.block);
+        if block.entries == 0 {
+            return;
+        }
+        let key = delta_key(self.number, &block.first);
+        let value = sealed(&key, &block);
+        self.sum.add_block(block.entries, &key, value.get(4..).unwrap_or_default());
+        self.piece_bytes += value.len();
+        self.piece.push(Change { key, value: Some(value) });
+    }
+
     /// From here on the checkpoint is the newest, durably.
-    pub fn commit(self, position: Position, note: Vec<u8>) -> Result<(), StoreError> {
+    pub fn commit(mut self, position: Position, note: Vec<u8>) -> Result<(), StoreError> {
         if note.len() > VALUE_BYTES_MAX {
             return Err(StoreError::Misuse(format!(
                 "a note of {} bytes: {VALUE_BYTES_MAX} is the limit",
                 note.len()
             )));
         }
+        self.end_block();
         let mut manifest = self.store.manifest.clone();
         manifest.newest = Checkpoint { number: self.number, position, note };
         if self.sum.entries > 0 {
@@ -302,30 +308,30 @@ impl Writing<'_> {
     }
 }
 
-fn base_key(key: &[u8]) -> Vec<u8> {
+pub(crate) fn base_key(key: &[u8]) -> Vec<u8> {
     [&[BASE], key].concat()
 }
 
-fn delta_key(number: u64, key: &[u8]) -> Vec<u8> {
+pub(crate) fn delta_key(number: u64, key: &[u8]) -> Vec<u8> {
     [&[DELTA], number.to_be_bytes().as_slice(), key].concat()
 }
 
-fn sealed(key: &[u8], body: &[u8]) -> Vec<u8> {
-    let crc = crc32c_on(crc32c(key), body);
-    [crc.to_le_bytes().as_slice(), body].concat()
+/// A block as it is stored under this key of the engine; what is summed up begins at the fifth byte.
+pub(crate) fn sealed(key: &[u8], block: &Builder) -> Vec<u8> {
+    let mut value = vec![0; 4];
+    value.extend_from_slice(&(block.entries as u32).to_le_bytes());
+    value.extend_from_slice(&block.bytes);
+    let crc = crc32c_on(crc32c(key), value.get(4..).unwrap_or_default());
+    value.splice(..4, crc.to_le_bytes());
+    value
 }
 
-/// The rest of an entry behind its checksum, if that holds.
-fn checked<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], StoreError> {
-    match value.split_first_chunk::<4>() {
-        Some((crc, body)) if crc32c_on(crc32c(key), body) == u32::from_le_bytes(*crc) => Ok(body),
-        _ => damaged("an entry is not what was written"),
-    }
-}
-
-fn value_of(body: &[u8]) -> Option<&[u8]> {
-    match body.split_first() {
-        Some((1, value)) => Some(value),
-        _ => None,
-    }
+/// Number of entries, what is summed up, and the block, if the checksum holds.
+pub(crate) fn opened<'a>(key: &[u8], value: &'a [u8]) -> Result<(u64, &'a [u8], &'a [u8]), StoreError> {
+    let opened = value.split_first_chunk::<4>().and_then(|(crc, body)| {
+        let (count, block) = body.split_first_chunk::<4>()?;
+        let holds = crc32c_on(crc32c(key), body) == u32::from_le_bytes(*crc);
+        holds.then_some((u64::from(u32::from_le_bytes(*count)), body, block))
+    });
+    opened.map_or_else(|| damaged("a block is not what was written"), Ok)
 }
