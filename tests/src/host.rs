@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::client::{self, Answer};
-use crate::process::{Running, Weir, command, said};
+use crate::process::{Running, Weir, command, command_under, said};
 pub use crate::process::{free_port, program};
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -73,9 +73,20 @@ impl TestHost {
 
     /// The same on ports that were given before: then nothing about the configuration changes.
     pub fn start_on(config: &str, folder: tempfile::TempDir, ports: (u16, u16)) -> Result<Self> {
+        Self::start_under(&[], config, folder, ports)
+    }
+
+    /// By another program, which becomes `weir` in the end.
+    pub fn start_under(
+        under: &[String],
+        config: &str,
+        folder: tempfile::TempDir,
+        ports: (u16, u16),
+    ) -> Result<Self> {
         let data = folder.path().join("data");
         warm_cache(&data)?;
-        let weir = Weir::start_on(config, folder.path(), ports, true)?;
+        let mut command = command_under(under, folder.path(), true)?;
+        let weir = Weir::start_by(&mut command, config, folder.path(), ports)?;
         keep_cache(&data)?;
         Ok(Self { http: weir.http_port, tcp: weir.tcp_port, weir, folder })
     }

@@ -127,17 +127,21 @@ impl Weir {
     }
 
     /// On ports of the caller's, for HTTP and TCP; where it is durable it goes on with what is in the folder.
-    pub fn start_on(
+    pub fn start_on(config: &str, folder: &Path, ports: (u16, u16), durable: bool) -> Result<Self> {
+        Self::start_by(&mut command(folder, durable)?, config, folder, ports)
+    }
+
+    /// By a command that runs `weir` in this folder, such as one of [`command_under`].
+    pub fn start_by(
+        command: &mut Command,
         config: &str,
         folder: &Path,
         (http_port, tcp_port): (u16, u16),
-        durable: bool,
     ) -> Result<Self> {
         let text = config.replace("{http}", &http_port.to_string()).replace("{tcp}", &tcp_port.to_string());
         std::fs::write(folder.join("weir.toml"), text).context("write the configuration")?;
-        let mut command = command(folder, durable)?;
         let begun = Instant::now();
-        let mut process = Running::start(&mut command)?;
+        let mut process = Running::start(command)?;
         while begun.elapsed() < READY_MAX {
             if let Some(status) = process.child.try_wait()? {
                 bail!("weir ended at its start with {status}: {}", said(folder));
@@ -159,9 +163,22 @@ impl Weir {
 
 /// To run `weir` with the configuration and the data that are in the folder.
 pub fn command(folder: &Path, durable: bool) -> Result<Command> {
+    command_under(&[], folder, durable)
+}
+
+/// The same by another program, which becomes `weir` in the end and keeps its process id.
+pub fn command_under(under: &[String], folder: &Path, durable: bool) -> Result<Command> {
     let errors =
         std::fs::File::create(folder.join("stderr.txt")).context("make a file for standard error")?;
-    let mut command = Command::new(program()?);
+    let program = program()?;
+    let mut command = match under.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
     command.arg("run").arg("--config").arg(folder.join("weir.toml")).arg("--data").arg(folder.join("data"));
     command.arg("--durable").arg(durable.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);

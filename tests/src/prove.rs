@@ -3,6 +3,7 @@
 //! `edit`: live edits under load, with a checker outside that counts. `crash`: kills at random, with a book of what was acknowledged. `disk`: journal, checkpoints and snapshots on disks that
 //! fail as planned, without a process. Out: figures by name and the violations; one line of JSON, `{"prove":…,"figures":{…}}`.
 
+mod aim;
 pub mod checker;
 pub mod crash;
 pub mod disk;

@@ -43,8 +43,12 @@ fn the_checker_finds_a_drop_a_duplicate_and_a_reorder() {
 
 #[test]
 fn ten_kills_under_load_lose_and_double_nothing() {
-    let options =
-        crash::Options { cycles: 10, time: Duration::from_secs(240), engines: vec!["redb"], seed: 11 };
+    let options = crash::Options {
+        cycles: 10,
+        time: Duration::from_secs(240),
+        engines: vec!["redb", "sled"],
+        seed: 11,
+    };
     let proof = crash::run(&options).unwrap();
     assert!(proof.violations.is_empty(), "{:#?}\n{}", proof.violations, proof.json());
     assert!(
@@ -58,7 +62,7 @@ fn ten_kills_under_load_lose_and_double_nothing() {
 fn disk_options(lie: Option<disk::Lie>) -> disk::Options {
     let engines = disk::engines();
     let flips = 300 / engines.len() as u64;
-    disk::Options { engines, time: None, flips, cases: 30, every: 7, seed: 11, lie }
+    disk::Options { engines, time: None, flips, cases: 30, every: 7, seed: 11, lie, process: lie.is_none() }
 }
 
 fn zero(proof: &Proof, name: &str) -> bool {

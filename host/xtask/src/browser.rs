@@ -11,9 +11,10 @@ use crate::command::{command, exists, run};
 use crate::scratch::Scratch;
 
 /// Programs that tests call, and the Debian packages that they are in.
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 7] = [
     (FONTS, "fonts-dejavu"),
     ("chromium", "chromium"),
+    ("fiu-run", "fiu-utils"),
     ("nc", "netcat-openbsd"),
     ("curl", "curl"),
     ("python3", "python3"),

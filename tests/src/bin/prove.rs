@@ -1,6 +1,6 @@
 //! `prove edit [--minutes N] [--edits N] [--rate N] [--seed N] [--violate drop|duplicate|reorder]`
 //! `prove crash [--cycles N] [--minutes N] [--engine sled|redb|both] [--seed N]`
-//! `prove disk [--minutes N] [--engine sled|redb|both] [--flips N] [--cases N] [--every N] [--seed N] [--violate drop|duplicate|swap|stale|tail]`
+//! `prove disk [--minutes N] [--engine sled|redb|both] [--flips N] [--cases N] [--every N] [--process true|false] [--seed N] [--violate drop|duplicate|swap|stale|tail]`
 //!
 //! Out: the violations and, last, one line of JSON. Exit code 0: none; 1: a violation, or nothing could be proved; 2: asked wrongly.
 
@@ -14,7 +14,7 @@ use weir_tests::prove::{Proof, crash, disk};
 
 const USAGE: &str = "prove edit [--minutes N] [--edits N] [--rate EVENTS_PER_S] [--seed N] [--violate drop|duplicate|reorder]
 prove crash [--cycles N] [--minutes N] [--engine sled|redb|both] [--seed N]
-prove disk [--minutes N] [--engine sled|redb|both] [--flips N] [--cases N] [--every N] [--seed N] [--violate drop|duplicate|swap|stale|tail]";
+prove disk [--minutes N] [--engine sled|redb|both] [--flips N] [--cases N] [--every N] [--process true|false] [--seed N] [--violate drop|duplicate|swap|stale|tail]";
 /// Edits in a minute where their number is not given.
 const EDITS_PER_MINUTE: f64 = 60.0;
 
@@ -74,11 +74,15 @@ fn ended(proof: anyhow::Result<Proof>) -> ExitCode {
     }
 }
 
+fn both() -> Vec<&'static str> {
+    disk::engines().iter().map(|engine| engine.as_str()).collect()
+}
+
 fn crash_options(arguments: &[String]) -> Option<crash::Options> {
     if !arguments.len().is_multiple_of(2) {
         return None;
     }
-    let (mut cycles, mut minutes, mut engines, mut seed) = (50, 600.0_f64, vec!["redb"], 1);
+    let (mut cycles, mut minutes, mut engines, mut seed) = (50, 600.0_f64, both(), 1);
     for pair in arguments.chunks(2) {
         let [option, value] = pair else { return None };
         match (option.as_str(), value.as_str()) {
@@ -90,7 +94,7 @@ fn crash_options(arguments: &[String]) -> Option<crash::Options> {
             }
             ("--engine", "redb") => engines = vec!["redb"],
             ("--engine", "sled") => engines = vec!["sled"],
-            ("--engine", "both") => engines = disk::engines().iter().map(|engine| engine.as_str()).collect(),
+            ("--engine", "both") => engines = both(),
             ("--seed", value) => seed = value.parse().ok()?,
             _ => return None,
         }

@@ -1,6 +1,6 @@
 //! The proof against crashes: a real `weir` under load is edited and killed at random, and started again in the same folder.
 //!
-//! A share of the kills falls into the start itself. Out: `lost` (acknowledged and not counted), `double`, `reordered` (rows of a producer whose number does not rise), `mismatched`
+//! A share of the kills falls into the start itself, into a checkpoint or its folding, and into a snapshot ([`super::aim`]); of what was aimed at, it is said how often it was hit. Out: `lost` (acknowledged and not counted), `double`, `reordered` (rows of a producer whose number does not rise), `mismatched`
 //! (sums that no part of what was sent explains), `cycles`, and how long a start took after a kill until events were taken. A violation is anything of the first four, or a start that does
 //! not come through. Checkpoints are made as often as they can be, so that kills fall into them too.
 
@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::Proof;
+use super::aim::Aim;
 use super::checker::Windows;
 use super::editor::Editor;
 use super::journal::{Book, judge};
@@ -21,8 +22,11 @@ use super::watcher;
 use crate::host::TestHost;
 use crate::process::free_port;
 
-/// Of the kills, how many fall into a start.
+/// Of the kills, how many fall into a start, and of the others into a checkpoint and into a snapshot. The first checkpoint of a life writes a snapshot, so that life is short.
 const AT_START: f64 = 0.2;
+const AT_CHECKPOINT: f64 = 0.3;
+const AT_SNAPSHOT: f64 = 0.2;
+const AFTER_BEGIN_US: std::ops::Range<u64> = 0..20_000;
 const LIFE_MS: std::ops::Range<u64> = 300..2_500;
 const EVENTS_PER_S: u64 = 3_000;
 /// More edits than one life has time for.
@@ -107,6 +111,9 @@ struct Outcome {
     counted: Windows,
     cycles: u32,
     at_start: u32,
+    aimed: u32,
+    at_checkpoint: u32,
+    at_snapshot: u32,
     edits: u32,
     reordered: u64,
     recovery_ms: Vec<f64>,
@@ -129,6 +136,24 @@ pub fn run(options: &Options) -> Result<Proof> {
 }
 
 fn one(options: &Options, engine: &str) -> Result<Outcome> {
+    let (counted, mut outcome) =
+        with_producers(engine, |host, lives, ports| cycles(host, lives, options, ports))?;
+    (outcome.book, outcome.counted, outcome.reordered) = (counted.book, counted.counted, counted.reordered);
+    Ok(outcome)
+}
+
+/// What was sent, and what is there of it.
+pub struct Counted {
+    pub book: Book,
+    pub counted: Windows,
+    pub reordered: u64,
+}
+
+/// Starts a host and producers over HTTP and TCP; `run` does with the host what it wants, as often as it wants, and gives it back alive. Then everything is counted.
+pub fn with_producers<T>(
+    engine: &str,
+    run: impl FnOnce(TestHost, &Lives, (u16, u16)) -> Result<(TestHost, T)>,
+) -> Result<(Counted, T)> {
     let (http, tcp) = (free_port()?, free_port()?);
     let config = CONFIG.replace("{engine}", engine);
     let lives = Lives { rate: EVENTS_PER_S, ..Lives::default() };
@@ -142,20 +167,20 @@ fn one(options: &Options, engine: &str) -> Result<Outcome> {
     std::thread::scope(|scope| {
         let sending: Vec<_> =
             ways.iter().map(|(name, way)| scope.spawn(|| Producer::new(name, *way).run(&lives))).collect();
-        let ran = cycles(host, &lives, options, (http, tcp));
+        let ran = run(host, &lives, (http, tcp));
         lives.stop.store(true, Ordering::Release);
         let mut book = Book::default();
         for producer in sending {
             book.take(producer.join().map_err(|_| anyhow::anyhow!("a producer panicked"))??);
         }
-        let (host, mut outcome) = ran?;
+        let (host, more) = ran?;
         settle(&host)?;
+        let mut counted = Windows::new();
         for key in book.keys() {
-            watcher::windows(host.http, &key, &mut outcome.counted)?;
+            watcher::windows(host.http, &key, &mut counted)?;
         }
-        outcome.reordered = host.unit("order/wrong", "rows_out_total")?;
-        outcome.book = book;
-        Ok(outcome)
+        let reordered = host.unit("order/wrong", "rows_out_total")?;
+        Ok((Counted { book, counted, reordered }, more))
     })
 }
 
@@ -172,6 +197,9 @@ fn cycles(
         counted: Windows::new(),
         cycles: 0,
         at_start: 0,
+        aimed: 0,
+        at_checkpoint: 0,
+        at_snapshot: 0,
         edits: 0,
         reordered: 0,
         recovery_ms: Vec::new(),
@@ -180,8 +208,19 @@ fn cycles(
     let mut life = 1;
     lives.life.store(life, Ordering::Release);
     while outcome.cycles < options.cycles && begun.elapsed() < options.time {
-        let lasts = Duration::from_millis(random.random_range(LIFE_MS));
-        outcome.edits += live(&host, lasts, random.random(), life as u32 * NAMES_OF_A_LIFE)?;
+        let aim = aim(&mut random);
+        let lasts = match aim {
+            Aim::Snapshot => Duration::ZERO,
+            _ => Duration::from_millis(random.random_range(LIFE_MS)),
+        };
+        let (edits, is_hit) = live(&host, (lasts, aim), random.random(), life as u32 * NAMES_OF_A_LIFE)?;
+        outcome.edits += edits;
+        outcome.aimed += u32::from(aim != Aim::Anywhere);
+        match aim {
+            Aim::Anywhere => {}
+            Aim::Checkpoint(_) => outcome.at_checkpoint += u32::from(is_hit),
+            Aim::Snapshot => outcome.at_snapshot += u32::from(is_hit),
+        }
         lives.life.store(0, Ordering::Release);
         let mut folder = host.crash()?;
         outcome.cycles += 1;
@@ -204,16 +243,29 @@ fn cycles(
     Ok((host, outcome))
 }
 
-/// Edits until it is killed from outside, in the middle of whatever it does.
-fn live(host: &TestHost, lasts: Duration, seed: u64, names: u32) -> Result<u32> {
+fn aim(random: &mut StdRng) -> Aim {
+    let drawn: f64 = random.random();
+    let after = Duration::from_micros(random.random_range(AFTER_BEGIN_US));
+    match () {
+        () if drawn < AT_CHECKPOINT => Aim::Checkpoint(after),
+        () if drawn < AT_CHECKPOINT + AT_SNAPSHOT => Aim::Snapshot,
+        () => Aim::Anywhere,
+    }
+}
+
+/// Edits until it is killed from outside, in the middle of whatever it does: how many, and whether the kill fell where it was aimed.
+fn live(host: &TestHost, (lasts, aim): (Duration, Aim), seed: u64, names: u32) -> Result<(u32, bool)> {
     let killed = AtomicBool::new(false);
-    let pid = host.pid() as libc::pid_t;
+    let pid = host.pid();
+    let data = host.folder.path().join("data");
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let killer = scope.spawn(|| {
             std::thread::sleep(lasts);
+            let is_hit = aim.wait(pid, &data);
             killed.store(true, Ordering::Release);
             // SAFETY: kill only sends a signal, to a child of ours that nobody has waited for yet.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
+            unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) };
+            is_hit
         });
         let mut editor = Editor::naming_from(host, seed, names);
         let mut edits = 0;
@@ -225,7 +277,7 @@ fn live(host: &TestHost, lasts: Duration, seed: u64, names: u32) -> Result<u32> 
                 Err(error) => return Err(error.context("an edit was refused")),
             }
         }
-        Ok(edits)
+        Ok((edits, killer.join().unwrap_or(false)))
     })
 }
 
@@ -288,6 +340,9 @@ fn report(options: &Options, outcomes: &[Outcome]) -> Proof {
         ("mismatched", found(&|verdict| verdict.mismatched)),
         ("cycles", cycles),
         ("kills_at_start", sum(&|outcome| u64::from(outcome.at_start))),
+        ("kills_aimed", sum(&|outcome| u64::from(outcome.aimed))),
+        ("kills_at_checkpoint", sum(&|outcome| u64::from(outcome.at_checkpoint))),
+        ("kills_at_snapshot", sum(&|outcome| u64::from(outcome.at_snapshot))),
         ("faults_planned", f64::from(options.cycles)),
         ("faults_fired", cycles),
         ("edits", sum(&|outcome| u64::from(outcome.edits))),

@@ -1,14 +1,15 @@
 //! The proof of the disk: what was acknowledged is there once, whatever the disk does.
 //!
-//! In: [`Options`]. Three parts, each for one engine or for both: every call that changes or syncs something of journal, store and snapshots fails once with an error, a full disk, a short write and a loss
+//! In: [`Options`]. Parts, each for one engine or for both: every call that changes or syncs something of journal, store and snapshots fails once with an error, a full disk, a short write and a loss
 //! of power, while running and while starting; bits flip anywhere; and a model runs any order of steps, faults and losses of power. Each ends in a start, of which [`judge`] says
-//! whether it is right. Out: figures and violations. A fault that was planned and never came to pass is a violation. Everything comes from the seed.
+//! whether it is right. Last, a real process whose calls fail and whose disk fills up ([`process`]). Out: figures and violations. A fault that was planned and never came to pass is a violation. Everything comes from the seed.
 
 pub mod counted;
 pub mod engine_files;
 pub mod events;
 pub mod flips;
 pub mod judge;
+pub mod process;
 pub mod script;
 pub mod world;
 
@@ -50,6 +51,8 @@ pub struct Options {
     pub every: u64,
     pub seed: u64,
     pub lie: Option<Lie>,
+    /// With a real process too.
+    pub process: bool,
 }
 
 const FAULTS: [Fault; 4] = [Fault::Io, Fault::Full, Fault::Short, Fault::Crash];
@@ -70,6 +73,8 @@ struct Sums {
     cases: u64,
     ways: [u64; 3],
     recovery_ms: Vec<f64>,
+    process_faults: u64,
+    process_acked: u64,
 }
 
 pub fn engines() -> Vec<EngineName> {
@@ -93,6 +98,9 @@ pub fn run(options: &Options) -> Result<Proof> {
         bits(*engine, options, &on(until(1)), &mut sums)?;
         model(*engine, options, &on(until(2)), &mut sums)?;
     }
+    for engine in options.engines.iter().filter(|_| options.process) {
+        process::run(engine.as_str(), &mut sums)?;
+    }
     if sums.fired < sums.planned {
         sums.verdict.say(format!(
             "{} of {} planned faults never came to pass",
@@ -112,6 +120,8 @@ fn proof(sums: &Sums) -> Proof {
         ("cycles", sums.cycles as f64),
         ("faults_planned", sums.planned as f64),
         ("faults_fired", sums.fired as f64),
+        ("process_faults", sums.process_faults as f64),
+        ("process_acked", sums.process_acked as f64),
         ("flips", sums.flips as f64),
         ("flips_found", sums.flips_found as f64),
         ("flips_harmless", sums.flips_harmless as f64),
@@ -303,6 +313,7 @@ pub fn options(arguments: &[String]) -> Option<Options> {
         every: 1,
         seed: random_seed(),
         lie: None,
+        process: true,
     };
     for pair in arguments.chunks(2) {
         let [option, value] = pair else { return None };
@@ -323,6 +334,7 @@ pub fn options(arguments: &[String]) -> Option<Options> {
             "--every" => options.every = value.parse().ok().filter(|every| *every > 0)?,
             "--seed" => options.seed = value.parse().ok()?,
             "--violate" => options.lie = Some(lie(value)?),
+            "--process" => options.process = value.parse().ok()?,
             _ => return None,
         }
     }
