@@ -5,7 +5,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::{Database, Durability, ReadableDatabase, StorageBackend, TableDefinition};
 use weir_disk::{Disk, File, read_full_at, write_all_at};
@@ -41,22 +40,20 @@ impl RedbPlace {
 
 impl Place for RedbPlace {
     fn open(&self) -> Result<Box<dyn Engine>, EngineError> {
-        let opening = |error| failed("opening its file", &error);
-        let file = self.file().map_err(opening)?;
-        let file_bytes = Arc::new(AtomicU64::new(file.len().map_err(opening)?));
-        let backend = Backend { file, bytes: Arc::clone(&file_bytes) };
+        let file = self.file().map_err(|error| failed("opening its file", &error))?;
         // redb checks little of a file that it did not write; what it trips over must not end the process.
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut builder = Database::builder();
             builder.set_cache_size(CACHE_BYTES);
-            let database = builder.create_with_backend(backend).map_err(|error| failed("opening", &error))?;
+            let database =
+                builder.create_with_backend(Backend(file)).map_err(|error| failed("opening", &error))?;
             let write = database.begin_write().map_err(|error| failed("opening", &error))?;
             write.open_table(TABLE).map_err(|error| failed("opening", &error))?;
             write.commit().map_err(|error| failed("opening", &error))?;
             Ok(database)
         }));
         let database = opened.unwrap_or_else(|_| Err(failed("opening", &"it panicked")))?;
-        Ok(Box::new(RedbEngine { database: Some(database), file_bytes }))
+        Ok(Box::new(RedbEngine { database: Some(database) }))
     }
 
     fn set_aside(&self) -> io::Result<()> {
@@ -87,7 +84,6 @@ fn guarded<T>(doing: &'static str, call: impl FnOnce() -> Result<T, redb::Error>
 struct RedbEngine {
     /// Always there until it is dropped.
     database: Option<Database>,
-    file_bytes: Arc<AtomicU64>,
 }
 
 impl RedbEngine {
@@ -152,41 +148,43 @@ impl Engine for RedbEngine {
         })
     }
 
+    /// Pages that are in use. The file may be longer: it grows by doubling, and what was freed stays in it.
     fn bytes_on_disk(&self) -> Result<u64, EngineError> {
-        Ok(self.file_bytes.load(Ordering::Relaxed))
+        guarded("reading", || {
+            let write = self.database()?.begin_write()?;
+            let stats = write.stats()?;
+            let pages = stats.allocated_pages();
+            write.abort()?;
+            Ok(pages * stats.page_size() as u64)
+        })
     }
 }
 
 #[derive(Debug)]
-struct Backend {
-    file: Box<dyn File>,
-    bytes: Arc<AtomicU64>,
-}
+struct Backend(Box<dyn File>);
 
 impl StorageBackend for Backend {
     fn len(&self) -> Result<u64, io::Error> {
-        self.file.len()
+        self.0.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
         let wanted = out.len();
-        if read_full_at(&*self.file, offset, out)? < wanted {
+        if read_full_at(&*self.0, offset, out)? < wanted {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.file.set_len(len)?;
-        self.bytes.store(len, Ordering::Relaxed);
-        Ok(())
+        self.0.set_len(len)
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
-        self.file.sync()
+        self.0.sync()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        write_all_at(&*self.file, offset, data)
+        write_all_at(&*self.0, offset, data)
     }
 }

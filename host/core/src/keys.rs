@@ -95,6 +95,8 @@ pub struct KeyTable {
     scratch: Vec<u8>,
     /// None: nobody wants to know.
     touched: Option<dump::Touched>,
+    /// What a checkpoint reads.
+    frozen: Option<crate::state::frozen::Frozen<u32, Option<Vec<u8>>>>,
 }
 
 impl KeyTable {
@@ -113,6 +115,7 @@ impl KeyTable {
             newest: Vec::new(),
             scratch: Vec::new(),
             touched: None,
+            frozen: None,
         }
     }
 
@@ -255,6 +258,7 @@ impl KeyTable {
             Some(number) => number,
             None => self.keys.len() as u32,
         };
+        self.before(number);
         match self.keys.get_mut(number as usize) {
             Some(place) => *place = key,
             None => self.keys.push(key),
@@ -269,6 +273,7 @@ impl KeyTable {
     /// Takes back the number that was given last.
     pub fn forget_newest(&mut self) {
         let Some(number) = self.newest.pop() else { return };
+        self.before(number);
         self.touch(number);
         if let Some(key) = self.keys.get_mut(number as usize) {
             self.by_value.remove(&key.encoded);
@@ -307,6 +312,9 @@ impl KeyTable {
         }
         for (number, key) in self.keys.iter_mut().enumerate() {
             if key.held == 0 && !key.free {
+                if let Some(frozen) = &mut self.frozen {
+                    frozen.before(number as u32, || key.value());
+                }
                 self.by_value.remove(&key.encoded);
                 key.free = true;
                 key.encoded = Box::default();

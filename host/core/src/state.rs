@@ -3,11 +3,12 @@
 //! The unit's calls (see `wit/state.wit`, `wit/timers.wit`) write in place and an undo log keeps what was there, so that reads see the writes of
 //! the same record, [`UnitState::commit`] is free and [`UnitState::roll_back`] costs what was written. Numbers in byte slices are
 //! little-endian: handles n x u32, slots and times n x i64. Bounds: [`Quota`]. Errors: a [`Bug`] is the unit's mistake and ends its call
-//! like a trap; a [`Refusal`] it may handle. Layers for checkpoints and candidates are in [`table`].
+//! like a trap; a [`Refusal`] it may handle. Layers for candidates are in [`table`].
 
 mod bytes;
 pub mod dump;
 mod expiry;
+pub mod frozen;
 pub mod layer;
 mod quota;
 pub mod schedule;
@@ -107,6 +108,8 @@ pub struct UnitState {
     old_bytes: Vec<u8>,
     /// None: nobody wants to know.
     dirty: Option<dump::Dirty>,
+    /// What a checkpoint reads.
+    frozen: Option<dump::FrozenState>,
 }
 
 impl UnitState {
@@ -124,7 +127,12 @@ impl UnitState {
             undo: Vec::new(),
             old_bytes: Vec::new(),
             dirty: None,
+            frozen: None,
         }
+    }
+
+    pub fn shared(self) -> SharedState {
+        Arc::new(parking_lot::Mutex::new(self))
     }
 
     // ---- the record as a transaction ----
@@ -508,6 +516,10 @@ impl UnitState {
             self.keys.hold(address.0);
         }
         let expire_ns = place.spec.expire_ns;
+        if let Some(frozen) = &mut self.frozen {
+            let old = || was_there.then(|| self.old_bytes.get(from..).unwrap_or_default().to_vec());
+            frozen.values.before((table as u16, address), old);
+        }
         self.undo.push(Undo::Value { table: table as u16, address, old });
         if let Some(expire_ns) = expire_ns {
             self.set_expiry(table, address, self.written_at_ns.saturating_add(expire_ns));
@@ -519,6 +531,9 @@ impl UnitState {
         let Some(old) = place.get(address) else { return };
         let (at, len) = (self.old_bytes.len() as u32, old.len());
         self.old_bytes.extend_from_slice(old);
+        if let Some(frozen) = &mut self.frozen {
+            frozen.values.before((table as u16, address), || Some(old.to_vec()));
+        }
         self.undo.push(Undo::Value { table: table as u16, address, old: Some((at, len as u32)) });
         place.remove(address, len);
         if place.spec.by_key {
@@ -530,6 +545,9 @@ impl UnitState {
     fn set_timer(&mut self, clock: bool, address: Address, time: i64) {
         let old = self.schedule(clock, address).set(address, time);
         if old != time {
+            if let Some(frozen) = &mut self.frozen {
+                frozen.timers.before((clock, address), || old);
+            }
             self.undo.push(Undo::Timer { clock, address, old });
             self.count_timer(address, old, time);
         }
@@ -566,8 +584,9 @@ fn fixed_size(table: &Table) -> Result<usize, Bug> {
     }
 }
 
-/// Shared between a flow and the instance whose imports it serves. One thread at a time uses it, so the lock is never waited for.
-pub type SharedState = Arc<std::sync::Mutex<UnitState>>;
+/// Shared between a flow, the instance whose imports it serves, and the checkpoint that reads it frozen. The lock is a fair one: whoever waits for it while a busy flow takes
+/// it again and again gets it within a millisecond.
+pub type SharedState = Arc<parking_lot::Mutex<UnitState>>;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::Mutex as StateMutex;
 
 use weir_core::config::{CircuitPolicy, PipelineSpec, Topology};
 use weir_core::flow::circuit::Circuit;
@@ -308,5 +307,5 @@ fn build_node(plan: &NodePlan, lane: u32, legacies: &mut Legacies) -> Node {
 }
 
 fn fresh(plan: &Plan) -> weir_core::state::SharedState {
-    Arc::new(StateMutex::new(UnitState::new(plan, Quota::default())))
+    UnitState::new(plan, Quota::default()).shared()
 }

@@ -1,8 +1,8 @@
 //! Checkpoints while everything runs: what the flows know is written beside the journal, so that a start replays only what came since.
 //!
-//! One thread. It asks all flows for what changed, at one position of the log, under the log's lock; each answers on its own worker between two records ([`capture`]), and goes
-//! on; the thread writes what they gave, and waits before the commit until the journal is on disk up to that position, so that no checkpoint knows more than the
-//! journal. Then it folds older checkpoints together, and now and then writes a snapshot, which needs no engine; the journal is kept from the oldest snapshot on.
+//! One thread, which steps back for others. It asks all flows for what changed, at one position of the log, under the log's lock; each answers on its own worker between two records ([`capture`]): it
+//! freezes its states and goes on. The thread waits until the journal is on disk up to that position, so that no checkpoint knows more than the journal, reads the frozen
+//! states piece by piece, and writes. Then it folds older checkpoints together, and now and then writes a snapshot, which needs no engine; the journal is kept from the oldest snapshot on.
 //!
 //! When: before replaying what came since the last one would take longer than `state.replay`, by the rate at which this machine replays or is taken to; at least every
 //! [`EVERY_MAX`] if anything came; and at the end. A round that fails (a flow that does not answer, a journal that is full) is tried again as a whole. An error of the store
@@ -25,10 +25,8 @@ use weir_checkpoint::{Store, snapshot};
 use weir_core::batch::Position;
 use weir_disk::Disk;
 
-use self::capture::{Captured, Numbers, Round};
-use self::stored::{
-    Below, GLOBAL_KEY, Global, StoredRevision, flow_key, json, put_all, revision_key, state_key,
-};
+use self::capture::{Captured, FrozenState, Numbers, Round};
+use self::stored::{Below, GLOBAL_KEY, Global, StoredRevision, flow_key, json, put, revision_key, state_key};
 use super::{Runtime, clock_unix_ns};
 use crate::intake::Receipt;
 
@@ -144,6 +142,15 @@ struct Keeper {
 
 type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
+/// What one checkpoint is to hold.
+struct Gathered {
+    /// All but what is in the states.
+    changes: Changes,
+    states: Vec<FrozenState>,
+    known: BTreeSet<Vec<u8>>,
+    at: Position,
+}
+
 impl Keeper {
     fn run(&mut self) {
         while let Some(runtime) = self.runtime.upgrade() {
@@ -191,7 +198,7 @@ impl Keeper {
             self.gather(runtime, asked, all)
         });
         self.taken = Instant::now();
-        let (changes, known, at) = match taken {
+        let Gathered { changes, states, known, at } = match taken {
             Ok(taken) => taken,
             Err(why) => {
                 tracing::warn!(why, "a checkpoint was not made; it is tried again");
@@ -199,8 +206,7 @@ impl Keeper {
                 return Ok(());
             }
         };
-        let entries = changes.len() as u64;
-        self.write(changes, at).map_err(|error| error.to_string())?;
+        let entries = self.write(&changes, states, at).map_err(|error| error.to_string())?;
         (self.all, self.known, self.counts) = (false, known, counts);
         while self.store.fold().map_err(|error| error.to_string())? {
             std::thread::yield_now();
@@ -222,22 +228,19 @@ impl Keeper {
     }
 
     /// Everything of one round, once the journal is on disk as far.
-    fn gather(
-        &self,
-        runtime: &Runtime,
-        asked: Asked,
-        all: bool,
-    ) -> Result<(Changes, BTreeSet<Vec<u8>>, Position), String> {
+    fn gather(&self, runtime: &Runtime, asked: Asked, all: bool) -> Result<Gathered, String> {
         let Asked { round, answers, flows, global, receipt } = asked;
         let captured = wait(runtime, &round, &answers, flows)?;
         let mut changes = Changes::new();
+        let mut states = Vec::new();
         let mut known = BTreeSet::new();
         let mut from = round.at;
         for one in captured {
             from = from.min(one.from);
             changes.extend(one.entries);
             known.insert(one.flow);
-            known.extend(one.states.into_iter().map(state_key));
+            known.extend(one.states.iter().map(|state| state_key(state.number)));
+            states.extend(one.states);
             let rules = one.rules.iter();
             known.extend(
                 rules.flat_map(|rule| [b'a', b'e'].map(|kind| weir_core::alerts::dump::prefix(kind, rule))),
@@ -255,7 +258,8 @@ impl Keeper {
             return Err("a sink's file cannot be written".to_owned());
         }
         runtime.checkpoints.since.store(from, Ordering::Relaxed);
-        Ok((changes, known, Position { log: 0, epoch: global.epoch, offset: from.saturating_sub(1) }))
+        let at = Position { log: 0, epoch: global.epoch, offset: from.saturating_sub(1) };
+        Ok(Gathered { changes, states, known, at })
     }
 
     /// Flows, states and rules that are no more.
@@ -273,10 +277,34 @@ impl Keeper {
         Ok(())
     }
 
-    fn write(&mut self, changes: Changes, at: Position) -> Result<(), weir_checkpoint::StoreError> {
+    /// All entries in the order of their keys, those of states as they are read; how many.
+    fn write(
+        &mut self,
+        changes: &Changes,
+        mut states: Vec<FrozenState>,
+        at: Position,
+    ) -> Result<u64, weir_checkpoint::StoreError> {
+        states.sort_unstable_by_key(|state| state.number);
+        let mut entries = 0;
         let mut writing = self.store.begin()?;
-        put_all(&mut writing, &changes)?;
-        writing.commit(at, Vec::new())
+        let mut changes = changes.iter().peekable();
+        for mut state in states {
+            let prefix = state_key(state.number);
+            while let Some((key, value)) = changes.next_if(|(key, _)| **key < prefix) {
+                entries += 1;
+                put(&mut writing, key, value.as_deref())?;
+            }
+            state.read(&mut |(own, value)| {
+                entries += 1;
+                put(&mut writing, &[prefix.as_slice(), &own].concat(), value.as_deref())
+            })?;
+        }
+        for (key, value) in changes {
+            entries += 1;
+            put(&mut writing, key, value.as_deref())?;
+        }
+        writing.commit(at, Vec::new())?;
+        Ok(entries)
     }
 
     /// From the oldest snapshot on the journal is needed, whatever becomes of the store.

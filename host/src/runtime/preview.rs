@@ -228,7 +228,7 @@ impl Run {
 
     /// Whether a window is open.
     fn waits(&self) -> bool {
-        self.flow.nodes().any(|node| node.state.lock().is_ok_and(|state| state.timers() > 0))
+        self.flow.nodes().any(|node| node.state.lock().timers() > 0)
     }
 
     fn is_over(&mut self) -> bool {

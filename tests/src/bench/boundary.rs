@@ -6,7 +6,7 @@
 //! rows away, and a rollup whose windows close. Beside each the same by hand in Rust (`native.rs`). CPU time of the thread; rounds take turns.
 
 use std::hint::black_box;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ pub fn node(components: &Components, uses: &str, name: &str, config: &Value) -> 
     let loaded = components.load(uses).map_err(|error| anyhow!("{error}; build the components first"))?;
     let config = components.complete(&loaded, config).map_err(refused)?;
     let plan = components.plan_of(&loaded, &config).map_err(refused)?;
-    let state = Arc::new(Mutex::new(UnitState::new(&plan, Quota::default())));
+    let state = UnitState::new(&plan, Quota::default()).shared();
     let made = Made {
         component: loaded.component,
         plan: Arc::clone(&plan),

@@ -1,10 +1,13 @@
 //! Bench `state`: what checkpoints cost, each engine side by side, without pipelines.
 //!
 //! 1 M keys of 24 B and of 1 KB: all of them written as one checkpoint, folded, a tenth changed, exported as a snapshot, recovered from the store and from the snapshot (every entry read and checked in both).
-//! Then an hour of updates: 60 checkpoints of 50,000 random keys of 24 B, folded in between, and what that takes on disk. Files are in a new folder for temporary files.
-//! Time is the clock's, and a busy disk shows.
+//! Then an hour of updates: 60 checkpoints of 50,000 random keys of 24 B, folded in between, and what that takes on disk; and checkpoints of 1 M changed keys while batches go on (`under_load.rs`).
+//! Files are in a new folder for temporary files. Time is the clock's, and a busy disk shows.
+
+mod under_load;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +28,7 @@ const UPDATES: u64 = 60;
 const UPDATED: u64 = 50_000;
 const RECOVERY_BUDGET_S: f64 = 5.0;
 const BYTES_PER_KEY_BUDGET: f64 = 200.0;
+const BATCH_P99_BUDGET_MS: f64 = 10.0;
 
 pub fn run() -> Result<Report> {
     let titles = [
@@ -38,6 +42,7 @@ pub fn run() -> Result<Report> {
         "recovery s",
         "from snapshot s",
         "after updates B/key",
+        "batch p50/p99/max ms",
     ];
     let mut report = Report::new("state", &titles);
     let base = tempfile::tempdir().context("make a folder")?;
@@ -97,7 +102,7 @@ fn one(folder: &Path, engine: EngineName, value_bytes: usize, report: &mut Repor
     fold(&mut store)?;
     let (_, snapshot_s) = seconds(|| Ok(export(&store, &disk)?))?;
     let own = (key(0).len() + value_bytes) as f64;
-    let beyond = store.bytes_on_disk()? as f64 / KEYS as f64 - own;
+    let beyond = blocks_bytes(folder)? as f64 / KEYS as f64 - own;
     drop(store);
     let (recovered, store_s) = seconds(|| Ok(recover(&*place, &disk, &mut Unwanted)?))?;
     ensure!(recovered.way == Way::Store, "{}", recovered.way);
@@ -107,12 +112,19 @@ fn one(folder: &Path, engine: EngineName, value_bytes: usize, report: &mut Repor
     ensure!(matches!(recovered.way, Way::Snapshot { .. }), "{}", recovered.way);
     let mut store = recovered.store;
     let name = format!("{}_{value_bytes}", engine.as_str());
-    let mut after = String::new();
+    let (mut after, mut under) = (String::new(), String::new());
     if value_bytes == VALUES_BYTES[0] {
         updates(&mut store, value_bytes)?;
-        let bytes = store.bytes_on_disk()? as f64 / KEYS as f64;
+        let bytes = blocks_bytes(folder)? as f64 / KEYS as f64;
         after = format!("{bytes:.0}");
         report.figure(&format!("after_updates_bytes_per_key_{name}"), bytes);
+        let load = under_load::run(store)?;
+        under = format!("{:.1}/{:.1}/{:.1}", load.p50_ms, load.p99_ms, load.max_ms);
+        report.figure(&format!("batch_p50_ms_{name}"), load.p50_ms);
+        report.budgeted(&format!("batch_p99_ms_{name}"), load.p99_ms, BATCH_P99_BUDGET_MS);
+        report.figure(&format!("batch_max_ms_{name}"), load.max_ms);
+        report.figure(&format!("batch_p99_ms_between_{name}"), load.p99_between_ms);
+        report.figure(&format!("checkpoint_under_load_s_{name}"), load.checkpoint_s);
     }
     report.row(vec![
         format!("{}, {value_bytes} B", engine.as_str()),
@@ -125,6 +137,7 @@ fn one(folder: &Path, engine: EngineName, value_bytes: usize, report: &mut Repor
         format!("{store_s:.1}"),
         format!("{rebuilt_s:.1}"),
         after,
+        under,
     ]);
     report.figure(&format!("checkpoint_s_{name}"), all_s);
     report.figure(&format!("fold_s_{name}"), fold_s);
@@ -133,6 +146,20 @@ fn one(folder: &Path, engine: EngineName, value_bytes: usize, report: &mut Repor
     report.budgeted(&format!("recovery_s_{name}"), store_s, RECOVERY_BUDGET_S);
     report.figure(&format!("recovery_from_snapshot_s_{name}"), rebuilt_s);
     Ok(())
+}
+
+/// What the engine's files take of the disk; holes in them take nothing.
+fn blocks_bytes(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        bytes += match path.extension().and_then(std::ffi::OsStr::to_str) {
+            Some("snapshot" | "broken") => 0,
+            _ if path.is_dir() => blocks_bytes(&path)?,
+            _ => std::fs::metadata(&path)?.blocks() * 512,
+        };
+    }
+    Ok(bytes)
 }
 
 /// An hour, a checkpoint a minute.

@@ -4,8 +4,10 @@
 //! halves until the rows to blame stand alone, and these go to the dead letters. The state writes of a call that failed are taken back, those of
 //! calls that worked stay part of the record. At most [`CALLS_MAX`] calls are spent on one input; what is then still unknown is dead-lettered whole.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+
+use parking_lot::MutexGuard;
 
 use super::circuit::Circuit;
 use super::counters::{NodeCounters, Shown};
@@ -75,9 +77,9 @@ pub struct Moment {
     pub patient: bool,
 }
 
-/// The lock of a unit's state. It is never contended, and what a panic left is still whole, because calls are undone by mark.
+/// The lock of a unit's state. Only a checkpoint is ever met there.
 pub fn lock(state: &SharedState) -> MutexGuard<'_, UnitState> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    state.lock()
 }
 
 impl Node {

@@ -1,7 +1,5 @@
 //! A flow with units in plain Rust: order, roll-back, bisection, timers in pieces, derived streams, lanes.
 
-use std::sync::Mutex;
-
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 
@@ -94,7 +92,7 @@ fn counting_plan() -> Plan {
 
 fn node(id: &str) -> Node {
     let plan = Arc::new(counting_plan());
-    let state: SharedState = Arc::new(Mutex::new(UnitState::new(&plan, Quota::default())));
+    let state: SharedState = UnitState::new(&plan, Quota::default()).shared();
     let unit = Box::new(Counts(Arc::clone(&state)));
     Node::new(id.into(), "sha256:0".into(), plan, state, unit)
 }
@@ -284,7 +282,7 @@ fn entries_of_a_table_that_expires_go_a_while_after_their_last_write() {
     let mut plan = counting_plan();
     plan.tables[0].expire_ns = Some(10 * S);
     let plan = Arc::new(plan);
-    let state: SharedState = Arc::new(Mutex::new(UnitState::new(&plan, Quota::default())));
+    let state: SharedState = UnitState::new(&plan, Quota::default()).shared();
     let unit = Box::new(Remembers(Arc::clone(&state)));
     let node = Node::new("p/u".into(), "sha256:0".into(), plan, Arc::clone(&state), unit);
     let spec = Arc::new(Topology::parse(TEXT).unwrap().pipelines[0].clone());

@@ -4,20 +4,45 @@
 //! that say which number is given next. In: the same entries, in the order of their keys. Numbers are in the order in which they were given, so that after a
 //! restart the same rows get the same numbers.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashSet;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Key, KeyTable};
 use crate::state::dump::Entry;
+use crate::state::frozen::{Addresses, Frozen};
 use crate::triplet::Triplet;
 
 /// What changed since the last checkpoint.
 #[derive(Debug, Default)]
 pub struct Touched {
-    pub numbers: HashSet<u32, FixedState>,
+    pub numbers: Addresses<u32>,
     /// The lists: numbers that are free, or not announced yet, and the scopes.
     pub lists: bool,
+}
+
+/// Which number is given next.
+#[derive(Debug)]
+pub struct Lists {
+    given: usize,
+    scopes: Vec<Triplet>,
+    free: Vec<u32>,
+    forgotten: Vec<u32>,
+}
+
+impl Lists {
+    pub fn entry(self) -> Entry {
+        let scopes: Vec<&str> = self.scopes.iter().map(Triplet::as_str).collect();
+        let lists =
+            json!({ "given": self.given, "scopes": scopes, "free": self.free, "forgotten": self.forgotten });
+        (vec![b'l'], Some(lists.to_string().into_bytes()))
+    }
+}
+
+impl Key {
+    pub(super) fn value(&self) -> Option<Vec<u8>> {
+        (!self.free).then(|| [self.scope.to_le_bytes().as_slice(), &self.encoded].concat())
+    }
 }
 
 impl KeyTable {
@@ -32,34 +57,46 @@ impl KeyTable {
         }
     }
 
-    /// What changed, or all of it.
-    pub fn dump(&mut self, all: bool, out: &mut Vec<Entry>) {
+    /// What changed, or all of it, is fixed; the lists are copied where they changed.
+    pub fn freeze(&mut self, all: bool) -> (Arc<Addresses<u32>>, Option<Lists>) {
         let touched = self.touched.take();
         let is_tracked = touched.is_some();
         let touched = touched.unwrap_or_default();
-        let mut put = |number: u32| {
-            let Some(key) = self.keys.get(number as usize).filter(|key| !key.free) else {
-                out.push((number_key(number), None));
-                return;
-            };
-            let mut value = key.scope.to_le_bytes().to_vec();
-            value.extend_from_slice(&key.encoded);
-            out.push((number_key(number), Some(value)));
-        };
-        if all {
-            (0..self.keys.len() as u32).for_each(&mut put);
-        } else {
-            touched.numbers.iter().copied().for_each(&mut put);
-        }
-        if all || touched.lists {
-            let scopes: Vec<&str> = self.scopes.iter().map(Triplet::as_str).collect();
-            let lists = json!({ "given": self.keys.len(), "scopes": scopes, "free": self.free, "forgotten": self.forgotten });
-            out.push((vec![b'l'], Some(lists.to_string().into_bytes())));
-        }
+        let numbers = if all { (0..self.keys.len() as u32).collect() } else { touched.numbers };
+        let numbers = Arc::new(numbers);
+        self.frozen = Some(Frozen::new(&numbers));
         self.touched = is_tracked.then(Touched::default);
+        let lists = (all || touched.lists).then(|| Lists {
+            given: self.keys.len(),
+            scopes: self.scopes.clone(),
+            free: self.free.clone(),
+            forgotten: self.forgotten.clone(),
+        });
+        (numbers, lists)
     }
 
-    /// An entry that [`KeyTable::dump`] made; false where it is none.
+    pub fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// A number is about to become another key's, or nobody's.
+    pub(super) fn before(&mut self, number: u32) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.before(number, || self.keys.get(number as usize).and_then(Key::value));
+        }
+    }
+
+    /// Of the moment of freezing.
+    pub fn frozen_entry(&mut self, number: u32) -> Entry {
+        let now = || self.keys.get(number as usize).and_then(Key::value);
+        let value = match &mut self.frozen {
+            Some(frozen) => frozen.take(number, now),
+            None => now(),
+        };
+        (number_key(number), value)
+    }
+
+    /// An entry that [`KeyTable::frozen_entry`] or [`Lists::entry`] made; false where it is none.
     pub fn restore(&mut self, key: &[u8], value: &[u8]) -> bool {
         match key.split_first() {
             Some((b'k', number)) => self.restore_number(number, value).is_some(),

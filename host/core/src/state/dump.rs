@@ -1,17 +1,20 @@
 //! A unit's state as entries of a checkpoint, and back.
 //!
-//! Out: the entries that changed since the last dump, or all of them; a key without a value is gone. In: all entries, in the order of their keys, into a new state of the same
-//! tables. What changed is noted when a record commits, from its undo log, so that a state nobody dumps pays nothing.
+//! Out: the entries that changed since the last dump, or all of them; a key without a value is gone. [`UnitState::freeze`] fixes the moment, between two records, and costs next to
+//! nothing; [`Reading::step`] gives entries as they were at that moment, in the order of their keys, some at a time, while records go on. In: all entries, in that order, into a
+//! new state of the same tables. What changed is noted when a record commits, from its undo log, so that a state nobody dumps pays nothing.
 //!
 //! Keys begin with a letter: `e` expiry, `k` and `l` key numbers ([`crate::keys::dump`]), `n` a name of a free table, `t` timer, `v` value. Then the table (u16) or the
 //! clock (u8: 1 the host's, 0 the watermark), the handle (u32) and the slot (u64, its sign turned), big-endian, so that they sort as numbers do. Times are i64, little-endian.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
 
+use super::frozen::{Addresses, Frozen, sorted};
 use super::layer::Address;
 use super::schedule::NEVER;
 use super::{Undo, UnitState};
+use crate::keys::dump::Lists;
 
 /// A key, and its value where there is one.
 pub type Entry = (Vec<u8>, Option<Vec<u8>>);
@@ -19,9 +22,9 @@ pub type Entry = (Vec<u8>, Option<Vec<u8>>);
 /// What changed since the last dump.
 #[derive(Debug, Default)]
 pub struct Dirty {
-    values: HashSet<(u16, Address), FixedState>,
-    expiries: HashSet<(u16, Address), FixedState>,
-    timers: HashSet<(bool, Address), FixedState>,
+    values: Addresses<(u16, Address)>,
+    expiries: Addresses<(u16, Address)>,
+    timers: Addresses<(bool, Address)>,
     /// Of each table, how many names were dumped.
     names: Vec<usize>,
 }
@@ -39,6 +42,26 @@ impl Dirty {
     }
 }
 
+/// What changed up to a moment, while it is read.
+#[derive(Debug)]
+pub struct FrozenState {
+    pub(super) values: Frozen<(u16, Address), Option<Vec<u8>>>,
+    pub(super) expiries: Frozen<(u16, Address), i64>,
+    pub(super) timers: Frozen<(bool, Address), i64>,
+}
+
+/// What is to be read of a frozen state; made on the flow's worker, read elsewhere.
+#[derive(Debug)]
+pub struct Changed {
+    expiries: Arc<Addresses<(u16, Address)>>,
+    numbers: Arc<Addresses<u32>>,
+    lists: Option<Lists>,
+    /// Of each table.
+    names: Vec<Range<usize>>,
+    timers: Arc<Addresses<(bool, Address)>>,
+    values: Arc<Addresses<(u16, Address)>>,
+}
+
 impl UnitState {
     /// From here on it is known what changes.
     pub fn track(&mut self) {
@@ -46,65 +69,92 @@ impl UnitState {
         self.keys.track();
     }
 
-    /// Between two records: what changed since the last call, or all of it.
-    pub fn dump(&mut self, all: bool, out: &mut Vec<Entry>) {
+    /// Between two records: what changed since the last call, or all of it, is fixed and waits to be read. What was frozen before and not read is forgotten, so
+    /// whoever gives up reading asks for all the next time.
+    pub fn freeze(&mut self, all: bool) -> Changed {
         let dirty = self.dirty.take();
         let is_tracked = dirty.is_some();
-        let dirty = dirty.unwrap_or_default();
-        self.keys.dump(all, out);
-        self.dump_names(if all { &[] } else { &dirty.names }, out);
-        if all {
-            self.dump_all(out);
-        } else {
-            for (table, address) in &dirty.values {
-                let value = self.tables.get(usize::from(*table)).and_then(|place| place.get(*address));
-                out.push((at_table(b'v', *table, *address), value.map(<[u8]>::to_vec)));
-            }
-            for (table, address) in &dirty.expiries {
-                let time =
-                    self.expiries.get(usize::from(*table)).map_or(NEVER, |expiry| expiry.get(*address));
-                out.push((at_table(b'e', *table, *address), time_value(time)));
-            }
-            for (clock, address) in &dirty.timers {
-                let time = self.schedule(*clock, *address).get(*address);
-                out.push((at_clock(*clock, *address), time_value(time)));
-            }
-        }
-        let names = self.names.iter().map(crate::keys::Names::len).collect();
-        self.dirty = is_tracked.then(|| Dirty { names, ..Dirty::default() });
+        let dirty = if all { self.everything() } else { dirty.unwrap_or_default() };
+        let until: Vec<usize> = self.names.iter().map(crate::keys::Names::len).collect();
+        let from = dirty.names.iter().copied().chain(std::iter::repeat(0));
+        let names = from.zip(&until).map(|(from, until)| from..*until).collect();
+        let (numbers, lists) = self.keys.freeze(all);
+        let changed = Changed {
+            expiries: Arc::new(dirty.expiries),
+            numbers,
+            lists,
+            names,
+            timers: Arc::new(dirty.timers),
+            values: Arc::new(dirty.values),
+        };
+        self.frozen = Some(FrozenState {
+            values: Frozen::new(&changed.values),
+            expiries: Frozen::new(&changed.expiries),
+            timers: Frozen::new(&changed.timers),
+        });
+        // As large as the last time: growing from nothing to a million would hold records up.
+        self.dirty = is_tracked.then(|| Dirty {
+            values: Addresses::with_capacity_and_hasher(changed.values.len(), Default::default()),
+            expiries: Addresses::with_capacity_and_hasher(changed.expiries.len(), Default::default()),
+            timers: Addresses::with_capacity_and_hasher(changed.timers.len(), Default::default()),
+            names: until,
+        });
+        changed
     }
 
-    fn dump_names(&self, done: &[usize], out: &mut Vec<Entry>) {
-        for (table, names) in self.names.iter().enumerate() {
-            for handle in done.get(table).copied().unwrap_or(0)..names.len() {
-                let (table, number) = ((table as u16).to_be_bytes(), (handle as u32).to_be_bytes());
-                let key = [b"n", table.as_slice(), &number].concat();
-                out.push((key, names.name(handle as u32).map(<[u8]>::to_vec)));
-            }
+    /// Nobody reads what was frozen any more.
+    pub fn thaw(&mut self) {
+        self.frozen = None;
+        self.keys.thaw();
+    }
+
+    /// Every address there is.
+    fn everything(&self) -> Dirty {
+        let tables = || self.tables.iter().enumerate();
+        let timers = self.timers.iter().map(|timers| (false, timers)).chain([(true, &self.clock_timers)]);
+        Dirty {
+            values: tables()
+                .flat_map(|(table, place)| {
+                    place.addresses().into_iter().map(move |address| (table as u16, address))
+                })
+                .collect(),
+            expiries: (self.expiries.iter().enumerate())
+                .flat_map(|(table, expiry)| expiry.iter().map(move |(_, address)| (table as u16, address)))
+                .collect(),
+            timers: timers
+                .flat_map(|(clock, timers)| timers.iter().map(move |(_, address)| (clock, address)))
+                .collect(),
+            names: Vec::new(),
         }
     }
 
-    fn dump_all(&self, out: &mut Vec<Entry>) {
-        for (table, place) in self.tables.iter().enumerate() {
-            for address in place.addresses() {
-                out.push((at_table(b'v', table as u16, address), place.get(address).map(<[u8]>::to_vec)));
-            }
-        }
-        for (table, expiry) in self.expiries.iter().enumerate() {
-            out.extend(
-                expiry
-                    .iter()
-                    .map(|(time, address)| (at_table(b'e', table as u16, address), time_value(time))),
-            );
-        }
-        for (clock, schedule) in
-            self.timers.iter().map(|timers| (false, timers)).chain([(true, &self.clock_timers)])
-        {
-            out.extend(schedule.iter().map(|(time, address)| (at_clock(clock, address), time_value(time))));
+    fn frozen_value(&mut self, (table, address): (u16, Address)) -> Option<Vec<u8>> {
+        let place = self.tables.get(usize::from(table));
+        let now = || place.and_then(|place| place.get(address)).map(<[u8]>::to_vec);
+        match &mut self.frozen {
+            Some(frozen) => frozen.values.take((table, address), now),
+            None => now(),
         }
     }
 
-    /// An entry that [`UnitState::dump`] made, into a state that was new; false where it is none of this state's.
+    fn frozen_expiry(&mut self, (table, address): (u16, Address)) -> i64 {
+        let place = self.expiries.get(usize::from(table));
+        let now = || place.map_or(NEVER, |expiry| expiry.get(address));
+        match &mut self.frozen {
+            Some(frozen) => frozen.expiries.take((table, address), now),
+            None => now(),
+        }
+    }
+
+    fn frozen_timer(&mut self, (clock, address): (bool, Address)) -> i64 {
+        let now = self.schedule(clock, address).get(address);
+        match &mut self.frozen {
+            Some(frozen) => frozen.timers.take((clock, address), || now),
+            None => now,
+        }
+    }
+
+    /// An entry that [`Reading::step`] made, into a state that was new; false where it is none of this state's.
     pub fn restore_entry(&mut self, key: &[u8], value: &[u8]) -> bool {
         match key.split_first() {
             Some((b'k' | b'l', _)) => self.keys.restore(key, value),
@@ -141,6 +191,68 @@ impl UnitState {
             self.keys.hold(address.0);
         }
         Some(())
+    }
+}
+
+/// Reads what was frozen, in the order of keys.
+#[derive(Debug)]
+pub struct Reading {
+    expiries: Left<(u16, Address)>,
+    numbers: Left<u32>,
+    lists: Option<Lists>,
+    names: Left<(u16, u32)>,
+    timers: Left<(bool, Address)>,
+    values: Left<(u16, Address)>,
+}
+
+/// Addresses that are left to be read.
+type Left<K> = std::iter::Peekable<std::vec::IntoIter<K>>;
+
+fn left<K>(addresses: Vec<K>) -> Left<K> {
+    addresses.into_iter().peekable()
+}
+
+impl Reading {
+    /// Sorts what changed: not for the flow's worker.
+    pub fn new(changed: Changed) -> Self {
+        let names = changed.names.iter().enumerate();
+        let names =
+            names.flat_map(|(table, range)| range.clone().map(move |name| (table as u16, name as u32)));
+        Self {
+            names: left(names.collect()),
+            expiries: left(sorted(&changed.expiries)),
+            numbers: left(sorted(&changed.numbers)),
+            lists: changed.lists,
+            timers: left(sorted(&changed.timers)),
+            values: left(sorted(&changed.values)),
+        }
+    }
+
+    /// The next entries, at most `limit`; none when that was all.
+    pub fn step(&mut self, state: &mut UnitState, limit: usize, out: &mut Vec<Entry>) {
+        out.extend(self.expiries.by_ref().take(limit).map(|(table, address)| {
+            (at_table(b'e', table, address), time_value(state.frozen_expiry((table, address))))
+        }));
+        let room = |out: &Vec<Entry>| limit.saturating_sub(out.len());
+        out.extend(self.numbers.by_ref().take(room(out)).map(|number| state.keys.frozen_entry(number)));
+        if room(out) > 0
+            && let Some(lists) = self.lists.take()
+        {
+            out.push(lists.entry());
+        }
+        out.extend(self.names.by_ref().take(room(out)).map(|(table, handle)| {
+            let key = [b"n", table.to_be_bytes().as_slice(), &handle.to_be_bytes()].concat();
+            let name = state.names.get(usize::from(table)).and_then(|names| names.name(handle));
+            (key, name.map(<[u8]>::to_vec))
+        }));
+        out.extend(self.timers.by_ref().take(room(out)).map(|(clock, address)| {
+            (at_clock(clock, address), time_value(state.frozen_timer((clock, address))))
+        }));
+        out.extend(
+            self.values.by_ref().take(room(out)).map(|(table, address)| {
+                (at_table(b'v', table, address), state.frozen_value((table, address)))
+            }),
+        );
     }
 }
 
@@ -214,9 +326,7 @@ mod tests {
 
     impl Stored {
         fn take(&mut self, state: &mut UnitState, all: bool) {
-            let mut entries = Vec::new();
-            state.dump(all, &mut entries);
-            for (key, value) in entries {
+            for (key, value) in entries(state, all) {
                 match value {
                     Some(value) => drop(self.0.insert(key, value)),
                     None => drop(self.0.remove(&key)),
@@ -232,9 +342,27 @@ mod tests {
     }
 
     fn all_of(state: &mut UnitState) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        entries(state, true).into_iter().filter(|(_, value)| value.is_some()).collect()
+    }
+
+    fn entries(state: &mut UnitState, all: bool) -> Vec<Entry> {
+        let mut reading = Reading::new(state.freeze(all));
         let mut entries = Vec::new();
-        state.dump(true, &mut entries);
-        entries.into_iter().filter(|(_, value)| value.is_some()).collect()
+        while read(&mut reading, state, 5, &mut entries) {}
+        state.thaw();
+        entries
+    }
+
+    /// One step; false when there was nothing left.
+    fn read(reading: &mut Reading, state: &mut UnitState, limit: usize, out: &mut Vec<Entry>) -> bool {
+        let mut piece = Vec::new();
+        reading.step(state, limit, &mut piece);
+        assert!(piece.len() <= limit);
+        let is_there = !piece.is_empty();
+        out.extend(piece);
+        let rises = out.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        assert!(rises, "keys come in order");
+        is_there
     }
 
     fn step(state: &mut UnitState, round: i64) {
@@ -285,5 +413,46 @@ mod tests {
             step(&mut back, round);
         }
         assert_eq!(all_of(&mut back), all_of(&mut state));
+    }
+
+    #[test]
+    fn a_frozen_state_is_read_as_it_was_while_records_go_on() {
+        for seed in 0..40 {
+            let mut state = UnitState::new(&plan(), Quota::default());
+            state.track();
+            let mut stored = Stored::default();
+            let mut round = 1;
+            for _ in 0..12 {
+                for _ in 0..3 + seed % 4 {
+                    step(&mut state, round);
+                    round += 1;
+                }
+                let expected = all_of_copy(&state, round);
+                let mut reading = Reading::new(state.freeze(false));
+                let mut entries = Vec::new();
+                while read(&mut reading, &mut state, 1 + seed as usize % 7, &mut entries) {
+                    for _ in 0..seed % 3 {
+                        step(&mut state, round);
+                        round += 1;
+                    }
+                }
+                state.thaw();
+                for (key, value) in entries {
+                    match value {
+                        Some(value) => drop(stored.0.insert(key, value)),
+                        None => drop(stored.0.remove(&key)),
+                    }
+                }
+                assert_eq!(all_of(&mut stored.restored()), expected, "seed {seed} round {round}");
+            }
+        }
+    }
+
+    /// What the same rounds make of a new state.
+    fn all_of_copy(state: &UnitState, rounds: i64) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        let mut copy = UnitState::new(&plan(), Quota::default());
+        (1..rounds).for_each(|round| step(&mut copy, round));
+        assert_eq!(copy.entries(), state.entries());
+        all_of(&mut copy)
     }
 }

@@ -45,6 +45,9 @@ impl UnitState {
         if let Some(expiry) = self.expiries.get_mut(table) {
             let old = expiry.set(address, time);
             if old != time {
+                if let Some(frozen) = &mut self.frozen {
+                    frozen.expiries.before((table as u16, address), || old);
+                }
                 self.undo.push(Undo::Expiry { table: table as u16, address, old });
             }
         }

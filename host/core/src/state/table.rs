@@ -1,8 +1,8 @@
 //! A table of a unit's state: one current layer over frozen ones.
 //!
 //! Reads look through the layers from the top; writes and removals go to the current layer. [`Table::freeze`] puts a new empty layer on
-//! top (a checkpoint reads the frozen one meanwhile; a candidate works in it and is dropped with it); [`Table::settle`] merges the current layer into the one
-//! below; [`Table::drop_top`] throws it away. One mechanism for checkpoint, shadow and roll-back.
+//! top (a candidate works in it and is dropped with it); [`Table::settle`] merges the current layer into the one
+//! below; [`Table::drop_top`] throws it away. One mechanism for shadow and roll-back. A checkpoint reads without a layer of its own (`dump.rs`).
 
 use std::sync::Arc;
 

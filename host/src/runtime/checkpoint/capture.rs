@@ -1,24 +1,24 @@
 //! What a flow gives to a checkpoint, taken by its own worker between two records.
 //!
-//! In: a [`Round`], which is asked of every flow under the log's lock at one position. Out: a [`Captured`] for each: what changed in its states since the round before, and all else that
-//! it knows, as of the record before `from`. A flow that is held gives what it has where it stands; the rest of its records stays to be replayed.
+//! In: a [`Round`], which is asked of every flow under the log's lock at one position. Out: a [`Captured`] for each: its states, frozen, and all else that
+//! it knows, as of the record before `from`. A flow that is held gives what it has where it stands; the rest of its records stays to be replayed. What changed in a state is read by
+//! the checkpoint's thread while the flow goes on ([`FrozenState::read`]), so that a million changed keys hold no record up.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use crossbeam_channel::Sender;
+use parking_lot::Mutex;
 use weir_core::flow::Flow;
 use weir_core::flow::counters::NodeCounters;
 use weir_core::flow::dump::NodeMemory;
 use weir_core::flow::node::{Node, lock};
-use weir_core::state::dump::Entry;
+use weir_core::state::dump::{Changed, Entry, Reading};
 use weir_core::state::{SharedState, UnitState};
 use weir_core::triplet::Triplet;
 
-use super::stored::{
-    StoredFlow, StoredNode, StoredTable, StreamTotals, below, flow_key, json, state_key, stored_counters,
-};
+use super::stored::{StoredFlow, StoredNode, StoredTable, StreamTotals, flow_key, json, stored_counters};
 use crate::runtime::Runtime;
 use crate::runtime::log::Stream;
 
@@ -46,10 +46,42 @@ impl Round {
 pub struct Captured {
     pub from: u64,
     pub entries: Vec<Entry>,
-    /// Numbers of its states, and its rules.
-    pub states: Vec<u32>,
+    pub states: Vec<FrozenState>,
     pub rules: Vec<Arc<str>>,
     pub flow: Vec<u8>,
+}
+
+/// Entries that are read under one lock of the state: a millisecond, which the flow may have to wait. Of a flow that is busy the lock comes only between two calls of a unit, so that a smaller
+/// piece would take the checkpoint too long.
+const PIECE: usize = 4_096;
+
+/// The state of one unit, as it was between two records.
+pub struct FrozenState {
+    pub number: u32,
+    state: SharedState,
+    changed: Option<Changed>,
+}
+
+impl FrozenState {
+    /// What changed, in the order of keys. Whoever stops before the end asks for all the next time.
+    pub fn read<E>(&mut self, put: &mut dyn FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
+        let Some(changed) = self.changed.take() else { return Ok(()) };
+        let mut reading = Reading::new(changed);
+        let mut piece = Vec::with_capacity(PIECE);
+        loop {
+            reading.step(&mut lock(&self.state), PIECE, &mut piece);
+            if piece.is_empty() {
+                return Ok(());
+            }
+            piece.drain(..).try_for_each(&mut *put)?;
+        }
+    }
+}
+
+impl Drop for FrozenState {
+    fn drop(&mut self) {
+        lock(&self.state).thaw();
+    }
 }
 
 /// Numbers of states, never given twice.
@@ -57,7 +89,7 @@ pub struct Captured {
 pub struct Numbers {
     next: u32,
     /// By address; the weak reference keeps the address from being another's.
-    known: HashMap<usize, (Weak<std::sync::Mutex<UnitState>>, u32)>,
+    known: HashMap<usize, (Weak<Mutex<UnitState>>, u32)>,
 }
 
 impl Numbers {
@@ -88,15 +120,14 @@ impl Runtime {
         let (mut nodes, mut states) = (Vec::new(), Vec::new());
         for node in flow.nodes() {
             let (number, is_new) = self.checkpoints.numbers.lock().of(&node.state);
-            let mut own = Vec::new();
-            {
+            let changed = {
                 let mut state = lock(&node.state);
-                state.dump(round.all || is_new, &mut own);
+                let changed = state.freeze(round.all || is_new);
                 state.track();
-            }
-            entries.extend(below(&state_key(number), own));
+                changed
+            };
+            states.push(FrozenState { number, state: Arc::clone(&node.state), changed: Some(changed) });
             nodes.push(stored_node(node, number));
-            states.push(number);
         }
         let rules: Vec<Arc<str>> = flow
             .pipelines

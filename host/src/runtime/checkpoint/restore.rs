@@ -5,9 +5,10 @@
 //! any change of the configuration ([`super::super::handoff::fits`]).
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex as StateMutex};
 
+use parking_lot::Mutex;
 use weir_checkpoint::Entries;
 use weir_core::batch::Position;
 use weir_core::flow::counters::NodeCounters;
@@ -104,10 +105,7 @@ impl Runtime {
         }
         let nodes: Vec<StoredNode> = loaded.flows.iter().flat_map(|flow| flow.nodes.clone()).collect();
         let legacies = self.legacies(&mut loaded, &global);
-        let how = How::Restore {
-            revision: revision(&newest),
-            legacies: Arc::new(parking_lot::Mutex::new(legacies)),
-        };
+        let how = How::Restore { revision: revision(&newest), legacies: Arc::new(Mutex::new(legacies)) };
         self.take_up(self.configuring.lock(), checked, &newest.origin, &newest.summary, how)
             .map_err(words)?;
         self.restore_counters(&nodes);
@@ -134,7 +132,7 @@ impl Runtime {
             for node in flow.nodes {
                 let Some(mut state) = loaded.states.remove(&node.state) else { continue };
                 state.track();
-                let state = Arc::new(StateMutex::new(state));
+                let state = state.shared();
                 self.checkpoints.numbers.lock().note(&state, node.state);
                 let (plan, lanes) = (Arc::new(node.plan()), flow.lanes);
                 let legacy = Legacy { plan, lanes, state, running: None, resumed: Some(node.memory) };

@@ -5,7 +5,6 @@
 //! than an entry may be is cut into pieces, the first of which begins with the length of the whole (u32, little-endian). Pieces of an older, longer value may stay behind;
 //! the length says that they are none.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,6 @@ use weir_core::flow::dump::{FlowMemory, NodeMemory};
 use weir_core::plan::{Plan, PlannedTable};
 use weir_core::record::Run;
 use weir_core::sequencer::StreamClock;
-use weir_core::state::dump::Entry;
 use weir_core::triplet::Triplet;
 
 const PIECE_BYTES: usize = VALUE_BYTES_MAX - 8;
@@ -147,25 +145,16 @@ pub fn owner(key: &[u8]) -> Option<Vec<u8>> {
 
 pub const GLOBAL_KEY: &[u8] = b"g";
 
-/// Writes entries, in the order of keys, cut where they are long.
-pub fn put_all(
-    writing: &mut Writing<'_>,
-    entries: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-) -> Result<(), StoreError> {
-    for (key, value) in entries {
-        let Some(value) = value else {
-            writing.put(&piece_key(key, 0), None)?;
-            continue;
-        };
-        let mut first = (value.len() as u32).to_le_bytes().to_vec();
-        let (head, rest) = value.split_at(value.len().min(PIECE_BYTES));
-        first.extend_from_slice(head);
-        writing.put(&piece_key(key, 0), Some(&first))?;
-        for (number, piece) in rest.chunks(PIECE_BYTES).enumerate() {
-            writing.put(&piece_key(key, number + 1), Some(piece))?;
-        }
-    }
-    Ok(())
+/// Writes one entry, cut where it is long. Keys rise from call to call.
+pub fn put(writing: &mut Writing<'_>, key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+    let Some(value) = value else { return writing.put(&piece_key(key, 0), None) };
+    let mut first = (value.len() as u32).to_le_bytes().to_vec();
+    let (head, rest) = value.split_at(value.len().min(PIECE_BYTES));
+    first.extend_from_slice(head);
+    writing.put(&piece_key(key, 0), Some(&first))?;
+    rest.chunks(PIECE_BYTES)
+        .enumerate()
+        .try_for_each(|(number, piece)| writing.put(&piece_key(key, number + 1), Some(piece)))
 }
 
 fn piece_key(key: &[u8], number: usize) -> Vec<u8> {
@@ -220,10 +209,4 @@ impl Entries for Below<'_> {
 /// JSON of something that always is.
 pub fn json<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
-}
-
-/// Entries of a state, below its number.
-pub fn below(prefix: &[u8], entries: Vec<Entry>) -> impl Iterator<Item = Entry> {
-    let prefix = prefix.to_vec();
-    entries.into_iter().map(move |(key, value)| ([prefix.as_slice(), &key].concat(), value))
 }
