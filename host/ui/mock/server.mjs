@@ -177,7 +177,8 @@ function serve(client) {
     if (!message.ack) messages_total += 1;
     for (const { chart, version } of message.ack ?? []) flying.set(chart, (flying.get(chart) ?? []).filter((one) => one > version));
     if (message.subscribe) {
-      in_flight = message.in_flight ?? Infinity;
+      // Where the clock stands nothing new comes, so nothing can be merged.
+      in_flight = fixed_ms > 0 ? Infinity : message.in_flight ?? Infinity;
       flying.clear();
       wanted = message.subscribe.map((one) => one.chart);
       for (const one of message.subscribe) {
