@@ -282,18 +282,19 @@ try {
       const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       return [...document.querySelectorAll(".legend .swatch")].map((swatch) => {
         const ink = getComputedStyle(swatch).color.match(/\d+/g).map(Number);
-        let [most, now] = [0, 0];
+        let [most, now, runs] = [0, 0, 0];
         for (let x = 0; x < width; x++) {
           let there = false;
           for (let y = 0; y < height && !there; y++) there = data[(y * width + x) * 4 + 3] > 200 && [0, 1, 2].every((channel) => Math.abs(data[(y * width + x) * 4 + channel] - ink[channel]) < 40);
+          if (there && now === 0) runs += 1;
           now = there ? now + 1 : 0;
           most = Math.max(most, now);
         }
-        return { dashed: swatch.classList.contains("dashed"), most };
+        return { dashed: swatch.classList.contains("dashed"), most, runs };
       });
     });
-    // A dash is 5 px long; round joins and steep parts make it look longer.
-    const wrong = longest.filter(({ dashed, most }) => (dashed ? most < 2 || most > 12 : most < 40));
+    // Where a line is steep, dashes stand above each other and no column is free; elsewhere they are apart.
+    const wrong = longest.filter(({ dashed, most, runs }) => (dashed ? runs < 12 || most > 60 : runs > 8 || most < 60));
     if (longest.length !== 2 || wrong.length > 0) throw new Error(JSON.stringify(longest));
   });
 
