@@ -2,10 +2,11 @@
 //!
 //! In: the [`Round`]s of the renderer, and clients' subscriptions. Out: for each client and chart the difference from what it was last sent to the newest
 //! picture, whenever its socket takes it: a slow client skips pictures, it never queues them, so its memory is one frame and one shared picture per
-//! chart. Frames are made once for all clients that are at the same place ([`frames`]). Bounds: [`CLIENTS_MAX`] clients, 64 KiB per message in.
+//! chart. With acknowledgements ([`flight`]) it does not queue them in its sockets either. Frames are made once for all clients that are at the same place ([`frames`]). Bounds: [`CLIENTS_MAX`] clients, 64 KiB per message in.
 
 mod client;
 mod diff;
+mod flight;
 mod frame;
 mod frames;
 mod request;

@@ -1,6 +1,7 @@
 // Every place, light and dark, compared with a stored picture. The mock host stands still at one time, so does the page's clock; fonts are those of fonts.conf (Debian's fonts-dejavu).
 //   node tests/browser/pictures.mjs                            (the page must be built: host/ui/dist)
 //   UPDATE_SCREENSHOTS=1 node tests/browser/pictures.mjs       writes them anew; a person looks at the difference
+//   PICTURES=pipelines,streams node tests/browser/pictures.mjs of these places only
 // Out: one line for each check, then "N passed, N failed"; exit 1 where one failed; what was seen instead lies in target/pictures.
 // Tolerance: a pixel differs where a channel does by more than 48 of 255 (edges of letters differ between versions of the browser); at most 0.1 % of the pixels may.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,6 +21,7 @@ const PLACES = [
   ["pipelines", "#/pipelines/requests/requests%2Fper_host", "full", WIDE], ["streams", "#/streams/shop/prod/request", "full", WIDE],
   ["alerts", "#/alerts", "full", WIDE], ["alerts-narrow", "#/alerts", "full", NARROW], ["components", "#/components", "full", WIDE],
 ];
+const ONLY = process.env.PICTURES?.split(",");
 const SHOWS = { overview: ".canvas canvas", shapes: ".canvas canvas", pipelines: ".panel .pairs", streams: ".virtual tbody tr", alerts: ".detail .canvas canvas", components: ".detail .options" };
 const stored = fileURLToPath(new URL("pictures/", import.meta.url));
 const seen = fileURLToPath(new URL("../../target/pictures/", import.meta.url));
@@ -70,7 +72,7 @@ const write = (folder, name, data) => {
 try {
   for (const mode of ["full", "shapes"]) {
     const host = await startMock(mode, ["--now", String(NOW_MS)]);
-    for (const [place, hash, of, viewport] of PLACES.filter((one) => one[2] === mode)) for (const theme of ["light", "dark"]) {
+    for (const [place, hash, of, viewport] of PLACES.filter((one) => one[2] === mode && (ONLY?.includes(one[0]) ?? true))) for (const theme of ["light", "dark"]) {
       const name = `${place}-${theme}`;
       await checks.run(`${name} looks as it is stored`, async () => {
         const context = await browser.newContext({ viewport, colorScheme: theme, reducedMotion: "reduce", timezoneId: "UTC", locale: "en-GB" });

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { Checks, none, open, see, startMock, watch, WITHIN } from "./browsing.mjs";
 
 const checks = new Checks();
-const check = (name, mode, run) => checks.run(name, async () => {
-  const host = await startMock(mode);
+const check = (name, mode, run, more = []) => checks.run(name, async () => {
+  const host = await startMock(mode, more);
   const page = await browser.newPage();
   const notes = [];
   try {
@@ -30,7 +30,7 @@ try {
   });
 
   await check("a lost connection keeps the picture, counts the seconds and comes back by itself", "full", async (page, url) => {
-    await page.waitForFunction(() => Object.keys(window.__weir.charts).length >= 8, null, WITHIN);
+    await page.waitForFunction(() => document.querySelectorAll(".canvas canvas").length >= 8, null, WITHIN);
     await page.evaluate(() => (window.__same_page = true));
     await page.request.post(`${url}mock/offline?seconds=6`);
     // Which second is seen first depends on the machine; that it goes on is the point.
@@ -53,6 +53,17 @@ try {
     await see(page, ".merged", "3 updates merged");
     await page.waitForSelector(".badge.warn", WITHIN);
   });
+
+  await check("a starved page has at most two frames of a chart on their way, goes on at the newest and says what was merged", "full", async (page, url) => {
+    await page.waitForFunction(() => (window.__weir.charts.cpu?.frames ?? 0) >= 5, null, WITHIN);
+    // What the page holds meanwhile would come to forty frames of each chart.
+    await page.evaluate((end_ms) => { while (performance.now() < end_ms) { /* nothing else runs */ } }, (await page.evaluate(() => performance.now())) + 2_000);
+    await see(page, ".merged", "updates merged");
+    const { in_flight_most } = await (await page.request.get(`${url}mock/messages`)).json();
+    if (in_flight_most > 2) throw new Error(`${in_flight_most} frames were on their way`);
+    const frames = await page.evaluate(() => window.__weir.charts.cpu.frames);
+    await page.waitForFunction((before) => window.__weir.charts.cpu.frames > before + 2, frames, WITHIN);
+  }, ["--pace", "50"]);
 
   await check("a unit is paused and started again by its buttons", "full", async (page, url) => {
     await page.goto(`${url}#/pipelines`);
@@ -110,6 +121,37 @@ try {
     await page.goto(`${url}#/pipelines/experiments/experiments%2Fscore?tab=faults`);
     await see(page, ".faults .letter", "/search?q=%00");
   });
+
+  await check("dead letters are counted on the badge, replayed and dropped, and one that cannot be says why", "full", async (page, url) => {
+    await page.goto(`${url}#/pipelines`);
+    await see(page, '.node[data-key="experiments/score"] .dead-count', "24 dead letters");
+    await page.goto(`${url}#/pipelines/experiments/experiments%2Fscore?tab=dead+letters`);
+    await see(page, ".dead .lead", "24 letters, 35 rows");
+    await see(page, ".dead .letter dd", "/search?q=%00");
+    await page.getByLabel("letter of position 48211, row 17").check(WITHIN);
+    await page.getByRole("button", { name: "replay 1 chosen" }).click(WITHIN);
+    await see(page, '.dead [role="status"]', "1 replayed");
+    await see(page, ".dead .lead", "23 letters");
+    await page.getByRole("button", { name: "older" }).click(WITHIN);
+    await page.waitForFunction(() => location.hash.includes("before=") && document.querySelectorAll(".dead .letter").length === 3, null, WITHIN);
+    await see(page, ".dead .letter small", "cannot be replayed: the journal does not reach back");
+    await page.getByRole("button", { name: "replay all 23" }).click(WITHIN);
+    await see(page, '.dead [role="status"]', "22 replayed, 1 refused");
+    await page.getByRole("button", { name: "newest" }).click(WITHIN);
+    await see(page, ".dead .lead", "1 letter, 12 rows");
+    await page.getByRole("button", { name: "drop all 1" }).click(WITHIN);
+    await page.getByRole("button", { name: "drop all 1 for good" }).click(WITHIN);
+    await see(page, ".dead .calm", "No dead letters");
+    await see(page, '.node[data-key="experiments/score"] .badge-count', "▲ 3");
+    await page.locator('.node[data-key="experiments/score"] .dead-count').waitFor({ state: "detached", ...WITHIN });
+  });
+
+  await check("a host that cannot replay dead letters still shows their rows", "full", async (page, url) => {
+    await page.goto(`${url}#/pipelines/experiments/experiments%2Fscore?tab=dead+letters`);
+    await see(page, ".panel .note", "does not replay dead letters");
+    await page.getByRole("button", { name: "faults" }).click(WITHIN);
+    await see(page, ".faults .letter", "/search?q=%00");
+  }, ["--no-dead"]);
 
   await check("a filter is an expression, a wrong one says why, and both are in the URL", "full", async (page, url) => {
     await page.goto(`${url}#/streams/shop/prod/request`);
@@ -216,6 +258,44 @@ try {
     }, null, WITHIN);
     const { thick } = await lines.jsonValue();
     if (thick) throw new Error("a rule is as thick as the data");
+  });
+
+  for (const mode of ["full", "shapes"]) {
+    await check(`V4: both axes of every chart carry a label and a unit (${mode})`, mode, async (page) => {
+      await page.waitForFunction(() => document.querySelectorAll(".chart .canvas canvas").length >= 7, null, WITHIN);
+      const bare = await page.evaluate(() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
+        const [y, x] = [".y-name", ".x-name"].map((where) => chart.querySelector(where)?.textContent ?? "");
+        // An axis of names has no unit.
+        const ok = (text) => /^.+, .+$/.test(text) || ["host", "topic"].includes(text);
+        return ok(y) && ok(x) ? [] : [`${chart.querySelector("h3").textContent}: "${y}" and "${x}"`];
+      }));
+      none(bare);
+    });
+  }
+
+  await check("V3: an estimated line is dashed and named so, a measured one is not", "full", async (page, url) => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(`${url}#/overview?chart=latency`);
+    await see(page, ".legend li", "forecast (estimated)");
+    const longest = await page.evaluate(() => {
+      const canvas = document.querySelector(".chart.large canvas");
+      const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return [...document.querySelectorAll(".legend .swatch")].map((swatch) => {
+        const ink = getComputedStyle(swatch).color.match(/\d+/g).map(Number);
+        let [most, now, runs] = [0, 0, 0];
+        for (let x = 0; x < width; x++) {
+          let there = false;
+          for (let y = 0; y < height && !there; y++) there = data[(y * width + x) * 4 + 3] > 200 && [0, 1, 2].every((channel) => Math.abs(data[(y * width + x) * 4 + channel] - ink[channel]) < 40);
+          if (there && now === 0) runs += 1;
+          now = there ? now + 1 : 0;
+          most = Math.max(most, now);
+        }
+        return { dashed: swatch.classList.contains("dashed"), most, runs };
+      });
+    });
+    // Where a line is steep, dashes stand above each other and no column is free; elsewhere they are apart.
+    const wrong = longest.filter(({ dashed, most, runs }) => (dashed ? runs < 12 || most > 60 : runs > 8 || most < 60));
+    if (longest.length !== 2 || wrong.length > 0) throw new Error(JSON.stringify(longest));
   });
 
   await check("V8: the present is marked, and V10: late points and resets are counted beneath their chart and read under the cursor", "full", async (page, url) => {

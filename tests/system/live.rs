@@ -68,6 +68,49 @@ async fn a_chart_comes_as_a_snapshot_and_moves_by_deltas() {
     }
 }
 
+/// Sends points until a client that acknowledges nothing has seen so many versions of the chart.
+async fn versions(host: &TestHost, now: i64, many: usize) {
+    let count = std::cell::Cell::new(0);
+    let more = std::cell::Cell::new(0);
+    frames(host, json!({ "chart": "counts" }), |_| {
+        count.set(count.get() + 1);
+        more.set(more.get() + 1);
+        host.send(&format!("{{\"key\":\"a\",\"x\":1,\"time\":{}}}\n", now - 70 + more.get())).unwrap();
+        count.get() >= many
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_that_acknowledges_gets_the_newest_once_it_took_what_it_had() {
+    let host = TestHost::start(&format!("{COUNT}{CHART}")).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    host.send(&format!("{{\"key\":\"a\",\"x\":1,\"time\":{}}}\n", now - 100)).unwrap();
+    let url = format!("ws://127.0.0.1:{}/api/live", host.http);
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let ask = json!({ "subscribe": [{ "chart": "counts" }], "in_flight": 1 });
+    socket.send(Message::text(ask.to_string())).await.unwrap();
+    let hello = socket.next().await.unwrap().unwrap();
+    assert!(hello.to_text().unwrap().contains("hello"));
+    let Message::Binary(first) = socket.next().await.unwrap().unwrap() else {
+        panic!("a frame was expected")
+    };
+    let first = header(&first);
+    versions(&host, now, 5).await;
+    // The answer to what is no request stands behind all that was sent before.
+    socket.send(Message::text("{}")).await.unwrap();
+    let answer = socket.next().await.unwrap().unwrap();
+    assert!(answer.is_text() && answer.to_text().unwrap().contains("bad_message"), "{answer:?}");
+    let took =
+        json!({ "ack": [{ "chart": "counts", "epoch": first["epoch"], "version": first["version"] }] });
+    socket.send(Message::text(took.to_string())).await.unwrap();
+    let Message::Binary(next) = socket.next().await.unwrap().unwrap() else { panic!("a frame was expected") };
+    let next = header(&next);
+    assert!(next["merged"].as_u64() > Some(0), "{next}");
+    let between = next["version"].as_u64().unwrap() - first["version"].as_u64().unwrap() - 1;
+    assert_eq!(next["merged"].as_u64(), Some(between));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_foreign_origin_gets_no_socket() {
     use tokio_tungstenite::tungstenite::client::IntoClientRequest;

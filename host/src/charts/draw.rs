@@ -28,6 +28,10 @@ const PICTURE_BYTES_MAX: usize = 8 << 20;
 const DEADLINE_MS: u32 = 200;
 /// More signs at the foot of a picture are not told apart.
 const LATE_MAX: usize = 256;
+/// Of a formatter's own, such as resets of counters.
+const MOMENTS_MAX: usize = 256;
+/// The extra of a chart that holds them: JSON, see `docs/wire.md`.
+const MOMENTS: &str = "weir.moments";
 const ZONE: &str = "UTC";
 
 /// Draws pictures: an instance of a component, or a test's own.
@@ -251,6 +255,8 @@ fn drawn(chart: chart::Chart, ask: &Ask) -> Result<Drawn, String> {
 fn describe(chart: &chart::Chart, ask: &Ask) -> Value {
     let title = if ask.title.is_empty() { &chart.title } else { &ask.title };
     let mut more = extras(chart.extras.iter().map(|(name, value)| (&**name, &**value)));
+    let mut moments: Vec<Value> = ask.late.iter().map(moment).collect();
+    moments.extend(moments_said(more.remove(MOMENTS)));
     if ask.left_out > 0 {
         more.insert("weir.series_left_out".to_owned(), Value::from(ask.left_out));
     }
@@ -260,9 +266,26 @@ fn describe(chart: &chart::Chart, ask: &Ask) -> Value {
         "axes": chart.axes.iter().map(axis).collect::<Vec<_>>(),
         "marks": chart.marks.iter().map(mark).collect::<Vec<_>>(),
         "gaps": chart.gaps.iter().map(gap).collect::<Vec<_>>(),
-        "moments": ask.late.iter().map(moment).collect::<Vec<_>>(),
+        "moments": moments,
         "extras": more,
     })
+}
+
+/// What the formatter says of moments, up to [`MOMENTS_MAX`]; what is none is passed over, as any extra that is not known.
+fn moments_said(extra: Option<Value>) -> Vec<Value> {
+    let said = extra.and_then(|text| serde_json::from_str::<Vec<Moment>>(text.as_str()?).ok());
+    let one =
+        |moment: Moment| json!({ "kind": moment.kind, "time_ms": moment.time_ms, "label": moment.label });
+    said.unwrap_or_default().into_iter().take(MOMENTS_MAX).map(one).collect()
+}
+
+/// A moment as the extra [`MOMENTS`] has it.
+#[derive(serde::Deserialize)]
+struct Moment {
+    kind: String,
+    time_ms: f64,
+    #[serde(default)]
+    label: String,
 }
 
 /// A series without labels has no name to give.
@@ -345,4 +368,21 @@ fn text(codes: Vec<u32>, strings: &Strings) -> Values {
         translated.push(code);
     }
     Values::Text { codes: translated, names }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_of_a_formatter_are_taken_and_what_is_none_is_passed_over() {
+        let said = |text: &str| moments_said(Some(Value::from(text)));
+        let reset = r#"[{"kind":"reset","time_ms":1.5,"label":"web-1"}]"#;
+        assert_eq!(said(reset), [json!({ "kind": "reset", "time_ms": 1.5, "label": "web-1" })]);
+        assert!(
+            said("no JSON").is_empty() && said(r#"[{"kind":1}]"#).is_empty() && moments_said(None).is_empty()
+        );
+        let many = format!("[{}]", vec![r#"{"kind":"x","time_ms":1}"#; MOMENTS_MAX + 1].join(","));
+        assert_eq!(said(&many).len(), MOMENTS_MAX);
+    }
 }

@@ -1,8 +1,9 @@
 //! One client of the live WebSocket.
 //!
 //! In: its messages, the renderer's rounds, a clock for the tail of a stream. Out: frames, one at a time: the next is made when the socket has taken the one
-//! before, from what was last sent to what is newest then. A client is ended when it takes nothing for [`SEND_TIME`], says nothing (not even pong) for
-//! [`SILENCE_TIME`], sends what is no request [`BAD_MESSAGES_MAX`] times, or more than [`MESSAGES_MAX`] between two pings.
+//! before, from what was last sent to what is newest then. A client that acknowledges gets no further frame of a chart while as many as it named are on their
+//! way ([`flight`](super::flight)): what a starved page leaves in its sockets stays small, and it goes on at the newest. A client is ended when it takes nothing for [`SEND_TIME`], says nothing (not even pong) for
+//! [`SILENCE_TIME`], sends what is no request [`BAD_MESSAGES_MAX`] times, or more than [`MESSAGES_MAX`] messages or [`ACKS_MAX`] acknowledgements between two pings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use weir_core::triplet::Triplet;
 
+use super::flight::Flight;
 use super::request::{self, Request};
 use super::{Live, LiveCounters};
 use crate::charts::picture::ChartVersion;
@@ -27,6 +29,8 @@ const TAIL_EVERY: Duration = Duration::from_millis(100);
 const TAIL_EVENTS_MAX: usize = 100;
 const BAD_MESSAGES_MAX: u32 = 10;
 const MESSAGES_MAX: u32 = 1_000;
+/// 64 charts, 20 times a second, each frame acknowledged alone.
+const ACKS_MAX: u32 = 30_000;
 
 /// Why a client is ended: code and reason of the close frame. None: it is gone already.
 type End = Option<(u16, &'static str)>;
@@ -42,6 +46,9 @@ pub struct Client {
     heard: Instant,
     bad_messages: u32,
     messages: u32,
+    acks: u32,
+    /// Frames of a chart that may be on their way; 0: any number.
+    in_flight: u32,
 }
 
 struct Subscription {
@@ -52,6 +59,7 @@ struct Subscription {
     sent: Option<Arc<ChartVersion>>,
     /// Epoch and version that the client had before it connected, which is no longer kept.
     lost: Option<(u64, u64)>,
+    flight: Flight,
     /// Number of the last error that was told.
     error: u64,
 }
@@ -74,6 +82,8 @@ impl Client {
             heard: Instant::now(),
             bad_messages: 0,
             messages: 0,
+            acks: 0,
+            in_flight: 0,
         }
     }
 
@@ -125,29 +135,55 @@ impl Client {
     async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         let Some(Ok(message)) = message else { return Err(None) };
         self.heard = Instant::now();
-        self.messages += 1;
-        if self.messages > MESSAGES_MAX {
-            return Err(Some((close_code::POLICY, "too many messages")));
-        }
-        match message {
-            Message::Text(text) => match request::parse(&text) {
-                Ok(Request::Subscribe { charts, width, height }) => {
-                    self.subscribe(charts, (width, height)).await
-                }
-                Ok(Request::Tail(triplet)) => {
-                    self.tail(triplet).await;
-                    Ok(())
-                }
-                Err(message) => self.complain(&message).await,
-            },
-            Message::Binary(_) => self.complain("message: text is expected, not binary").await,
-            Message::Close(_) => {
+        let request = match &message {
+            Message::Text(text) => Some(request::parse(text)),
+            _ => None,
+        };
+        self.count(matches!(request, Some(Ok(Request::Ack(_)))))?;
+        match (message, request) {
+            (_, Some(Ok(request))) => self.answer(request).await,
+            (_, Some(Err(message))) => self.complain(&message).await,
+            (Message::Close(_), None) => {
                 // Reading on sends the answer to its goodbye.
                 let _ = timeout(GOODBYE_TIME, self.socket.recv()).await;
                 Err(None)
             }
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            (Message::Binary(_), None) => self.complain("message: text is expected, not binary").await,
+            _ => Ok(()),
         }
+    }
+
+    fn count(&mut self, is_ack: bool) -> Result<(), End> {
+        let counter = if is_ack { &mut self.acks } else { &mut self.messages };
+        *counter += 1;
+        if self.messages > MESSAGES_MAX || self.acks > ACKS_MAX {
+            return Err(Some((close_code::POLICY, "too many messages")));
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, request: Request) -> Result<(), End> {
+        match request {
+            Request::Subscribe { charts, width, height, in_flight } => {
+                self.in_flight = in_flight;
+                self.subscribe(charts, (width, height)).await
+            }
+            Request::Tail(triplet) => {
+                self.tail(triplet).await;
+                Ok(())
+            }
+            Request::Ack(taken) => self.taken(&taken).await,
+        }
+    }
+
+    /// What it has taken makes room for what is newest.
+    async fn taken(&mut self, taken: &[request::Taken]) -> Result<(), End> {
+        for one in taken {
+            if let Some(subscription) = self.subscriptions.iter_mut().find(|known| known.id == one.chart) {
+                subscription.flight.landed(one.epoch, one.version);
+            }
+        }
+        self.push_charts().await
     }
 
     async fn complain(&mut self, message: &str) -> Result<(), End> {
@@ -177,7 +213,9 @@ impl Client {
                 (seen == Some((sent.epoch, sent.version))).then_some(sent)
             });
             let lost = if sent.is_none() { seen } else { None };
-            self.subscriptions.push(Subscription { id: wanted.chart, watch, sent, lost, error: 0 });
+            // It says anew what it has, so what flies does not count any more.
+            let flight = Flight::default();
+            self.subscriptions.push(Subscription { id: wanted.chart, watch, sent, lost, flight, error: 0 });
         }
         drop(before);
         self.live.rounds.wake();
@@ -222,7 +260,9 @@ impl Client {
                 self.say(&text).await?;
             }
             let Some(newest) = chart.newest() else { continue };
-            let Some(frame) = self.subscriptions.get_mut(at).and_then(|one| one.advance(&self.live, newest))
+            let in_flight = self.in_flight;
+            let Some(frame) =
+                self.subscriptions.get_mut(at).and_then(|one| one.advance(&self.live, newest, in_flight))
             else {
                 continue;
             };
@@ -273,7 +313,7 @@ impl Client {
         if self.heard.elapsed() > SILENCE_TIME {
             return Err(Some((close_code::POLICY, "nothing heard for a minute")));
         }
-        self.messages = 0;
+        (self.messages, self.acks) = (0, 0);
         self.send(Message::Ping(axum::body::Bytes::new())).await
     }
 
@@ -291,8 +331,16 @@ impl Client {
 }
 
 impl Subscription {
-    /// The frame that brings the client from what it has to `newest`; none where it has that.
-    fn advance(&mut self, live: &Live, newest: Arc<ChartVersion>) -> Option<axum::body::Bytes> {
+    /// The frame that brings the client from what it has to `newest`; none where it has that, or where as many as may be are on their way.
+    fn advance(
+        &mut self,
+        live: &Live,
+        newest: Arc<ChartVersion>,
+        in_flight: u32,
+    ) -> Option<axum::body::Bytes> {
+        if self.flight.is_full(in_flight) {
+            return None;
+        }
         let had = self.sent.as_ref().map(|sent| (sent.epoch, sent.version)).or(self.lost.take());
         if self.sent.is_some() && had == Some((newest.epoch, newest.version)) {
             return None;
@@ -305,6 +353,9 @@ impl Subscription {
         };
         LiveCounters::add(&live.counters.merged_total, merged);
         let frame = live.frames.get(self.sent.as_deref(), &newest, merged);
+        if in_flight > 0 {
+            self.flight.sent(newest.epoch, newest.version);
+        }
         self.sent = Some(newest);
         Some(frame)
     }

@@ -9,11 +9,16 @@ use weir_core::triplet::Triplet;
 const CHARTS_MAX: usize = 64;
 /// Longest id of a chart.
 const ID_BYTES_MAX: usize = 256;
+/// Frames of one chart that a client may let fly before it takes one: more would only be older pictures.
+const IN_FLIGHT_MAX: u32 = 16;
 
 #[derive(Debug, PartialEq)]
 pub enum Request {
-    /// Replaces the charts that are watched. 0: no wish.
-    Subscribe { charts: Vec<Wanted>, width: u32, height: u32 },
+    /// Replaces the charts that are watched. Width and height 0: no wish. `in_flight`: how many frames of a chart may be on their way that were not
+    /// acknowledged; 0: the client acknowledges none and no number is kept to.
+    Subscribe { charts: Vec<Wanted>, width: u32, height: u32, in_flight: u32 },
+    /// Frames that were taken: of each chart the newest, which stands for those before it.
+    Ack(Vec<Taken>),
     /// None: ends it.
     Tail(Option<Triplet>),
 }
@@ -29,10 +34,22 @@ pub struct Wanted {
     pub epoch: Option<u64>,
 }
 
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    pub chart: String,
+    pub version: u64,
+    pub epoch: u64,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Message {
     subscribe: Option<Vec<Wanted>>,
+    #[serde(default)]
+    in_flight: Option<u32>,
+    #[serde(default)]
+    ack: Option<Vec<Taken>>,
     #[serde(default)]
     width: Option<u32>,
     #[serde(default)]
@@ -49,28 +66,44 @@ fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<S
 
 pub fn parse(text: &str) -> Result<Request, String> {
     let message: Message = serde_json::from_str(text).map_err(|error| format!("message: {error}"))?;
-    match (message.subscribe, message.tail) {
-        (Some(mut charts), None) => {
-            if charts.len() > CHARTS_MAX {
-                return Err(format!("subscribe: {} charts, at most {CHARTS_MAX} are taken", charts.len()));
-            }
-            if charts.iter().any(|wanted| wanted.chart.len() > ID_BYTES_MAX) {
-                return Err(format!("subscribe: an id has over {ID_BYTES_MAX} bytes"));
-            }
-            charts.sort_by(|left, right| left.chart.cmp(&right.chart));
-            charts.dedup_by(|left, right| left.chart == right.chart);
-            Ok(Request::Subscribe {
-                charts,
-                width: message.width.unwrap_or(0),
-                height: message.height.unwrap_or(0),
-            })
-        }
-        (None, Some(tail)) => {
+    match (message.subscribe, message.tail, message.ack) {
+        (Some(charts), None, None) => Ok(Request::Subscribe {
+            charts: wanted(charts)?,
+            width: message.width.unwrap_or(0),
+            height: message.height.unwrap_or(0),
+            in_flight: in_flight(message.in_flight)?,
+        }),
+        (None, Some(tail), None) => {
             let triplet =
                 tail.map(|text| text.parse().map_err(|error| format!("tail: {error}"))).transpose()?;
             Ok(Request::Tail(triplet))
         }
-        _ => Err("message: one of `subscribe` and `tail` is expected".to_owned()),
+        (None, None, Some(taken)) if taken.len() > CHARTS_MAX => {
+            Err(format!("ack: {} charts, at most {CHARTS_MAX} are watched", taken.len()))
+        }
+        (None, None, Some(taken)) => Ok(Request::Ack(taken)),
+        _ => Err("message: one of `subscribe`, `tail` and `ack` is expected".to_owned()),
+    }
+}
+
+/// Sorted, each once.
+fn wanted(mut charts: Vec<Wanted>) -> Result<Vec<Wanted>, String> {
+    if charts.len() > CHARTS_MAX {
+        return Err(format!("subscribe: {} charts, at most {CHARTS_MAX} are taken", charts.len()));
+    }
+    if charts.iter().any(|wanted| wanted.chart.len() > ID_BYTES_MAX) {
+        return Err(format!("subscribe: an id has over {ID_BYTES_MAX} bytes"));
+    }
+    charts.sort_by(|left, right| left.chart.cmp(&right.chart));
+    charts.dedup_by(|left, right| left.chart == right.chart);
+    Ok(charts)
+}
+
+fn in_flight(wish: Option<u32>) -> Result<u32, String> {
+    match wish {
+        None => Ok(0),
+        Some(frames) if (1..=IN_FLIGHT_MAX).contains(&frames) => Ok(frames),
+        Some(frames) => Err(format!("in_flight: {frames}, 1 to {IN_FLIGHT_MAX} are taken")),
     }
 }
 
@@ -83,7 +116,14 @@ mod tests {
         let wanted = |chart: &str, version, epoch| Wanted { chart: chart.into(), version, epoch };
         let charts = vec![wanted("a", None, None), wanted("b", Some(7), Some(9))];
         let text = r#"{"subscribe":[{"chart":"b","version":7,"epoch":9},{"chart":"a","version":null},{"chart":"a"}],"width":640}"#;
-        assert_eq!(parse(text), Ok(Request::Subscribe { charts, width: 640, height: 0 }));
+        assert_eq!(parse(text), Ok(Request::Subscribe { charts, width: 640, height: 0, in_flight: 0 }));
+        let eager = r#"{"subscribe":[],"in_flight":2}"#;
+        assert_eq!(
+            parse(eager),
+            Ok(Request::Subscribe { charts: vec![], width: 0, height: 0, in_flight: 2 })
+        );
+        let taken = vec![Taken { chart: "a".into(), version: 7, epoch: 9 }];
+        assert_eq!(parse(r#"{"ack":[{"chart":"a","version":7,"epoch":9}]}"#), Ok(Request::Ack(taken)));
         assert_eq!(parse(r#"{"tail":null}"#), Ok(Request::Tail(None)));
         assert_eq!(parse(r#"{"tail":"a/b/c"}"#), Ok(Request::Tail(Some("a/b/c".parse().unwrap()))));
     }
@@ -100,6 +140,10 @@ mod tests {
             (r#"{"subscribe":[{"chart":1}]}"#, "message"),
             (&many, "65"),
             (r#"{"subscribe":[],"tail":null}"#, "one of"),
+            (r#"{"subscribe":[],"ack":[]}"#, "one of"),
+            (r#"{"subscribe":[],"in_flight":17}"#, "in_flight: 17"),
+            (r#"{"subscribe":[],"in_flight":0}"#, "in_flight: 0"),
+            (r#"{"ack":[{"chart":"a"}]}"#, "version"),
         ] {
             let message = parse(text).unwrap_err();
             assert!(message.contains(word), "{text}: {message}");

@@ -1,14 +1,15 @@
 // A stand-in for the host, for work on the page and for tests of its states: speaks docs/wire.md with moving, made-up data.
-//   node mock/server.mjs [--port 7070] [--mode full|empty|slow|shapes] [--dist DIR] [--now MS]
-// --now: the clock stands at this time (ms since 1970). full: charts, streams, pipelines, alerts, faults. empty: a host that has nothing yet. slow: updates are merged and data is old.
+//   node mock/server.mjs [--port 7070] [--mode full|empty|slow|shapes] [--dist DIR] [--now MS] [--pace MS] [--no-dead]
+// --now: the clock stands at this time (ms since 1970). --pace: a frame of each chart so often (1000). full: charts, streams, pipelines, alerts, faults. empty: a host that has nothing yet. slow: updates are merged and data is old.
 // shapes: a chart of each shape that is no line over time. load: 24 charts of 5 series with 3,600 points each, for benches.
-// GET /mock/messages counts what pages have said over their WebSockets.
+// GET /mock/messages counts what pages have said over their WebSockets (but for acknowledgements), and the most frames of one chart that were on their way at once.
 // POST /mock/offline?seconds=n closes all connections and answers 503 to everything but files for that long.
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer } from "ws";
 import { encodeFrame } from "./frames.mjs";
+import { Shelf } from "./dead.mjs";
 import { Editing } from "./editing.mjs";
 import { alerts, channels, chartList, chartState, deadLetters, episodes, faults, pipelines, previewed, recent, rules, streams, tailEvents, traced } from "./world.mjs";
 
@@ -23,10 +24,14 @@ const port = Number(option("port", "7070"));
 const mode = option("mode", "full");
 const dist = option("dist", new URL("../dist/", import.meta.url).pathname);
 const STEP_MS = 1_000;
+/** How often frames are sent. */
+const pace_ms = Number(option("pace", "1000"));
 const TAIL_MS = 200;
 const EPOCH = 7;
 let offlineUntil_ms = 0;
 let messages_total = 0;
+/** Frames of one chart that were on their way at once. */
+let in_flight_most = 0;
 
 // The same policy as the host's: what works here works there.
 const SECURITY = {
@@ -37,6 +42,9 @@ const SECURITY = {
 };
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
+/** A host of before dead letters could be replayed. */
+const noDead = process.argv.includes("--no-dead");
+const shelf = new Shelf(Date.now());
 const editing = new Editing();
 const { held } = editing;
 for (const pipeline of pipelines()) for (const [id, state] of [[pipeline.name, pipeline.state], ...pipeline.units.map((unit) => [unit.id, unit.state])]) held.set(id, state);
@@ -59,6 +67,7 @@ async function edit(request, response, parts, url) {
   const { method } = request;
   const say = ({ status, body }) => (answer(response, status, body), true);
   if (method === "POST" && parts[0] === "pipelines" && parts[2] === "units" && parts.length === 3) return say(editing.inject(parts[1], await bodyOf(request)));
+  if (method === "POST" && parts[0] === "dead" && !noDead) return say(shelf.act(parts[1], await bodyOf(request)));
   if (method === "PATCH") return say(editing.change(parts[1], parts[3]));
   if (method === "DELETE") return say(editing.remove(parts[1], parts[3]));
   if (method === "POST" && parts.join("/") === "configuration/undo") return say(editing.undo(Number(url.searchParams.get("to"))));
@@ -87,6 +96,7 @@ async function api(request, response, url) {
   if (parts[0] === "alerts" && parts.length === 2) return answer(response, 200, { alert: alerts(Date.now()).find(({ id }) => id === parts[1]) ?? alerts(Date.now())[0], episodes: episodes(Date.now()) });
   if (parts.join("/") === "configuration/revisions") return answer(response, 200, { current: editing.revision, revisions: editing.revisions });
   if (parts.join("/") === "configuration/diff") return answer(response, 200, { unified: '--- a\n+++ b\n@@ -4,3 +4,5 @@\n [[pipeline.unit]]\n-config = { keep = "latency_ms > 200" }\n+config = { keep = "latency_ms > 100" }\n' });
+  if (parts[0] === "dead" && parts.length === 1 && !noDead) return answer(response, 200, empty ? { total: 0, rows: 0, letters: [] } : shelf.page(url.searchParams));
   const where = url.searchParams.get("where");
   if (parts[0] === "streams" && parts.length === 5 && where !== null) {
     const match = /^(\w+) *(>|==?) *'?([^']+)'?$/.exec(where);
@@ -124,7 +134,7 @@ const server = createServer((request, response) => {
     for (const client of sockets.clients) client.terminate();
     return answer(response, 200, {});
   }
-  if (url.pathname === "/mock/messages") return answer(response, 200, { messages_total });
+  if (url.pathname === "/mock/messages") return answer(response, 200, { messages_total, in_flight_most });
   if (url.pathname.startsWith("/api/")) {
     if (Date.now() < offlineUntil_ms) return answer(response, 503, { error: { code: "offline", message: "the host is being restarted" } });
     return void api(request, response, url).catch((error) => answer(response, 400, { error: { code: "bad_body", message: String(error) } }));
@@ -143,19 +153,33 @@ function serve(client) {
   let tail = null;
   const versions = new Map();
   const sent = new Map();
-  const send = (id, merged) => {
+  let in_flight = Infinity;
+  const flying = new Map();
+  const missed = new Map();
+  const send = (id, merged_more) => {
+    const frames = flying.get(id) ?? [];
+    flying.set(id, frames);
+    if (frames.length >= in_flight) return void missed.set(id, (missed.get(id) ?? 0) + 1);
+    const merged = merged_more + (missed.get(id) ?? 0);
+    missed.delete(id);
     const now_ms = Date.now() - (mode === "slow" ? 5_000 : 0);
     const version = (versions.get(id) ?? 0) + 1;
     versions.set(id, version);
     const chart = chartState(id, Math.floor(now_ms / STEP_MS) * STEP_MS);
     client.send(encodeFrame(chart, { epoch: EPOCH, version, sent: sent.get(id) ?? null, merged, newest_ms: now_ms }));
     sent.set(id, chart.tables[0].columns[0].values);
+    frames.push(version);
+    in_flight_most = Math.max(in_flight_most, frames.length);
   };
   client.send(JSON.stringify({ hello: { version: "0.1.0", epoch: EPOCH, charts: mode === "empty" ? [] : chartList(mode) } }));
   client.on("message", (data) => {
     const message = JSON.parse(String(data));
-    messages_total += 1;
+    if (!message.ack) messages_total += 1;
+    for (const { chart, version } of message.ack ?? []) flying.set(chart, (flying.get(chart) ?? []).filter((one) => one > version));
     if (message.subscribe) {
+      // Where the clock stands nothing new comes, so nothing can be merged.
+      in_flight = fixed_ms > 0 ? Infinity : message.in_flight ?? Infinity;
+      flying.clear();
       wanted = message.subscribe.map((one) => one.chart);
       for (const one of message.subscribe) {
         if (one.version === null || one.epoch !== EPOCH || !versions.has(one.chart)) {
@@ -166,7 +190,7 @@ function serve(client) {
     }
     if ("tail" in message) tail = message.tail;
   });
-  const steps = setInterval(() => wanted.forEach((id) => send(id, mode === "slow" && Math.random() < 0.5 ? 3 : 0)), STEP_MS);
+  const steps = setInterval(() => wanted.forEach((id) => send(id, mode === "slow" && Math.random() < 0.5 ? 3 : 0)), pace_ms);
   const tails = setInterval(() => {
     if (tail !== null) client.send(JSON.stringify({ tail, events: tailEvents(tail, Date.now()), skipped: mode === "slow" ? 40 : 0 }));
   }, TAIL_MS);

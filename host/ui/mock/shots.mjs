@@ -17,6 +17,7 @@ const offline = option("state", "") === "offline";
 const json = async (path) => (await fetch(new URL(path, url))).json();
 const { pipelines } = await json("/api/pipelines");
 const unit = pipelines.flatMap((one) => one.units.map((each) => [one.name, each.id]))[1];
+const faulted = pipelines.flatMap((one) => one.units.filter((each) => each.faults_total > 0).map((each) => [one.name, each.id]))[0];
 const streams = (await json("/api/streams")).streams.map((one) => one.triplet);
 const stream = streams.find((one) => one.startsWith("shop/prod/request")) ?? streams[0];
 const { charts } = await json("/api/charts");
@@ -25,7 +26,7 @@ const PLACES = {
   overview: "#/overview",
   chart: charts[0] && `#/overview?chart=${charts[0].id}`,
   pipelines: "#/pipelines",
-  unit: unit && of(unit), configuration: unit && `${of(unit)}?tab=configuration`, insert: unit && `${of(unit)}?tab=insert`,
+  unit: unit && of(unit), configuration: unit && `${of(unit)}?tab=configuration`, insert: unit && `${of(unit)}?tab=insert`, dead: faulted && `${of(faulted)}?tab=dead+letters`,
   streams: stream ? `#/streams/${stream}` : "#/streams", metric: stream && `#/streams/${stream}?make=metric`,
   alerts: "#/alerts", components: "#/components",
 };

@@ -1,7 +1,7 @@
 // Calls of /api/ (docs/wire.md). Out: parsed answers. Errors: Refused, whose message is the host's own (with all problems of a configuration), or an
 // Error that says that the host did not answer. Changes are marked as coming from the page and are refused where the revision has moved on.
 import type {
-  AlertPage, AlertView, ChannelView, ChartEntry, ComponentDetail, ComponentView, DeadLetterView, EpisodeView, EventRow, FaultView, Outline, PipelinesView, PipelineView,
+  AlertPage, AlertView, ChannelView, ChartEntry, ComponentDetail, ComponentView, DeadLetterView, DeadPage, EpisodeView, EventRow, FaultView, Outline, PipelinesView, PipelineView,
   Problem, RevisionView, StreamView, Trace,
 } from "./wire/messages";
 
@@ -63,6 +63,27 @@ export const fetchEpisodes = async (): Promise<EpisodeView[]> => (await call<{ e
 export const fetchChannels = async (): Promise<ChannelView[]> => (await call<{ channels: ChannelView[] }>("/api/channels")).channels;
 export const fetchFaults = async (): Promise<FaultView[]> => (await call<{ faults: FaultView[] }>("/api/faults")).faults;
 export const fetchDeadLetters = async (): Promise<DeadLetterView[]> => (await call<{ dead_letters: DeadLetterView[] }>("/api/dead-letters")).dead_letters;
+/** Of one unit, of a pipeline, or of all. */
+export interface DeadScope {
+  unit: string | null;
+  pipeline: string | null;
+}
+
+export interface DeadDone {
+  done: number;
+  refused: { id: string; why: string }[];
+}
+
+/** Newest first; `before`: those that are older than this one. */
+export function fetchDead(scope: DeadScope, { code = null, before = null, limit }: { code?: string | null; before?: string | null; limit: number }): Promise<DeadPage> {
+  const query = new URLSearchParams({ limit: String(limit) });
+  for (const [name, value] of Object.entries({ ...scope, code, before })) if (value !== null) query.set(name, value);
+  return call(`/api/dead?${query.toString()}`);
+}
+
+export const replayDead = (which: { ids: string[] } | { unit: string }): Promise<DeadDone> => call("/api/dead/replay", { method: "POST", body: which });
+export const dropDead = (which: { ids: string[] } | { unit: string }): Promise<DeadDone> => call("/api/dead/drop", { method: "POST", body: which });
+
 /** What is ready now, and how many are being compiled (a new host does that once, in the background). */
 export const fetchReadyComponents = (): Promise<{ components: ComponentView[]; compiling: number }> => call("/api/components?wait=false", { timeout_ms: COMPILING_MS });
 export const fetchComponents = async (): Promise<ComponentView[]> => (await call<{ components: ComponentView[] }>("/api/components", { timeout_ms: COMPILING_MS })).components;

@@ -40,12 +40,27 @@ export const unitName = (measure: string): string => UNITS[measure] ?? measure.r
 /** UCUM as the name of an axis has it: never empty. */
 export const axisUnit = (measure: string): string => (measure.startsWith("1/") ? `per ${measure.slice(2)}` : unitName(measure) || "number");
 
-/** With the measure of an axis (UCUM or plain): bytes in binary steps, "1" as a plain number. */
+const TIMES = ["ns", "us", "ms", "s"];
+export const isTime = (measure: string): boolean => TIMES.includes(measure);
+
+/** A measure of time in the step of a thousand that fits values up to `most`: 4,000,000 ns are 4 ms. Others stay as they are. */
+export function fitting(measure: string, most: number): { measure: string; factor: number } {
+  let at = TIMES.indexOf(measure);
+  let factor = 1;
+  const size = Math.abs(most);
+  if (at < 0 || size === 0 || !Number.isFinite(size)) return { measure, factor };
+  for (; at < TIMES.length - 1 && size * factor >= 1_000; at++) factor /= 1_000;
+  for (; at > 0 && size * factor < 1; at--) factor *= 1_000;
+  return { measure: TIMES[at] ?? measure, factor };
+}
+
+/** With the measure of an axis (UCUM or plain): bytes in binary steps, times in that of a thousand, "1" as a plain number. */
 export function withMeasure(value: number, measure: string): string {
   if (measure === "By" || measure === "B" || measure === "bytes") return bytes(value);
   if (measure === "By/s" || measure === "B/s" || measure === "bytes/s") return `${bytes(value)}/s`;
-  const unit = unitName(measure);
-  const text = short(value);
+  const fit = fitting(measure, value);
+  const unit = unitName(fit.measure);
+  const text = short(value * fit.factor);
   return unit === "" ? text : /[a-zA-Z]$/.test(text) ? `${text}${unit}` : `${text} ${unit}`;
 }
 

@@ -16,7 +16,15 @@ test("the columns of a graph move apart to fill their place, within bounds, and 
   const view = [pipeline([unit("p/a", ["series x"])])];
   expect(layOut(view, new Map(), new Map(), 600)).toMatchObject({ nodeWidth: 118, width: 2 * (118 + 115) + 118 + 16 });
   expect(layOut(view, new Map(), new Map(), 5_000)).toMatchObject({ nodeWidth: 156, column: 156 + 260 });
-  expect(layOut(view, new Map(), new Map(), 10).column).toBe(118 + 28);
+  expect(layOut(view, new Map(), new Map(), 480).column).toBeLessThan(118 + 120);
+});
+
+test("on a phone a pipeline is a tree from the top down that is never wider than its place", () => {
+  const graph = layOut([pipeline([unit("p/a", ["p/b", "p/c"]), unit("p/b", ["series x"]), unit("p/c", ["p/d"]), unit("p/d", [])])], none, new Map(), 360);
+  expect(graph.nodes.map(({ name }) => name)).toEqual(["a/b/c", "a", "b", "x", "c", "d"]);
+  expect(graph.nodes.every((node, index) => index === 0 || node.y > graph.nodes[index - 1]!.y)).toBe(true);
+  expect(Math.max(...graph.nodes.map(({ x }) => x + graph.nodeWidth))).toBeLessThanOrEqual(360);
+  expect(graph.nodes.map(({ x }) => x / graph.column)).toEqual([0, 1, 2, 3, 2, 3]);
 });
 
 test("a chain is a straight line, branches go below, sinks stand in the last column", () => {

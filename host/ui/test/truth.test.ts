@@ -4,7 +4,7 @@ import { areaPaths } from "../src/charts/area";
 import { barPaths } from "../src/charts/bar";
 import { cellsOf, heatColour, LEVELS } from "../src/charts/cells";
 import { seriesName } from "../src/charts/direct";
-import { gapLabel } from "../src/charts/gaps";
+import { gapLabel, nameGaps } from "../src/charts/gaps";
 import { linePaths } from "../src/charts/line";
 import { buildModel, type ChartSeries } from "../src/charts/model";
 import { SvgPath } from "../src/charts/path";
@@ -12,7 +12,7 @@ import { drawMoments, drawPresent } from "../src/charts/notes";
 import { pathsOf, yRange } from "../src/charts/plot";
 import { markerPlaces } from "../src/charts/point";
 import { axisName } from "../src/charts/reading";
-import { densityNote, momentsNote, notesOf } from "../src/charts/said";
+import { densityNote, gapsNote, momentsNote, notesOf } from "../src/charts/said";
 import { samplesAt } from "../src/charts/samples";
 import { zone } from "../src/format";
 import type { Column } from "../src/wire/frame";
@@ -61,6 +61,17 @@ test("V2: no line crosses a gap, no area is filled over it, and it is named by i
   expect((areaPaths(plotOf(5e7), series, gaps, () => new SvgPath()).fill as SvgPath).d.match(/z/g)?.length).toBe(2);
   expect(gapLabel(gaps[0]!)).toBe("no data 13 h");
   expect(notesOf({ "weir.gap_after": "5 s" })).toBe("a gap is over 5 s");
+});
+
+test("V2: why data are missing is said in words, each reason once, where more is known than that they are", () => {
+  const gap = (label: string, start_ms: number) => ({ table: "", start_ms, end_ms: start_ms + 5, label });
+  expect(gapsNote([gap("no data 13 h", 0), gap("", 10)])).toBe("");
+  expect(gapsNote([gap("the journal is damaged here, 12 s", 0), gap("the journal is damaged here, 12 s", 10), gap("no data 5 s", 20)])).toBe("▨ the journal is damaged here, 12 s");
+  expect(gapsNote(["a", "b", "c", "d"].map(gap))).toBe("▨ a; b; c; 1 more");
+  const texts: string[] = [];
+  const ctx = new Proxy({ measureText: () => ({ width: 20 }), fillText: (text: string) => texts.push(text) } as Record<string, unknown>, { get: (own, name: string) => own[name] ?? (() => undefined), set: () => true });
+  nameGaps({ ...(plotOf(300) as object), ctx } as never, [gap("the journal is damaged here", 100)].map((one) => ({ ...one, end_ms: 200 })), 1, { surface: "", text: "", muted: "", rule: "", gap: "" });
+  expect(texts).toEqual(["the journal is damaged here"]);
 });
 
 test("V2: a value that is not there cuts the line and is never zero", () => {

@@ -10,6 +10,7 @@ use weir_sdk::Extra;
 use weir_sdk::drawing::names;
 use weir_text::{count, duration};
 
+use crate::counter::{self, Reset};
 use crate::gaps::{self, Gap};
 use crate::m4::Scale;
 use crate::options::{Options, Shape};
@@ -46,6 +47,8 @@ pub struct Request {
     /// IANA name.
     pub zone: String,
     pub series: Vec<Series>,
+    /// Where counters of `series` began anew.
+    pub resets: Vec<Reset>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -113,7 +116,7 @@ pub fn build(request: &Request, options: &Options) -> Chart {
         ..Chart::default()
     };
     chart.gaps = find_gaps(&seen, request.scale, options);
-    chart.summary = summary(&seen, &chart, request.scale, all - seen.len(), options);
+    chart.summary = summary(&seen, &chart, request, all - seen.len(), options);
     let drawn: usize = seen.iter().map(|one| one.series.time.len()).sum();
     if options.spread() && seen.iter().any(|one| spread::is_dense(one.series.time.len(), request.scale)) {
         draw_spread(&mut chart, &seen, request.scale, options);
@@ -130,6 +133,9 @@ pub fn build(request: &Request, options: &Options) -> Chart {
     }
     if let Some(y_min) = chart.y_min {
         chart.extras.push(("weir.y_min".to_owned(), y_min.to_string()));
+    }
+    if !request.resets.is_empty() {
+        chart.extras.push(("weir.moments".to_owned(), counter::moments(&request.resets)));
     }
     if options.gap_after_ns > 0 {
         chart.extras.push(("weir.gap_after".to_owned(), duration(options.gap_after_ns)));

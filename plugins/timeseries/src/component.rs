@@ -7,6 +7,7 @@ use weir_sdk::formatter::{Chart, Formatter, Gap, Input, Mark, Request, Table};
 use weir_sdk::{Column, ColumnExt, Description, Failure};
 
 use crate::chart::{self, Series};
+use crate::counter;
 use crate::m4::Scale;
 use crate::options::{CONFIG, Options};
 
@@ -22,7 +23,7 @@ impl Formatter for Timeseries {
     }
 
     fn render(options: Options, request: Request) -> Result<Chart, Failure> {
-        let series: Vec<Series> =
+        let mut series: Vec<Series> =
             request.inputs.iter().filter_map(|input| series(input, &request, &options)).collect();
         let no_field_of = |wanted: &[String]| no_field(&request, wanted);
         if series.is_empty() && !request.inputs.is_empty() {
@@ -33,14 +34,16 @@ impl Formatter for Timeseries {
         if let Some(field) = options.band_fields().iter().find(|field| !series.is_empty() && !known(field)) {
             return Err(no_field_of(std::slice::from_ref(field)));
         }
+        let resets = counter::apply(&mut series, &options);
         let asked = chart::Request {
             title: title(&request),
-            measure: measure(&request, &options.measure),
+            measure: counter::measure(measure(&request, &options.measure), &options),
             metric: request.inputs.first().map(|input| input.name.clone()).unwrap_or_default(),
             scale: Scale { start_ns: request.start, end_ns: request.end, width_px: request.width },
             height_px: request.height,
             zone: if request.zone.is_empty() { "UTC".to_owned() } else { request.zone.clone() },
             series,
+            resets,
         };
         Ok(to_contract(chart::build(&asked, &options), &options))
     }

@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod component;
+pub mod counter;
 pub mod gaps;
 pub mod m4;
 pub mod options;

@@ -3,7 +3,8 @@
 //! In: rising times and the values of the fields (NaN: none), all within the range that is drawn. Out: indexes of the rows to keep, rising. A line
 //! through them covers the same pixels as one through all rows, because within a column only its extent is seen and between columns only the step from the
 //! last row of one to the first of the next. With several fields the rows of each are kept: more rows than needed change no pixel.
-//! At most 2 + 2 * fields rows for each column of pixels. Source: Jugel et al., "M4: a visualization-oriented time series data aggregation", VLDB 2014.
+//! At most 2 + 2 * fields rows for each column of pixels. Columns begin at multiples of their length since 1970 and not at the edge of the range: while the window moves the same rows
+//! are kept, so that only what is new has to be sent. A column that the edge cuts is left out, be it of less than a pixel: what is kept of it would change all the time. Source: Jugel et al., "M4: a visualization-oriented time series data aggregation", VLDB 2014.
 
 /// The range that is drawn, `end_ns` not included, and its width in pixels.
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +33,17 @@ pub fn keep(time: &[i64], fields: &[&[f64]], scale: Scale) -> Vec<usize> {
     if time.len() <= scale.width_px as usize {
         return (0..time.len()).collect();
     }
+    let column_ns = scale.pixel_ns().max(1);
     let mut kept = Vec::new();
-    let mut first = 0;
+    let mut first = whole_from(time, scale.start_ns, column_ns);
     while let Some(time_ns) = time.get(first) {
-        let pixel = scale.pixel(*time_ns);
+        let column = time_ns.div_euclid(column_ns);
         let rest = time.get(first..).unwrap_or_default();
-        let count = rest.iter().take_while(|time_ns| scale.pixel(**time_ns) == pixel).count().max(1);
-        let column = first..first + count;
+        let count = rest.partition_point(|time_ns| time_ns.div_euclid(column_ns) <= column).max(1);
+        let rows = first..first + count;
         kept.push(first);
         for field in fields {
-            let values = field.get(column.clone()).unwrap_or_default();
+            let values = field.get(rows.clone()).unwrap_or_default();
             kept.extend(extremes(values).map(|row| row + first));
         }
         kept.push(first + count - 1);
@@ -50,6 +52,13 @@ pub fn keep(time: &[i64], fields: &[&[f64]], scale: Scale) -> Vec<usize> {
     kept.sort_unstable();
     kept.dedup();
     kept
+}
+
+/// The first row of a column that the start of the range does not cut; the first of all where there is none.
+fn whole_from(time: &[i64], start_ns: i64, column_ns: i64) -> usize {
+    let cut = if start_ns.rem_euclid(column_ns) == 0 { None } else { Some(start_ns.div_euclid(column_ns)) };
+    let first = time.partition_point(|time_ns| cut.is_some_and(|cut| time_ns.div_euclid(column_ns) <= cut));
+    if first < time.len() { first } else { 0 }
 }
 
 /// Where the lowest and the highest value stand; none where all are NaN.

@@ -30,6 +30,10 @@ pub const CONFIG: &str = r#"{
       "description": "What is filled behind a line. Two fields: from the first to the second. spread: from the least to the greatest of the points, once there are more than one for three pixels; the line is then their mean."
     },
     "stack": { "type": "boolean", "default": false, "title": "Stacked", "description": "Areas, bars and lines of several series add up." },
+    "counter": {
+      "type": "boolean", "default": false, "title": "Counter",
+      "description": "The values only grow: what is drawn is how much they grow in a second. A value that falls is a counter that began again at 0: it is marked as a reset and makes no negative rate."
+    },
     "rules": {
       "type": "array", "maxItems": 16, "default": [], "title": "Lines across", "description": "Values to look out for, such as limits of alerts.", "examples": [[{ "at": 250, "label": "too slow" }]],
       "items": {
@@ -103,6 +107,9 @@ pub struct Options {
     pub band: Option<Band>,
     #[serde(default)]
     pub stack: bool,
+    /// Values only grow; their rate is drawn.
+    #[serde(default)]
+    pub counter: bool,
     #[serde(default)]
     pub rules: Vec<Line>,
     /// Empty: what the host says of the series.

@@ -2,12 +2,18 @@
 
 use weir_text::{count, duration, measured};
 
-use crate::chart::{Chart, Seen};
-use crate::m4::Scale;
+use crate::chart::{Chart, Request, Seen};
 use crate::options::Options;
 
 /// "cpu by core: 4 series, 2,400 points over 10 min; from 0.3 % to 97.1 %, newest 12 % (core 0) to 40 % (core 3); 1 gap without data."
-pub fn summary(seen: &[Seen], chart: &Chart, scale: Scale, left_out: usize, options: &Options) -> String {
+pub fn summary(
+    seen: &[Seen],
+    chart: &Chart,
+    request: &Request,
+    left_out: usize,
+    options: &Options,
+) -> String {
+    let scale = request.scale;
     let span = duration(scale.end_ns.saturating_sub(scale.start_ns));
     let values = || seen.iter().flat_map(|one| &one.series.fields).flat_map(|field| field.1.iter().copied());
     let lowest = values().fold(f64::NAN, f64::min);
@@ -41,6 +47,11 @@ pub fn summary(seen: &[Seen], chart: &Chart, scale: Scale, left_out: usize, opti
         0 => {}
         1 => out.push_str("; 1 gap without data"),
         gaps => out.push_str(&format!("; {gaps} gaps without data")),
+    }
+    match request.resets.len() {
+        0 => {}
+        1 => out.push_str("; 1 counter reset"),
+        resets => out.push_str(&format!("; {resets} counter resets")),
     }
     if left_out > 0 {
         out.push_str(&format!("; {left_out} more series are not shown"));

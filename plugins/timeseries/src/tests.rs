@@ -37,6 +37,7 @@ fn chart_of(series: Vec<Series>, width_px: u32, json: &str) -> Chart {
         height_px: 100,
         zone: "UTC".into(),
         series,
+        resets: Vec::new(),
     };
     build(&request, &options(json))
 }
@@ -121,7 +122,7 @@ fn raster(time: &[i64], values: &[f64], scale: Scale) -> (Vec<Extent>, Vec<Step>
     let mut columns: Vec<Extent> = Vec::new();
     let mut steps = Vec::new();
     for (row, (time, value)) in time.iter().zip(values).enumerate() {
-        let pixel = scale.pixel(*time);
+        let pixel = time.div_euclid(scale.pixel_ns().max(1));
         match columns.last_mut().filter(|column| column.0 == pixel) {
             Some(column) => *column = (pixel, column.1.min(*value), column.2.max(*value)),
             None => {
@@ -149,7 +150,8 @@ fn thinning_out_changes_no_pixel() {
         let fields: [Vec<f64>; 2] =
             std::array::from_fn(|_| time.iter().map(|_| (next() % 1_000) as f64).collect());
         let rows = m4::keep(&time, &[&fields[0], &fields[1]], scale);
-        assert!(rows.len() <= 6 * width_px as usize);
+        // One more column where the range is no multiple of a pixel.
+        assert!(rows.len() <= 6 * (width_px as usize + 1));
         let thin: Vec<i64> = rows.iter().map(|row| time[*row]).collect();
         for field in &fields {
             let values: Vec<f64> = rows.iter().map(|row| field[*row]).collect();
@@ -306,4 +308,49 @@ fn lines_across_are_marks_of_their_own() {
     let json = r#"{"rules": [{"at": 250, "label": "too slow"}]}"#;
     let drawn = charts::draw::<Timeseries>(charts::request(0..100, vec![input], json)).unwrap();
     assert_eq!((drawn.marks[1].shape.as_str(), drawn.tables[1].rows), ("rule", 1));
+}
+
+#[test]
+fn a_counter_that_falls_is_a_reset_and_no_negative_rate() {
+    let input = charts::series(
+        &[("host", "web-1")],
+        &[0, 10 * S, 20 * S, 30 * S, 40 * S],
+        &[("n", &[100.0, 150.0, f64::NAN, 20.0, 60.0])],
+    );
+    let drawn =
+        charts::draw::<Timeseries>(charts::request(0..100 * S, vec![input], r#"{"counter": true}"#)).unwrap();
+    let rates = weir_sdk::drawing::numbers(&drawn.tables[0].columns[1]).unwrap();
+    assert!(rates[0].is_nan() && rates[2].is_nan(), "{rates:?}");
+    assert_eq!([rates[1], rates[3], rates[4]], [5.0, 1.0, 4.0]);
+    assert_eq!(drawn.axes[1].measure, "ms/s");
+    let moments = charts::extra(&drawn, "weir.moments");
+    let moments: serde_json::Value = serde_json::from_str(moments).unwrap();
+    assert_eq!(moments[0]["kind"], "reset");
+    assert!(moments[0]["label"].as_str().unwrap().contains("web-1"), "{moments}");
+    assert_eq!(moments.as_array().unwrap().len(), 1);
+    assert!(drawn.summary.contains("1 counter reset"), "{}", drawn.summary);
+}
+
+#[test]
+fn what_is_no_counter_may_fall() {
+    let input = charts::series(&[], &[0, 10 * S], &[("n", &[5.0, 1.0])]);
+    let drawn = charts::draw::<Timeseries>(charts::request(0..100 * S, vec![input], "{}")).unwrap();
+    assert!(drawn.extras.iter().all(|extra| extra.name != "weir.moments"));
+}
+
+#[test]
+fn while_the_window_moves_the_same_rows_are_kept_but_for_its_ends() {
+    let time: Vec<i64> = (0..10_000).map(|row| row * S / 100).collect();
+    let values: Vec<f64> = (0..10_000).map(|row| f64::from(row * 7_919 % 487)).collect();
+    let kept = |start_ns: i64| {
+        let scale = Scale { start_ns, end_ns: start_ns + 50 * S, width_px: 200 };
+        let from = time.partition_point(|time_ns| *time_ns < start_ns);
+        let to = time.partition_point(|time_ns| *time_ns < start_ns + 50 * S);
+        let rows = m4::keep(&time[from..to], &[&values[from..to]], scale);
+        rows.into_iter().map(|row| row + from).collect::<Vec<usize>>()
+    };
+    let (before, after) = (kept(10 * S + 13_000_000), kept(10 * S + 263_000_000));
+    let begins = before.iter().position(|row| *row == after[0]).unwrap();
+    let same = before[begins..].iter().zip(&after).take_while(|(old, new)| old == new).count();
+    assert!(begins <= 8 && same + 8 >= before.len() - begins, "{begins} dropped, {same} of {}", before.len());
 }

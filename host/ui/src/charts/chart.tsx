@@ -9,10 +9,12 @@ import { Failed, Skeleton } from "../parts/states";
 import { hashOf } from "../route";
 import { DataTable } from "./data-table";
 import { ExportMenu } from "./export-menu";
-import { buildModel } from "./model";
+import { watchInView } from "./in-view";
+import { buildModel, type Model } from "./model";
 import { HEIGHT_PX, Plot, type Reading } from "./plot";
-import { densityNote, momentsNote, notesOf } from "./said";
+import { densityNote, gapsNote, momentsNote, notesOf } from "./said";
 import { axisName, ColourScale, Legend, Tooltip, type Shown } from "./reading";
+import { turns } from "./turns";
 
 const HEIGHT_LARGE_PX = 420;
 /** Without frames of its own a chart still moves on with the others, and its gap grows. */
@@ -27,7 +29,9 @@ function commonEnd(): number {
   return end;
 }
 
-const spoken = (picture: ChartPicture | undefined, entry: ChartEntry): string => `${picture?.description.summary || entry.title} Arrow keys move the cursor.`;
+/** What the formatter says of the picture, and why data are missing where that is known. */
+const spoken = (picture: ChartPicture | undefined, entry: ChartEntry): string =>
+  [picture?.description.summary || entry.title, gapsNote(picture?.description.gaps ?? []).replace("▨ ", "Gap: "), "Arrow keys move the cursor."].filter(Boolean).join(" ");
 
 interface Look {
   entry: ChartEntry;
@@ -54,16 +58,18 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
     if (element === null) return;
     const canvas = new Plot(element, setReading);
     plot.current = canvas;
-    let waiting = 0;
     let drawn_at_ms = 0;
     let signature = "";
+    let inView = true;
+    let last: { picture: ChartPicture; model: Model } | null = null;
     const draw = (): void => {
-      waiting = 0;
       drawn_at_ms = performance.now();
       setFailure(store.chartErrors.get(entry.id) ?? null);
       const picture = store.pictures.get(entry.id);
       if (picture === undefined || element.clientWidth === 0) return;
-      const model = buildModel(picture.description, picture.tables);
+      // Between two pictures only the time moves on.
+      if (last?.picture !== picture) last = { picture, model: buildModel(picture.description, picture.tables) };
+      const { model } = last;
       canvas.draw(model, commonEnd(), element.clientWidth, height, store.hostNow_ms());
       socket.resized(element.clientWidth, element.clientHeight);
       store.drawn(entry.id);
@@ -72,19 +78,26 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
       element.dataset["newest"] = String(picture.newest_unix_ns ?? "");
       const inks = model.series.map((_, index) => canvas.ink(index));
       const dotted = model.series.map((_, index) => canvas.repeated(index));
-      const notes = [notesOf(picture.description.extras), momentsNote(model), densityNote(model, element.clientWidth)].filter(Boolean).join("; ");
+      const measures = canvas.measures();
+      const notes = [notesOf(picture.description.extras), momentsNote(model), gapsNote(model.gaps), densityNote(model, element.clientWidth)].filter(Boolean).join("; ");
       const next = JSON.stringify([
-        inks, dotted, notes, model.series.map((one) => [one.label, one.estimated, one.shape]), model.xAxis, model.yAxes, model.colourAxis, canvas.direct, picture.description.title,
+        inks, dotted, notes, measures, model.series.map((one) => [one.label, one.estimated, one.shape]), model.xAxis, model.yAxes, model.colourAxis, canvas.direct, picture.description.title,
         model.undrawn.length, model.rows, model.series.every((one) => one.x.length === 0), model.colourAxis === null ? 0 : model.series.map((one) => one.cell?.most),
       ]);
       if (next !== signature) {
         signature = next;
-        setShown({ model, direct: canvas.direct, inks, dotted, notes });
+        setShown({ model, yNames: model.yAxes.map((axis, index) => axisName(axis, measures[index])), direct: canvas.direct, inks, dotted, notes });
       }
     };
     const soon = (): void => {
-      if (waiting === 0) waiting = requestAnimationFrame(draw);
+      // What is scrolled away is drawn once, so that it is there, and then no more.
+      if (inView || last === null) turns.ask(draw);
     };
+    const endView = watchInView(element, (seen) => {
+      const comes = seen && !inView;
+      inView = seen;
+      if (comes) soon();
+    });
     const end = store.listen(`chart:${entry.id}`, soon);
     const clockTimer = window.setInterval(() => {
       if (performance.now() - drawn_at_ms > TICK_MS - 100) soon();
@@ -94,9 +107,10 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
     soon();
     return () => {
       end();
+      endView();
       window.clearInterval(clockTimer);
       resize.disconnect();
-      cancelAnimationFrame(waiting);
+      turns.leave(draw);
       canvas.destroy();
     };
   }, [entry.id, store, socket, theme, height]);
@@ -112,7 +126,7 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
     <article class={large ? "chart large" : "chart"} aria-labelledby={`title-${entry.id}`}>
       <header>
         <h3 id={`title-${entry.id}`}><a href={hashOf("overview", [], large ? {} : { chart: entry.id })} title={large ? "all charts" : "this chart alone"}>{title}</a></h3>
-        {drawn && <span class="y-name">{shown.model.yAxes.map(axisName).join(" · right: ")}</span>}
+        {drawn && <span class="y-name">{shown.yNames.join(" · right: ")}</span>}
         <span class="chart-tools">
           {drawn && <button type="button" class="quiet" aria-pressed={asTable} aria-label={`${asTable ? "chart" : "table"} of ${title}`} onClick={() => setAsTable(!asTable)}>{asTable ? "chart" : "table"}</button>}
           {shown && picture && <ExportMenu title={title} picture={picture} plot={plot} shown={shown} xName={timeUnit(shown.model.xAxis)} id={entry.id} canDraw={drawn && !rows} />}

@@ -93,8 +93,22 @@ function spread(placed: Placed[], top: number, bottom: number, line: number): vo
   }
 }
 
-/** The end of the text is kept: that it is estimated must be read. */
+/** Measuring text costs more than drawing it, and labels stay: what was cut is kept. */
+const cuts = new Map<string, string>();
+const CUTS_MAX = 512;
+
 function cutToWidth(ctx: CanvasRenderingContext2D, text: string, end: string, width: number): string {
+  const key = `${ctx.font}|${width}|${end}|${text}`;
+  const known = cuts.get(key);
+  if (known !== undefined) return known;
+  if (cuts.size >= CUTS_MAX) cuts.clear();
+  const cut = measuredCut(ctx, text, end, width);
+  cuts.set(key, cut);
+  return cut;
+}
+
+/** The end of the text is kept: that it is estimated must be read. */
+function measuredCut(ctx: CanvasRenderingContext2D, text: string, end: string, width: number): string {
   if (ctx.measureText(text + end).width <= width) return text + end;
   let cut = text;
   while (cut.length > 1 && ctx.measureText(`${cut}…${end}`).width > width) cut = cut.slice(0, -1);

@@ -10,7 +10,7 @@ import { dateAndClock, exact, zone } from "../format";
 import type { ChartPicture } from "../live/store";
 import { hashOf } from "../route";
 import type { Plot } from "./plot";
-import { axisName, type Shown } from "./reading";
+import { type Shown } from "./reading";
 
 interface Exported {
   title: string;
@@ -35,7 +35,7 @@ export function ExportMenu({ title, picture, plot, shown, xName, id, canDraw }: 
     const at = (value: number | undefined): string => (value === undefined ? "" : time ? dateAndClock(value) : exact(value));
     const range = now.model.categories.has("x") ? now.model.xAxis.label : `${at(min)} to ${at(max)}${time ? ` ${zone()}` : ""}`;
     const legend = now.model.series.filter((one) => one.cell === null).map((one, index) => ({ name: one.label, ink: plot.current?.ink(index) ?? now.inks.text, estimated: one.estimated }));
-    return chartSvg(now, { title, yName: now.model.yAxes.map(axisName).join(" · right: "), xName, range, source: `Weir, ${location.host}, chart ${id}`, notes: shown.notes, legend });
+    return chartSvg(now, { title, yName: shown.yNames.join(" · right: "), xName, range, source: `Weir, ${location.host}, chart ${id}`, notes: shown.notes, legend });
   };
   const run = (what: () => void | Promise<void>) => (): void => {
     Promise.resolve().then(what).then(() => {

@@ -4,20 +4,22 @@
 // tick, zero base for areas and bars. uPlot is built anew only where the series, axes, size class or theme change; else only its data moves.
 import uPlot from "uplot";
 import type { Axis, Gap } from "../wire/messages";
-import { exact, short, withMeasure } from "../format";
+import { exact, fitting, isTime, short, withMeasure } from "../format";
 import { areaPaths } from "./area";
 import { barPaths, stepOf } from "./bar";
 import { boxPaths } from "./box";
 import { colour, slotsOf } from "./colours";
 import { DIRECT_MAX, directWidth, drawDirectLabels, seriesName } from "./direct";
-import { nameGaps, shadeGaps, trailingGap, type Inks } from "./gaps";
+import { gapLabel, nameGaps, shadeGaps, trailingGap, type Inks } from "./gaps";
 import { linePaths } from "./line";
 import { drawCells } from "./cells";
 import { usualInterval, type ChartSeries, type Model, type Values } from "./model";
 import { highContrast, lookScale } from "./look";
 import { drawMoments, drawNotes, drawPresent } from "./notes";
 import { canvasPath, type Drawn, type MakePath } from "./path";
+import { drawDense, isDense } from "./raster";
 import { samplesAt } from "./samples";
+import { segmentsOf } from "./segments";
 import { drawMarkers } from "./point";
 
 export const HEIGHT_PX = 160;
@@ -273,8 +275,26 @@ export class Plot {
       ...(axis.measure.startsWith("By") ? { incrs: BINARY_STEPS } : {}),
       size: (_, values) => Math.max(34, Math.max(0, ...(values ?? []).map((text) => text.length)) * 7 * lookScale() + 12),
       grid: { ...this.axisLook().grid, show: index === 0 },
-      values: (_, at) => at.map((value) => (value === null ? "" : axis.measure.startsWith("By") ? withMeasure(value, axis.measure) : short(value))),
+      values: (_, at) => at.map((value) => (value === null ? "" : this.tickText(axis, value))),
     };
+  }
+
+  private tickText(axis: Axis, value: number): string {
+    const own = axis.measure.startsWith("By") || (axis.scale === "log" && isTime(axis.measure));
+    return own ? withMeasure(value, axis.measure) : short(value * this.unitOf(axis).factor);
+  }
+
+  /** Times are written in the unit that fits the whole axis, on a log scale each in its own. */
+  private unitOf(axis: Axis): { measure: string; factor: number } {
+    if (axis.scale === "log") return { measure: axis.measure, factor: 1 };
+    const { min, max } = this.plot?.scales[axis.name] ?? {};
+    const [low, high] = typeof min === "number" && typeof max === "number" ? [min, max] : this.yRange(axis);
+    return fitting(axis.measure, Math.max(Math.abs(low), Math.abs(high)));
+  }
+
+  /** In which each y axis is written. */
+  measures(): string[] {
+    return (this.model?.yAxes ?? []).map((axis) => this.unitOf(axis).measure);
   }
 
   /** Dotted: each dot has the contrast that a rule must have, and the whole is still quieter than the data. */
@@ -303,6 +323,7 @@ export class Plot {
       ...(filled ? { fill: one.estimated ? `${ink}26` : ink + opacity } : {}),
       points: { show: false },
       paths: (plot) => {
+        if (isDense(this.model?.series[index] ?? one, plot.bbox.width)) return null;
         const drawn = pathsOf(plot, this.model?.series[index] ?? one, this.gaps(), canvasPath);
         return drawn && ({ ...drawn, clip: null, flags: 0 } as unknown as uPlot.Series.Paths);
       },
@@ -312,6 +333,8 @@ export class Plot {
   private drawOver(plot: uPlot): void {
     const series = this.model?.series ?? [];
     for (const one of series) if (one.cell !== null) drawCells(plot, one, this.dark);
+    const dense = series.flatMap((one, index) => isDense(one, plot.bbox.width) ? [{ series: one, runs: segmentsOf(one, this.gaps()), ink: this.ink(index), dotted: this.repeated(index) }] : []);
+    drawDense(plot, dense);
     series.forEach((one, index) => {
       if (one.cell === null && one.shape !== "bar" && one.shape !== "band" && one.shape !== "box") drawMarkers(plot, one, this.gaps(), this.ink(index), this.inks.surface);
     });
@@ -337,10 +360,12 @@ export class Plot {
     const pixel = Math.abs(plot.posToVal(1, "x") - plot.posToVal(0, "x"));
     const values = samplesAt(plot, this.model, x, pixel, (index) => this.ink(index), this.dark);
     const moments = this.model.moments.filter((one) => Math.abs(one.time_ms - x) <= pixel * MOMENT_NEAR_PX).map((one) => `${one.kind === "reset" ? "▼ counter reset" : "◇ came late"}${one.label === "" ? "" : `: ${one.label}`}`);
+    const at = plot.posToVal(left, "x");
+    const gaps = this.gaps().filter((gap) => gap.start_ms <= at && gap.end_ms >= at).map((gap) => `▨ ${gapLabel(gap)}`);
     const own = (plot.cursor.event ?? null) !== null || document.activeElement === this.host;
     const names = this.model.categories.get("x");
     const place = names?.[Math.round(x)] ?? exact(x, this.model.xAxis.measure);
-    this.onCursor({ x, time: this.model.xAxis.scale === "time", place, left_px: left + plot.bbox.left / window.devicePixelRatio, own, values, moments: moments.slice(0, MOMENTS_SHOWN) });
+    this.onCursor({ x, time: this.model.xAxis.scale === "time", place, left_px: left + plot.bbox.left / window.devicePixelRatio, own, values, moments: [...gaps, ...moments].slice(0, MOMENTS_SHOWN) });
   }
 }
 

@@ -7,6 +7,8 @@ import type { Reading } from "./plot";
 
 export interface Shown {
   model: Model;
+  /** Of the y axes, with their units. */
+  yNames: string[];
   direct: boolean;
   inks: string[];
   /** Whether a series is dotted because its colour is taken. */
@@ -17,9 +19,10 @@ export interface Shown {
 /** What stands for a shape in the legend; others are a filled square. */
 const SWATCHES: Partial<Record<string, string>> = { line: "line", point: "point" };
 
-export const axisName = (axis: Axis): string => {
+/** `measure`: in which it is written, where that is not its own (ms instead of ns). */
+export const axisName = (axis: Axis, measure = axis.measure): string => {
   if (axis.scale === "band") return axis.label;
-  return `${axis.label}, ${axisUnit(axis.measure)}${axis.scale === "log" ? " (log scale)" : ""}`;
+  return `${axis.label}, ${axisUnit(measure)}${axis.scale === "log" ? " (log scale)" : ""}`;
 };
 
 const COLOUR_STEPS = 6;

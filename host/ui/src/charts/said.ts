@@ -1,5 +1,6 @@
 // What was done to the points, in words beneath the chart: nothing of it may be hidden.
 import { duration, short } from "../format";
+import type { Gap } from "../wire/messages";
 import type { Model } from "./model";
 
 /** Of the formatter (docs/wire.md, extras of a chart). */
@@ -23,8 +24,18 @@ export function momentsNote({ moments }: Model): string {
   return [late > 0 ? `◇ ${late} came late` : "", resets > 0 ? `▼ ${resets} ${resets === 1 ? "counter reset" : "counter resets"}` : ""].filter(Boolean).join(", ");
 }
 
+const GAPS_SAID = 3;
+
+/** Why there is no data, where more is known than that: a gap may be too narrow for its words. `▨` is the hatching. */
+export function gapsNote(gaps: readonly Gap[]): string {
+  const labels = [...new Set(gaps.map(({ label }) => label).filter((label) => label !== "" && !label.startsWith("no data")))];
+  const more = labels.length > GAPS_SAID ? `; ${labels.length - GAPS_SAID} more` : "";
+  return labels.length === 0 ? "" : `▨ ${labels.slice(0, GAPS_SAID).join("; ")}${more}`;
+}
+
 /** From this many samples for a pixel on, the line is a band of the least and the greatest in it, and that is said. */
 const DENSE_FROM = 2;
+const COUNT = new Intl.NumberFormat("en-US");
 
 /** Of the drawing: every sample goes into the line, so that the least and the greatest of each pixel are seen. */
 export function densityNote(model: Model, width_px: number): string {
@@ -37,5 +48,5 @@ export function densityNote(model: Model, width_px: number): string {
   }
   if (width_px <= 0 || most / width_px < DENSE_FROM) return "";
   const each = model.xAxis.scale === "time" ? duration(span / 1_000 / width_px) : short(span / width_px);
-  return `1 px = ${each}, ${most.toLocaleString("en-US")} samples, least and greatest kept`;
+  return `1 px = ${each}, ${COUNT.format(most)} samples, least and greatest kept`;
 }

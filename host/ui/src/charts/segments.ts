@@ -8,6 +8,7 @@ export type Segment = [first: number, last: number];
 
 export function segmentsOf(series: ChartSeries, gaps: readonly Gap[]): Segment[] {
   const segments: Segment[] = [];
+  const own = gaps.filter((gap) => gap.table === "" || gap.table === series.table);
   let first = -1;
   for (let index = 0; index < series.x.length; index++) {
     const there = series.top[index] !== null && series.top[index] !== undefined;
@@ -16,7 +17,7 @@ export function segmentsOf(series: ChartSeries, gaps: readonly Gap[]): Segment[]
       first = -1;
       continue;
     }
-    if (first >= 0 && crossesGap(gaps, series.table, series.x[index - 1] as number, series.x[index] as number)) {
+    if (first >= 0 && own.length > 0 && crossesGap(own, series.table, series.x[index - 1] as number, series.x[index] as number)) {
       segments.push([first, index - 1]);
       first = index;
     }

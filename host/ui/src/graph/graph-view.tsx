@@ -5,7 +5,7 @@ import { bytes, duration, exact, short } from "../format";
 import { shapeOf, toneOf, worst } from "../parts/state-mark";
 import { hashOf } from "../route";
 import type { UnitView } from "../wire/messages";
-import { edgePath, edgeWidth_px, NODE_HEIGHT_PX, type Graph, type GraphNode, type Lane } from "./layout";
+import { edgePath, edgeWidth_px, NODE_HEIGHT_PX, portPlace, type Graph, type GraphNode, type Lane } from "./layout";
 
 export interface Chosen {
   pipeline: string;
@@ -16,7 +16,8 @@ export interface Chosen {
 /** Share of one core that a unit takes now. */
 const load = (unit: UnitView): number => (unit.rows_per_s * unit.ns_per_event) / 1e9;
 
-export function GraphView({ graph, chosen, fresh }: { graph: Graph; chosen: Chosen | null; fresh: ReadonlySet<string> }) {
+/** `dead`: how many dead letters units have, by their ids. */
+export function GraphView({ graph, chosen, fresh, dead }: { graph: Graph; chosen: Chosen | null; fresh: ReadonlySet<string>; dead: ReadonlyMap<string, number> }) {
   const place = useRef<HTMLDivElement>(null);
   const all = graph.nodes.reduce((sum, node) => sum + (node.unit ? load(node.unit) : 0), 0);
   const move = (event: KeyboardEvent): void => {
@@ -32,13 +33,13 @@ export function GraphView({ graph, chosen, fresh }: { graph: Graph; chosen: Chos
         <svg width={graph.width} height={graph.height} aria-hidden="true">
           {graph.edges.map((edge) => (
             <g key={edge.key}>
-              <path class={edge.rate > 0 ? "edge" : "edge idle"} d={edgePath(edge, graph.nodeWidth)} stroke-width={edgeWidth_px(edge.rate)} />
-              {edge.port !== "" && <text class="port" x={edge.from.x + graph.nodeWidth + 5} y={edge.from.y + NODE_HEIGHT_PX / 2 - 6}>{edge.port}</text>}
+              <path class={edge.rate > 0 ? "edge" : "edge idle"} d={edgePath(edge, graph)} stroke-width={edgeWidth_px(edge.rate)} />
+              {edge.port !== "" && <text class="port" {...portPlace(edge, graph)}>{edge.port}</text>}
             </g>
           ))}
         </svg>
         {graph.lanes.map((lane) => <Head key={lane.pipeline.name} lane={lane} chosen={chosen?.pipeline === lane.pipeline.name && chosen.unit === null} />)}
-        {graph.nodes.map((node) => <Node key={node.key} node={node} width={graph.nodeWidth} all={all} chosen={isChosen(node, chosen)} fresh={fresh.has(node.key)} />)}
+        {graph.nodes.map((node) => <Node key={node.key} node={node} width={graph.nodeWidth} all={all} chosen={isChosen(node, chosen)} fresh={fresh.has(node.key)} dead={dead.get(node.key) ?? 0} />)}
       </div>
     </div>
   );
@@ -71,7 +72,7 @@ function Head({ lane: { pipeline, y }, chosen }: { lane: Lane; chosen: boolean }
   );
 }
 
-function Node({ node, width, all, chosen, fresh }: { node: GraphNode; width: number; all: number; chosen: boolean; fresh: boolean }) {
+function Node({ node, width, all, chosen, fresh, dead }: { node: GraphNode; width: number; all: number; chosen: boolean; fresh: boolean; dead: number }) {
   const { unit, kind } = node;
   const style = { left: `${node.x}px`, top: `${node.y}px`, width: `${width}px`, height: `${NODE_HEIGHT_PX}px` };
   const classes = ["node", kind, unit ? toneOf(unit.state) : "", fresh ? "fresh" : ""].filter(Boolean).join(" ");
@@ -95,7 +96,11 @@ function Node({ node, width, all, chosen, fresh }: { node: GraphNode; width: num
       <span class="name"><i aria-hidden="true">{shapeOf(unit.state)}</i> {node.name}<span class="hidden">{`, ${unit.state}`}</span></span>
       <small class="what">{unit.component}</small>
       <small class="numbers">{numbers}</small>
-      {troubles > 0 && <b class="badge-count" title={`${exact(unit.faults_total)} faults, ${exact(unit.rejected_total)} rejected rows`}>{`▲ ${short(troubles)}`}</b>}
+      {(troubles > 0 || dead > 0) && (
+        <b class="badge-count" title={`${exact(unit.faults_total)} faults, ${exact(unit.rejected_total)} rejected rows, ${exact(dead)} dead letters`}>
+          {`▲ ${short(troubles)}`}{dead > 0 && <span class="dead-count">{`✉\uFE0E ${short(dead)}`}<span class="hidden">{dead === 1 ? " dead letter" : " dead letters"}</span></span>}
+        </b>
+      )}
       <i class="budget" aria-hidden="true"><i style={{ width: `${Math.max(share > 0 ? 1 : 0, share * 100)}%` }} /></i>
     </a>
   );

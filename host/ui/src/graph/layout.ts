@@ -1,5 +1,6 @@
 // Where the nodes and edges of the pipelines stand: a lane for each pipeline; sources left, units by their depth, series, streams and rules right.
 // In: what runs and, where it is at hand, how it is configured. Out: places in CSS pixels and edges with their rates (rows per second). Pure.
+// Where there is too little width for columns (a phone) a pipeline is a tree read from the top down, each node in a row of its own beneath what feeds it.
 // A unit stands in the row of the first unit that feeds it where that is free, so that a chain is a straight line. Without the outline of a pipeline, a unit that no
 // other feeds takes from the source.
 import type { Outline, PipelineView, UnitView } from "../wire/messages";
@@ -9,6 +10,12 @@ const NODE_NARROW_PX = 118;
 /** Between two columns: at least, where nobody says how much room there is, and at most. */
 const GAP_PX = { least: 28, usual: 48, most: 260 };
 const NARROW_PX = 640;
+/** Below this width the nodes stand beneath each other. */
+const TREE_PX = 480;
+const INDENT_PX = 22;
+/** From the left edge of a node to where its edges leave it, in a tree. */
+const STEM_PX = 10;
+const TREE_ROW_GAP_PX = 14;
 const EDGE_PX = 16;
 export const NODE_HEIGHT_PX = 44;
 const ROW_PX = NODE_HEIGHT_PX + 10;
@@ -50,6 +57,8 @@ export interface Graph {
   nodeWidth: number;
   /** From one column to the next. */
   column: number;
+  /** Nodes stand beneath each other. */
+  tree: boolean;
 }
 
 /** Rows out per second by unit id; it needs two looks, so units may be missing. */
@@ -66,11 +75,48 @@ export function layOut(pipelines: readonly PipelineView[], outlines: ReadonlyMap
   const drafts = pipelines.map((pipeline) => draft(pipeline, outlines.get(pipeline.name)));
   const sinkColumn = Math.max(1, ...drafts.map(({ depth }) => Math.max(0, ...depth.values()))) + 1;
   const nodeWidth = room > 0 && room < NARROW_PX ? NODE_NARROW_PX : NODE_WIDTH_PX;
+  if (room > 0 && room < TREE_PX) return layOutTree(drafts, outRates, room);
   const free = room === 0 ? GAP_PX.usual : (room - EDGE_PX - (sinkColumn + 1) * nodeWidth) / sinkColumn;
   const column = nodeWidth + Math.floor(Math.max(GAP_PX.least, Math.min(GAP_PX.most, free)));
-  const graph: Graph = { nodes: [], edges: [], lanes: [], width: sinkColumn * column + nodeWidth + EDGE_PX, height: 0, nodeWidth, column };
+  const graph: Graph = { nodes: [], edges: [], lanes: [], width: sinkColumn * column + nodeWidth + EDGE_PX, height: 0, nodeWidth, column, tree: false };
   for (const one of drafts) place(graph, one, sinkColumn, outRates);
   return graph;
+}
+
+function layOutTree(drafts: readonly Draft[], outRates: OutRates, room: number): Graph {
+  const ordered = drafts.map((one) => ({ ...one, order: fromTheTop(one) }));
+  const deepest = Math.max(0, ...ordered.flatMap(({ order }) => order.map(({ depth }) => depth)));
+  const indent = Math.min(INDENT_PX, Math.floor((room - EDGE_PX - NODE_NARROW_PX) / Math.max(1, deepest)));
+  const nodeWidth = room - EDGE_PX - deepest * indent;
+  const graph: Graph = { nodes: [], edges: [], lanes: [], width: room - EDGE_PX, height: 0, nodeWidth, column: indent, tree: true };
+  for (const { pipeline, links, order } of ordered) {
+    const top = graph.height;
+    const row = NODE_HEIGHT_PX + TREE_ROW_GAP_PX;
+    const placed = new Map(order.map(({ node, depth }, index) => [node.key, { ...node, x: depth * indent, y: top + LANE_HEAD_PX + index * row }]));
+    graph.nodes.push(...placed.values());
+    graph.lanes.push({ pipeline, y: top, height: LANE_HEAD_PX + order.length * row });
+    addEdges(graph, placed, links, outRates);
+    graph.height = top + LANE_HEAD_PX + order.length * row + LANE_GAP_PX;
+  }
+  return graph;
+}
+
+/** Each node once, behind the first that feeds it and its other branches, with its distance from the source. */
+function fromTheTop({ nodes, links }: Draft): { node: Draft["nodes"][number]; depth: number }[] {
+  const byKey = new Map(nodes.map((node) => [node.key, node]));
+  const seen = new Set<string>();
+  const order: { node: Draft["nodes"][number]; depth: number }[] = [];
+  const visit = (node: Draft["nodes"][number], depth: number): void => {
+    if (seen.has(node.key)) return;
+    seen.add(node.key);
+    order.push({ node, depth });
+    for (const link of links) {
+      const next = link.from === node.key ? byKey.get(link.to) : undefined;
+      if (next !== undefined) visit(next, depth + 1);
+    }
+  };
+  for (const node of nodes) visit(node, 0);
+  return order;
 }
 
 interface Draft {
@@ -146,11 +192,15 @@ function place(graph: Graph, { pipeline, nodes, links, depth }: Draft, sinkColum
   const height = LANE_HEAD_PX + (Math.max(0, ...rows.values()) + 1) * ROW_PX;
   graph.nodes.push(...nodes.flatMap((node) => placed.get(node.key) ?? []));
   graph.lanes.push({ pipeline, y: top, height });
+  addEdges(graph, placed, links, outRates);
+  graph.height = top + height + LANE_GAP_PX;
+}
+
+function addEdges(graph: Graph, placed: ReadonlyMap<string, GraphNode>, links: readonly Link[], outRates: OutRates): void {
   for (const { from, to, port } of links) {
     const [left, right] = [placed.get(from), placed.get(to)];
     if (left && right) graph.edges.push({ key: `${from}\n${to}`, from: left, to: right, port, rate: rateOf(left, right, links, outRates) });
   }
-  graph.height = top + height + LANE_GAP_PX;
 }
 
 /** What the right one takes in, where it takes from one alone; else what the left one gives. */
@@ -163,8 +213,13 @@ function rateOf(left: GraphNode, right: GraphNode, links: readonly Link[], outRa
 /** Logarithmic, so that a stream of 10 and one of 10,000 can both be seen. */
 export const edgeWidth_px = (rate: number): number => (rate <= 0 ? 1 : 1.25 + 1.5 * Math.log10(1 + rate));
 
-export function edgePath({ from, to }: GraphEdge, nodeWidth: number): string {
+export function edgePath({ from, to }: GraphEdge, { nodeWidth, tree }: Pick<Graph, "nodeWidth" | "tree">): string {
   const [x1, y1, x2, y2] = [from.x + nodeWidth, from.y + NODE_HEIGHT_PX / 2, to.x, to.y + NODE_HEIGHT_PX / 2];
+  if (tree) return `M${from.x + STEM_PX} ${from.y + NODE_HEIGHT_PX}V${y2}H${to.x}`;
   const bend = Math.min(48, (x2 - x1) / 2);
   return y1 === y2 ? `M${x1} ${y1}H${x2}` : `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
 }
+
+/** Where the name of a port stands, beside its edge. */
+export const portPlace = ({ from, to }: GraphEdge, { nodeWidth, tree }: Pick<Graph, "nodeWidth" | "tree">): { x: number; y: number } =>
+  tree ? { x: to.x + 2, y: to.y - 3 } : { x: from.x + nodeWidth + 5, y: from.y + NODE_HEIGHT_PX / 2 - 6 };

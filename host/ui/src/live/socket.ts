@@ -1,7 +1,9 @@
 // Keeps the WebSocket /api/live open and feeds the store.
 // Out: {"subscribe"} with the version of each picture at hand, so that the host goes on from there; {"tail"} of the selected stream.
 // Lost: the picture stays, tries follow after 0.5 s, doubling to 10 s, with up to 20 % of chance so that many pages do not come back at once.
-// A frame that cannot be applied is dropped and its chart asked for anew, at most once a second.
+// Frames that were applied are acknowledged, many with one message, so that the host keeps IN_FLIGHT of a chart on their way at most: a page that is starved goes on at
+// the newest and does not work off what waits in its sockets. A frame that cannot be applied is dropped and its chart asked for
+// anew, at most once a second.
 import { fetchCharts } from "../api";
 import { CHARTS_MAX, type Store } from "./store";
 
@@ -9,6 +11,10 @@ const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 10_000;
 const RESYNC_EVERY_MS = 1_000;
 const SIZE_RESTS_MS = 300;
+/** One that is drawn and one that comes meanwhile. */
+const IN_FLIGHT = 2;
+/** So long acknowledgements are collected. */
+const ACK_EVERY_MS = 8;
 /** No hello within this time: the connection is given up and tried anew. */
 const HELLO_WITHIN_MS = 8_000;
 
@@ -22,6 +28,9 @@ export class LiveSocket {
   private size = { width: 600, height: 160 };
   private wantedSize = this.size;
   private tailed: string | null = null;
+  /** Of the charts that got a frame since the last message. */
+  private readonly unacknowledged = new Set<string>();
+  private ackTimer = 0;
 
   constructor(private readonly store: Store, private readonly url: string) {}
 
@@ -87,7 +96,7 @@ export class LiveSocket {
   private received(message: string | ArrayBuffer): void {
     try {
       if (typeof message !== "string") {
-        this.store.binary(message, Date.now());
+        this.acknowledge(this.store.binary(message, Date.now()));
         return;
       }
       const frame = this.store.text(message);
@@ -99,8 +108,23 @@ export class LiveSocket {
     }
   }
 
+  private acknowledge(id: string): void {
+    this.unacknowledged.add(id);
+    if (this.ackTimer !== 0) return;
+    this.ackTimer = window.setTimeout(() => {
+      this.ackTimer = 0;
+      const ack = [...this.unacknowledged].flatMap((chart) => {
+        const picture = this.store.pictures.get(chart);
+        return picture === undefined ? [] : [{ chart, epoch: picture.epoch, version: picture.version }];
+      });
+      this.unacknowledged.clear();
+      if (ack.length > 0) this.send({ ack });
+    }, ACK_EVERY_MS);
+  }
+
   private greeted(): void {
     window.clearTimeout(this.helloTimer);
+    this.unacknowledged.clear();
     this.attempts = 0;
     this.store.connectionChanged({ state: "live", lost_at_ms: null, retry_at_ms: null, skew_ms: null, problem: null });
     this.subscribe(true);
@@ -130,7 +154,7 @@ export class LiveSocket {
       const picture = resume ? this.store.pictures.get(id) : undefined;
       return { chart: id, version: picture?.version ?? null, epoch: picture?.epoch ?? null };
     });
-    this.send({ subscribe, ...this.size });
+    this.send({ subscribe, ...this.size, in_flight: IN_FLIGHT });
   }
 
   private send(message: object): void {

@@ -126,7 +126,8 @@ export class Store {
     delete this.probe.charts[id];
   }
 
-  binary(buffer: ArrayBuffer, now_ms: number): void {
+  /** Returns the chart that it was of. */
+  binary(buffer: ArrayBuffer, now_ms: number): string {
     const frame = decodeFrame(buffer);
     const { header } = frame;
     const old = this.pictures.get(header.chart);
@@ -140,6 +141,7 @@ export class Store {
     this.note(header.chart, tables, newest_unix_ns, frames);
     this.noteAge(header.sent_unix_ns, newest_unix_ns, header.merged, now_ms);
     this.tell(`chart:${header.chart}`);
+    return header.chart;
   }
 
   private note(id: string, tables: Tables, newest_unix_ns: number | null, frames: number): void {

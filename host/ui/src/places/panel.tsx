@@ -9,6 +9,7 @@ import { Failed, Skeleton } from "../parts/states";
 import { StateMark } from "../parts/state-mark";
 import { hashOf, setQuery } from "../route";
 import type { ComponentDetail, OutlineUnit, PipelinesView, PipelineView, Problem, UnitView } from "../wire/messages";
+import { DeadLetters } from "./dead-letters";
 import { Inject } from "./inject";
 import { UnitFaults } from "./unit-faults";
 import { History } from "../parts/history";
@@ -17,6 +18,7 @@ interface Place {
   chosen: Chosen;
   view: PipelinesView;
   tab: string;
+  query: Record<string, string>;
   /** Look again at once. */
   changed: () => void;
 }
@@ -29,7 +31,7 @@ export interface Refusal {
 export const refusalOf = (error: unknown): Refusal =>
   ({ message: error instanceof Error ? error.message : String(error), problems: error instanceof Refused ? error.problems : [] });
 
-export function Panel({ chosen, view, tab, changed }: Place) {
+export function Panel({ chosen, view, tab, query, changed }: Place) {
   const pipeline = view.pipelines.find((one) => one.name === chosen.pipeline);
   const unit = pipeline?.units.find((one) => one.id === chosen.unit) ?? null;
   const [refusal, setRefusal] = useState<Refusal | null>(null);
@@ -39,7 +41,7 @@ export function Panel({ chosen, view, tab, changed }: Place) {
     run().then(changed, (error: unknown) => setRefusal(refusalOf(error)));
   };
   const isRule = unit !== null && unit.id.startsWith("rule/");
-  const tabs = unit === null ? ["about", "history"] : isRule ? ["about", "configuration", "faults"] : ["about", "configuration", "faults", "history"];
+  const tabs = unit === null ? ["about", "dead letters", "history"] : isRule ? ["about", "configuration", "faults", "dead letters"] : ["about", "configuration", "faults", "dead letters", "history"];
   const open = tab === "insert" ? tab : tabs.includes(tab) ? tab : "about";
   const title = unit !== null ? unit.id : chosen.unit === "in" ? `streams into ${pipeline.name}` : pipeline.name;
   return (
@@ -63,11 +65,12 @@ export function Panel({ chosen, view, tab, changed }: Place) {
       {open !== "insert" && (
         <>
           <nav class="tabs" aria-label="of the panel">
-            {tabs.map((name) => <button key={name} type="button" aria-pressed={open === name} onClick={() => setQuery({ tab: name === "about" ? null : name })}>{name}</button>)}
+            {tabs.map((name) => <button key={name} type="button" aria-pressed={open === name} onClick={() => setQuery({ tab: name === "about" ? null : name, code: null, before: null })}>{name}</button>)}
           </nav>
           {open === "about" && (unit === null ? <AboutPipeline pipeline={pipeline} /> : <AboutUnit unit={unit} />)}
           {open === "configuration" && unit !== null && <Configuration pipeline={pipeline.name} unit={unit} view={view} changed={changed} readOnly={isRule} />}
           {open === "faults" && unit !== null && <UnitFaults unit={unit.id} />}
+          {open === "dead letters" && <DeadLetters scope={unit === null ? { unit: null, pipeline: pipeline.name } : { unit: unit.id, pipeline: null }} query={query} changed={changed} />}
           {open === "history" && <History running={view.revision} changed={changed} />}
         </>
       )}

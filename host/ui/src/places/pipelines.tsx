@@ -10,6 +10,7 @@ import { Copyable } from "../parts/copyable";
 import { Empty, Failed, Old, Skeleton } from "../parts/states";
 import { usePolled } from "../poll";
 import type { Outline, PipelinesView } from "../wire/messages";
+import { useDeadCounts } from "./dead-counts";
 import { Panel } from "./panel";
 
 const POLL_MS = 1_000;
@@ -29,6 +30,7 @@ export function Pipelines({ path, query }: { path: string[]; query: Record<strin
   const { value, failure, again } = usePolled(ask, POLL_MS);
   const outlines = useOutlines(value);
   const fresh = useFresh(value);
+  const dead = useDeadCounts(value);
   const [place, room] = useRoom();
   if (value === null) return failure === null ? <Skeleton label="waiting for the pipelines" tall /> : <Failed what="The pipelines could not be fetched" why={failure} retry={again} />;
   if (value.pipelines.length === 0) {
@@ -45,10 +47,10 @@ export function Pipelines({ path, query }: { path: string[]; query: Record<strin
       <section ref={place} aria-label="pipelines" class="graph-place">
         {failure !== null && <Old why={failure} retry={again} />}
         {path.length > 0 && chosen === null && <p class="note">{`There is no ${path.join(", ")} (any more).`}</p>}
-        <GraphView graph={layOut(value.pipelines, outlines, meter.current.rates, room)} chosen={chosen} fresh={fresh} />
+        <GraphView graph={layOut(value.pipelines, outlines, meter.current.rates, room)} chosen={chosen} fresh={fresh} dead={dead} />
       </section>
       {chosen === null ? <History running={value.revision} changed={again} />
-        : <Panel key={`${chosen.pipeline} ${chosen.unit}`} chosen={chosen} view={value} tab={query["tab"] ?? "about"} changed={again} />}
+        : <Panel key={`${chosen.pipeline} ${chosen.unit}`} chosen={chosen} view={value} tab={query["tab"] ?? "about"} query={query} changed={again} />}
     </div>
   );
 }

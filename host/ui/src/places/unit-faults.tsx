@@ -1,6 +1,6 @@
 // What went wrong in a unit: its faults, each with the rows that it cost, and the rows that it could not take, each whole and with the reason.
-import { useState } from "preact/hooks";
-import { fetchDeadLetters, fetchFaults } from "../api";
+import { useCallback, useState } from "preact/hooks";
+import { fetchDead, fetchDeadLetters, fetchFaults, Refused } from "../api";
 import { clock } from "../format";
 import { Failed, Old, Skeleton } from "../parts/states";
 import { StateMark } from "../parts/state-mark";
@@ -9,10 +9,22 @@ import type { DeadLetterView, FaultView } from "../wire/messages";
 
 const POLL_MS = 2_000;
 const SHOWN = 20;
+const ROWS_MAX = 100;
+
+/** Rows beside faults; of a host without the newer route from the older one. */
+async function rowsOf(unit: string): Promise<DeadLetterView[]> {
+  try {
+    const { letters } = await fetchDead({ unit, pipeline: null }, { limit: ROWS_MAX });
+    return letters.map((letter) => ({ ...letter, at: letter.time, event: letter.fields ?? {} }));
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return await fetchDeadLetters();
+    throw error;
+  }
+}
 
 export function UnitFaults({ unit }: { unit: string }) {
   const faults = usePolled(fetchFaults, POLL_MS);
-  const letters = usePolled(fetchDeadLetters, POLL_MS);
+  const letters = usePolled(useCallback(() => rowsOf(unit), [unit]), POLL_MS);
   const failure = faults.failure ?? letters.failure;
   const again = (): void => { faults.again(); letters.again(); };
   if (faults.value === null || letters.value === null) return failure === null ? <Skeleton label="waiting for the faults" tall /> : <Failed what="The faults could not be fetched" why={failure} retry={again} />;

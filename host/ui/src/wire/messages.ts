@@ -299,6 +299,34 @@ export interface DeadLetterView {
   event: Record<string, unknown>;
 }
 
+/** A row that a unit could not take, kept to be replayed. */
+export interface DeadLetter {
+  id: string;
+  unit: string;
+  pipeline: string;
+  digest: string;
+  code: string;
+  message: string;
+  position: number;
+  row: number;
+  rows: number;
+  /** RFC 3339. */
+  time: string;
+  /** application/environment/type */
+  stream: string;
+  /** Null: the row is not kept. */
+  fields: Record<string, unknown> | null;
+  replayable: boolean;
+  /** Why not, where it is not. */
+  why: string;
+}
+
+export interface DeadPage {
+  total: number;
+  rows: number;
+  letters: DeadLetter[];
+}
+
 export interface RevisionView {
   revision: number;
   position: number;
