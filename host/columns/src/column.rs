@@ -15,7 +15,7 @@ use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray,
     TimestampNanosecondArray, UInt32Array, UInt64Array,
 };
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
 
 use crate::bytes::append;
@@ -107,13 +107,15 @@ pub(crate) struct Column {
     pub name: Arc<str>,
     /// Rows so far, nulls included; rows after it are null until they are pushed.
     len: usize,
-    /// One for each row from the first null on; empty: no nulls yet.
-    valid: Vec<bool>,
+    /// One bit for each row from the first null on; empty: no nulls yet.
+    valid: BooleanBufferBuilder,
     values: Values,
     /// A negative number was here: UInt64 is no choice.
     negative: bool,
     /// Values of several types were turned into text.
     mixed: bool,
+    /// Room for such a value as text.
+    shown: Vec<u8>,
     /// Values of room beyond a batch. It differs from column to column: tables that fill in turn write all their columns at the same row, and places that are a
     /// round number of KiB apart would share a few sets of the nearest cache.
     slack: usize,
@@ -121,7 +123,8 @@ pub(crate) struct Column {
 
 impl Column {
     pub fn new(name: Arc<str>, slack: usize) -> Self {
-        Self { name, len: 0, valid: Vec::new(), values: Values::None, negative: false, mixed: false, slack }
+        let (valid, shown) = (BooleanBufferBuilder::new(0), Vec::new());
+        Self { name, len: 0, valid, values: Values::None, negative: false, mixed: false, shown, slack }
     }
 
     /// Sets the value of `row`, which must not be below the number of rows so far.
@@ -139,7 +142,7 @@ impl Column {
             _ => self.push_other(value)?,
         }
         if !self.valid.is_empty() {
-            self.valid.push(true);
+            self.valid.append(true);
         }
         self.len += 1;
         Ok(())
@@ -156,9 +159,9 @@ impl Column {
             (Values::Time(times), Raw::Time(value)) => times.push(value),
             (Values::Bytes(pieces), Raw::Bytes(bytes)) => pieces.push(bytes),
             (Values::Coded(dictionary, codes), value) if self.mixed => {
-                codes.push(dictionary.code(&value.to_text()));
+                codes.push(dictionary.code(value.to_text(&mut self.shown)));
             }
-            (Values::Text(pieces), value) if self.mixed => pieces.push(&value.to_text()),
+            (Values::Text(pieces), value) if self.mixed => pieces.push(value.to_text(&mut self.shown)),
             _ => return Err(Misfit),
         }
         Ok(())
@@ -168,9 +171,9 @@ impl Column {
     #[inline(never)]
     fn pad(&mut self, row: usize) {
         if self.valid.is_empty() {
-            self.valid.resize(self.len, true);
+            self.valid.append_n(self.len, true);
         }
-        self.valid.resize(row, false);
+        self.valid.append_n(row - self.len, false);
         match &mut self.values {
             Values::None => {}
             Values::Int(values) | Values::Time(values) => values.resize(row, 0),
@@ -213,15 +216,16 @@ impl Column {
     fn coded(&self, values: &Values) -> Values {
         let mut dictionary = Box::new(Dictionary::new());
         let mut codes = Vec::with_capacity(self.len + 1);
+        let mut text = Vec::new();
         for row in 0..self.len {
             let value = if self.is_null(row) { None } else { values.get(row) };
-            codes.push(value.map_or(0, |value| dictionary.code(&value.to_text())));
+            codes.push(value.map_or(0, |value| dictionary.code(value.to_text(&mut text))));
         }
         Values::Coded(dictionary, codes)
     }
 
     fn is_null(&self, row: usize) -> bool {
-        !self.valid.get(row).copied().unwrap_or(true)
+        is_null(&self.valid, row)
     }
 
     /// Decides at the end of a batch what becomes of the dictionary. Must be called before `field` and `finish`.
@@ -231,8 +235,7 @@ impl Column {
         if !dictionary.pays() || dictionary.names() > limits.dictionary_names_max {
             let mut texts = Pieces::with_capacity(codes.len());
             for (row, code) in codes.iter().enumerate() {
-                let null = !self.valid.get(row).copied().unwrap_or(true);
-                texts.push(if null { &[] } else { dictionary.name(*code) });
+                texts.push(if is_null(&self.valid, row) { &[] } else { dictionary.name(*code) });
             }
             self.values = Values::Text(texts);
             return DictionaryEnd::ToText;
@@ -310,8 +313,7 @@ impl Column {
         if let Values::Int(ints) = &self.values {
             self.negative = self.negative || ints.iter().any(|value| *value < 0);
         }
-        let valid = std::mem::take(&mut self.valid);
-        let nulls = (!valid.is_empty()).then(|| NullBuffer::new(BooleanBuffer::from(valid)));
+        let nulls = (!self.valid.is_empty()).then(|| NullBuffer::new(self.valid.finish()));
         self.len = 0;
         Ok(match &mut self.values {
             Values::None => Arc::new(StringArray::new_null(rows)),
@@ -327,7 +329,7 @@ impl Column {
             }
             Values::Coded(dictionary, codes) => {
                 let codes = UInt32Array::try_new(renew(codes, capacity), nulls)?;
-                Arc::new(DictionaryArray::<UInt32Type>::try_new(codes, dictionary.array()?)?)
+                Arc::new(coded_array(codes, dictionary.array()?))
             }
             Values::Text(pieces) => {
                 let (offsets, bytes) = pieces.renew(capacity);
@@ -391,6 +393,18 @@ impl Pieces {
         let old = std::mem::replace(self, Self::with_capacity(rows));
         (OffsetBuffer::new(old.offsets.into()), Buffer::from_vec(old.bytes))
     }
+}
+
+/// The row is among those that have a bit, and its bit is not set.
+fn is_null(valid: &BooleanBufferBuilder, row: usize) -> bool {
+    row < valid.len() && !valid.get_bit(row)
+}
+
+/// Codes with their names. Arrow's own constructor looks at each code, which costs as much as coding did in a wide table with few values.
+#[allow(unsafe_code)]
+fn coded_array(codes: UInt32Array, names: ArrayRef) -> DictionaryArray<UInt32Type> {
+    // SAFETY: each code of a row that is not null was given by the dictionary whose names these are, and names are never taken away.
+    unsafe { DictionaryArray::new_unchecked(codes, names) }
 }
 
 fn renew<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>, capacity: usize) -> ScalarBuffer<T> {

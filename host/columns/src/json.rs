@@ -8,8 +8,8 @@
 //! # How
 //! One pass. Senders repeat themselves byte by byte: between the value of `status` and the value of `latency_ms` there always stands
 //! `,"latency_ms":`. So the shape of a row that was taken is remembered, and one comparison of 32 bytes for each value replaces the work on comma, key,
-//! colon, nesting, duplicates and the row's end; see [`shape`](crate::shape). A row of no known shape is read value by value: each leaf field
-//! remembers what followed it ([`learned`]), and where that does not fit either, a generic step reads token by token and learns ([`rows`]). Values are read with vectors ([`lanes`](crate::lanes); AVX2 where the machine has it, else plain Rust, with the
+//! colon, nesting, duplicates and the row's end; see [`shape`](crate::shape). A row that leaves all known shapes goes on from there value by value: each leaf field
+//! remembers what followed it ([`learned`]), and where that does not fit either, a generic step reads token by token and learns ([`tokens`]). Values are read with vectors ([`lanes`](crate::lanes); AVX2 where the machine has it, else plain Rust, with the
 //! same results) and staged; the row is written when its `}` is there.
 //!
 //! # What is taken and what is refused
@@ -54,6 +54,7 @@ mod rows;
 mod skip;
 mod stop;
 mod text;
+mod tokens;
 
 pub(crate) use learned::Learned;
 
@@ -363,6 +364,12 @@ fn skip_space(chunk: &[u8], at: usize) -> Option<(usize, u8)> {
 
 fn find_newline(chunk: &[u8], at: usize) -> Option<usize> {
     Some(at + memchr::memchr(b'\n', chunk.get(at..)?)?)
+}
+
+impl crate::Decoder for Scanner {
+    fn decode(&mut self, input: Input<'_>, tables: &mut Tables, rejected: &mut Vec<Rejected>) -> usize {
+        Self::scan(self, input, tables, rejected)
+    }
 }
 
 #[cfg(test)]

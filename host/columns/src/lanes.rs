@@ -57,6 +57,36 @@ pub(crate) trait Lanes {
     fn number(chunk: &[u8], at: usize) -> Option<(Number, usize)>;
 }
 
+/// The portable steps as calls, for the last bytes of a chunk: inlined, they would take registers from loops that hardly ever come to them.
+#[cfg(target_arch = "x86_64")]
+mod at_end {
+    use super::{Lanes, Literal, Portable};
+
+    #[cold]
+    #[inline(never)]
+    pub fn matches(chunk: &[u8], at: usize, literal: &Literal) -> bool {
+        Portable::matches(chunk, at, literal)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub fn plain_end(chunk: &[u8], at: usize) -> usize {
+        Portable::plain_end(chunk, at)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub fn word_end(chunk: &[u8], at: usize) -> usize {
+        Portable::word_end(chunk, at)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub fn is_ascii(chunk: &[u8], at: usize, length: usize) -> bool {
+        Portable::is_ascii(chunk, at, length)
+    }
+}
+
 /// Plain Rust, eight bytes at a time. Also the path of the last bytes of a chunk, which no vector may read beyond.
 pub(crate) struct Portable;
 

@@ -1,6 +1,6 @@
 //! Bytes of events whose schema nobody declared in; Arrow columns, rejected rows and schema changes out.
 //!
-//! A decoder reads one format and makes rows ([`json`], [`msgpack`], [`logfmt`]); [`Tables`] makes columns of rows: a row is staged ([`Row`]),
+//! A [`Decoder`] reads one format and makes rows ([`json`], [`msgpack`], [`logfmt`]); [`Tables`] makes columns of rows: a row is staged ([`Row`]),
 //! the fields that are named in [`Settings::route_fields`] choose its table, and committing it writes the table's column builders. So
 //! events of many streams on one connection are split without being decoded twice, and a bad event leaves nothing behind. Batches come
 //! back as [`Finished`]: a record batch, the rows' times, and how the schema changed.
@@ -35,7 +35,7 @@ mod value;
 mod words;
 
 pub use dictionary::{begin_dictionary_ids, new_dictionary_id};
-pub use input::Input;
+pub use input::{Decoder, Input};
 pub use limits::Limits;
 pub use reject::{REJECTED_KEPT_MAX, Refusal, Rejected, shown};
 pub use routes::{OneTable, Router};

@@ -155,7 +155,7 @@ impl Decoder {
 
     fn by_pairs(&mut self, call: &mut Call<'_>, start: usize, end: usize) -> Result<(), Refusal> {
         let Input { chunk, router, arrived_unix_ns, .. } = call.input;
-        self.scratch.shapes.begin_steps();
+        self.scratch.shapes.begin_steps(0, 0);
         self.scratch.traced_to = 0;
         let mut row = call.tables.row(chunk, router);
         if line::read(chunk, start, end, &mut row, &mut self.scratch)? {
@@ -164,6 +164,12 @@ impl Decoder {
             self.scratch.shapes.end_trace(tail);
         }
         Ok(())
+    }
+}
+
+impl crate::Decoder for Decoder {
+    fn decode(&mut self, input: Input<'_>, tables: &mut Tables, rejected: &mut Vec<Rejected>) -> usize {
+        Self::decode(self, input, tables, rejected)
     }
 }
 

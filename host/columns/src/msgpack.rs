@@ -198,7 +198,7 @@ impl Decoder {
             Ok(None) => {}
             Err(refusal) => return self.refuse(call, at, refusal),
         }
-        self.scratch.shapes.begin_steps();
+        self.scratch.shapes.begin_steps(0, 0);
         self.scratch.traced_to = at;
         let mut row = call.tables.row(bytes, call.input.router);
         let read = event::map(&mut reader, pairs, &mut row, Object::ROOT, 1, &mut self.scratch, &call.limits)
@@ -289,6 +289,12 @@ impl Decoder {
                 message,
             });
         }
+    }
+}
+
+impl crate::Decoder for Decoder {
+    fn decode(&mut self, input: Input<'_>, tables: &mut Tables, rejected: &mut Vec<Rejected>) -> usize {
+        Self::decode(self, input, tables, rejected)
     }
 }
 

@@ -94,6 +94,8 @@ struct Recent {
     parts: Vec<Part>,
     /// Parts as their numbers, those that are not named [`UNKNOWN`], and the table. Unused ones are [`NONE`], which is no table.
     combinations: Vec<(Numbers, u32)>,
+    /// The part of each route field that was asked for last: most rows have the one of the row before.
+    last: [(Words, u16); ROUTE_FIELDS_MAX],
     /// Numbers given.
     numbers: u16,
     seeds: [u64; 2],
@@ -113,6 +115,7 @@ impl Default for Recent {
         Self {
             parts: vec![Part::default(); ROUTE_FIELDS_MAX * GROUPS * GROUP],
             combinations: vec![(Numbers::default(), NONE); RECENT],
+            last: [(Words::NONE, UNKNOWN); ROUTE_FIELDS_MAX],
             numbers: 0,
             seeds: [state.hash_one(0u8), state.hash_one(1u8)],
         }
@@ -127,11 +130,29 @@ impl Recent {
     }
 
     #[inline(always)]
-    fn number(&self, route: usize, part: &[u8]) -> u16 {
+    fn number(&mut self, route: usize, part: &[u8]) -> u16 {
         let words = Words::of(part);
+        match self.last.get(route) {
+            Some((last, number)) if *last == words => *number,
+            _ => self.look_up(route, words, part),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, route: usize, words: Words, part: &[u8]) -> u16 {
         let group = self.parts.get(self.group(route, &words)..).and_then(|rest| rest.first_chunk::<GROUP>());
-        let same = |known: &&Part| known.words == words && (words.say_all() || *known.text == *part);
-        group.and_then(|group| group.iter().find(same)).map_or(UNKNOWN, |known| known.number)
+        let Some(group) = group else { return UNKNOWN };
+        for known in group {
+            if known.words == words && (words.say_all() || *known.text == *part) {
+                if words.say_all()
+                    && let Some(last) = self.last.get_mut(route)
+                {
+                    *last = (words, known.number);
+                }
+                return known.number;
+            }
+        }
+        UNKNOWN
     }
 
     #[inline(always)]
@@ -181,7 +202,7 @@ impl Routes {
 
     /// The number of a part, or [`UNKNOWN`].
     #[inline(always)]
-    pub fn number(&self, route: u8, part: &[u8]) -> u16 {
+    pub fn number(&mut self, route: u8, part: &[u8]) -> u16 {
         self.recent.number(usize::from(route), part)
     }
 

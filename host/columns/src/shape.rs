@@ -3,12 +3,13 @@
 //! Senders repeat themselves. When a decoder has read a row step by step, it says for each value what stood before it ([`Shapes::trace`]);
 //! a row that was taken becomes a shape. The next row is compared with it literal by literal, and where all of them fit, its values are all
 //! that must be read: that no key comes twice, that there are not too many, and that nesting is right was found when the shape was learned.
-//! Where one does not fit, another shape that begins the same goes on; where none does, the row is read anew from its start, step by step.
-//! So a shape is only a guess that was checked, and both ways give the same rows and refusals.
+//! Where one does not fit, another shape that begins the same goes on ([`Shapes::walk`]); where none does, the row is read step by step, from
+//! there on or from its start. So a shape is only a guess that was checked, and both ways give the same rows and refusals.
 //!
 //! Bounds: [`SHAPES_MAX`] shapes of [`STEPS_MAX`] values; a new one takes the place of the one that came least. Where shapes fail row after
 //! row they are tried and learned ever more rarely, so that a sender who shuffles its keys pays little for them.
 
+use crate::lanes::{Lanes, Portable};
 use crate::literal::Literal;
 use crate::schema::Role;
 
@@ -34,13 +35,33 @@ pub(crate) struct Step {
     pub field: u32,
     pub canonical: u32,
     pub role: Role,
+    /// Canonical fields of the objects that open in the literal, where the format says them.
+    pub marks: Box<[u32]>,
+}
+
+/// How a format reads values. A trait and no closure, because a closure would not be inlined where vectors may be used.
+pub(crate) trait Values {
+    /// Why the row ends here.
+    type Stop;
+
+    /// Reads the value at `at`; where it ends. None: it cannot, and has done nothing.
+    fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, step: &Step) -> Result<Option<usize>, Self::Stop>;
+}
+
+/// How far a row came along the shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// All of it, in the shape of that number; it ends there.
+    Whole { number: usize, end: usize },
+    /// Its first values, so many, as in that shape; the last of them ended at `at`.
+    Part { number: usize, steps: usize, at: usize },
 }
 
 #[derive(Debug)]
-pub(crate) struct Shape {
-    pub steps: Vec<Step>,
+struct Shape {
+    steps: Vec<Step>,
     /// What stands behind the last value and belongs to the event.
-    pub tail: Literal,
+    tail: Literal,
     /// Rows that came so; halved when a shape is learned, so that old ones count less.
     hits: u32,
     /// How many steps at the start are those of each other shape.
@@ -55,6 +76,16 @@ impl Shape {
     }
 }
 
+/// Where a row leaves a shape.
+struct Turn {
+    number: usize,
+    /// Values that came as in the shape.
+    steps: usize,
+    /// The next literal came, but not its value: only a longer one can be meant.
+    longer_than: Option<usize>,
+    ends_at: Option<usize>,
+}
+
 /// The shapes of one format.
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
@@ -63,6 +94,8 @@ pub(crate) struct Shapes {
     last: usize,
     /// Rows in turn that no shape fits.
     failing: u32,
+    /// Rows in turn that left their shape and found no other.
+    alone: u32,
     /// Rows that were read step by step.
     stepped: u32,
     /// The row that is learned from.
@@ -75,49 +108,125 @@ impl Shapes {
         *self = Self::default();
     }
 
+    /// Compares the row at `start` with the shapes that were learned and reads its values. `ends_at`: where it must end, where that is known.
+    #[inline(always)]
+    pub fn walk<L: Lanes, V: Values>(
+        &self,
+        chunk: &[u8],
+        start: usize,
+        ends_at: Option<usize>,
+        values: &mut V,
+    ) -> Result<Walk, V::Stop> {
+        let mut at = start;
+        let Some((mut number, mut shape)) = self.first() else {
+            return Ok(Walk::Part { number: 0, steps: 0, at });
+        };
+        let mut rest = shape.steps.iter();
+        loop {
+            let mut longer_than = None;
+            let left = rest.len();
+            if let Some(step) = rest.next() {
+                if L::matches(chunk, at, &step.literal) {
+                    if let Some(end) = values.value::<L>(chunk, at + step.length, step)? {
+                        at = end;
+                        continue;
+                    }
+                    longer_than = Some(step.length);
+                }
+            } else {
+                let end = at + shape.tail.length();
+                if ends_at.is_none_or(|ends_at| end == ends_at) && L::matches(chunk, at, &shape.tail) {
+                    return Ok(Walk::Whole { number, end });
+                }
+            }
+            let steps = shape.steps.len() - left;
+            match self.other(&Turn { number, steps, longer_than, ends_at }, chunk, at) {
+                Some(found) => {
+                    (number, shape) = found;
+                    rest = shape.steps.get(steps..).unwrap_or_default().iter();
+                }
+                None => return Ok(Walk::Part { number, steps, at }),
+            }
+        }
+    }
+
+    /// The first steps of a shape.
+    pub fn steps(&self, number: usize, steps: usize) -> &[Step] {
+        self.shapes.get(number).and_then(|shape| shape.steps.get(..steps)).unwrap_or_default()
+    }
+
     /// The shape to try first on the next row, and its number; none: not worth trying.
     #[inline(always)]
-    pub fn first(&self) -> Option<(usize, &Shape)> {
+    fn first(&self) -> Option<(usize, &Shape)> {
         if self.failing >= FAILING_MAX && !self.failing.is_multiple_of(TRIED_EVERY) {
             return None;
         }
         Some((self.last, self.shapes.get(self.last)?))
     }
 
-    /// Another shape than `number` with the same first steps, so many, whose next literal `comes`; it is told whether that is the tail.
+    /// Another shape with the same first steps whose next literal comes at `at`.
     #[inline(never)]
-    pub fn other(
-        &self,
-        number: usize,
-        steps: usize,
-        comes: impl Fn(&Literal, bool) -> bool,
-    ) -> Option<(usize, &Shape)> {
-        let begins_so =
-            |shape: &Shape| shape.shared.get(number).is_some_and(|shared| usize::from(*shared) >= steps);
-        let others = self.shapes.iter().enumerate().filter(|(other, _)| *other != number);
-        others
-            .into_iter()
-            .find(|(_, shape)| begins_so(shape) && comes(shape.literal(steps), steps == shape.steps.len()))
+    fn other(&self, turn: &Turn, chunk: &[u8], at: usize) -> Option<(usize, &Shape)> {
+        if self.alone >= FAILING_MAX && !self.alone.is_multiple_of(TRIED_EVERY) {
+            return None;
+        }
+        let Turn { number, steps, longer_than, ends_at } = *turn;
+        let comes = |(other, shape): &(usize, &Shape)| {
+            let begins_so = shape.shared.get(number).is_some_and(|shared| usize::from(*shared) >= steps);
+            if *other == number || !begins_so {
+                return false;
+            }
+            let literal = shape.literal(steps);
+            let length = literal.length();
+            let is_tail = steps == shape.steps.len();
+            longer_than.is_none_or(|longer_than| length > longer_than)
+                && (!is_tail || ends_at.is_none_or(|ends_at| at + length == ends_at))
+                && Portable::matches(chunk, at, literal)
+        };
+        self.shapes.iter().enumerate().find(comes)
     }
 
     /// Notes that a row came in that shape.
     #[inline(always)]
     pub fn came(&mut self, number: usize) {
-        self.last = number;
+        if self.last != number {
+            self.last = number;
+            self.alone = 0;
+        }
         self.failing = 0;
         if let Some(shape) = self.shapes.get_mut(number) {
             shape.hits = shape.hits.saturating_add(1);
         }
     }
 
-    /// Notes that a row must be read step by step, and whether it is to be traced.
+    /// Notes that a row must be read step by step behind its first values, so many, which came as in the shape `number`; whether it is to
+    /// be traced.
     #[inline]
-    pub fn begin_steps(&mut self) -> bool {
-        self.failing = self.failing.saturating_add(1);
+    pub fn begin_steps(&mut self, number: usize, steps: usize) -> bool {
+        // A row that came most of its way cost little.
+        let whole = self.shapes.get(number).map_or(0, |shape| shape.steps.len());
+        self.failing = if steps * 2 > whole { 0 } else { self.failing.saturating_add(1) };
+        self.alone = self.alone.saturating_add(1);
         self.stepped = self.stepped.wrapping_add(1);
         self.tracing = self.stepped <= TRACED_AT_ONCE || self.stepped.is_multiple_of(TRACED_EVERY);
         self.traced.clear();
+        if self.tracing
+            && let Some(came) = self.shapes.get(number).and_then(|shape| shape.steps.get(..steps))
+        {
+            self.traced.extend_from_slice(came);
+        }
         self.tracing
+    }
+
+    /// Whether shapes fail row after row.
+    pub fn are_failing(&self) -> bool {
+        self.failing >= FAILING_MAX
+    }
+
+    /// Rows that came in a shape, while none is learned.
+    #[cfg(test)]
+    pub fn hits(&self) -> u32 {
+        self.shapes.iter().map(|shape| shape.hits).sum()
     }
 
     pub fn is_tracing(&self) -> bool {
@@ -129,11 +238,12 @@ impl Shapes {
         self.tracing = false;
     }
 
-    /// Notes the next value of the traced row. `text`: what stood before it.
-    pub fn trace(&mut self, text: &[u8], field: u32, canonical: u32, role: Role) {
+    /// Notes the next value of the traced row. `text`: what stood before it; `marks`: the objects that opened in that.
+    pub fn trace(&mut self, text: &[u8], field: u32, canonical: u32, role: Role, marks: &[u32]) {
         match Literal::new(text) {
             Some(literal) if self.traced.len() < STEPS_MAX => {
-                self.traced.push(Step { literal, length: text.len(), field, canonical, role });
+                let (length, marks) = (text.len(), marks.into());
+                self.traced.push(Step { literal, length, field, canonical, role, marks });
             }
             _ => self.tracing = false,
         }
@@ -184,27 +294,73 @@ impl Shapes {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
     fn learn(shapes: &mut Shapes, texts: &[&str]) {
-        assert!(shapes.begin_steps());
+        assert!(shapes.begin_steps(0, 0));
         for (number, text) in (0..).zip(texts) {
-            shapes.trace(text.as_bytes(), number, number, Role::Value);
+            shapes.trace(text.as_bytes(), number, number, Role::Value, &[]);
         }
         shapes.end_trace(b"}");
     }
 
+    /// Along a row whose values are one digit each.
+    fn walk(shapes: &Shapes, row: &str) -> Walk {
+        let Ok(walked) = shapes.walk::<Portable, _>(row.as_bytes(), 0, None, &mut Digits);
+        walked
+    }
+
+    struct Digits;
+
+    impl Values for Digits {
+        type Stop = Infallible;
+
+        fn value<L: Lanes>(
+            &mut self,
+            chunk: &[u8],
+            at: usize,
+            _: &Step,
+        ) -> Result<Option<usize>, Infallible> {
+            Ok(chunk.get(at).is_some_and(u8::is_ascii_digit).then_some(at + 1))
+        }
+    }
+
     #[test]
-    fn a_shape_goes_on_as_another_only_where_both_began_the_same() {
+    fn a_row_goes_on_in_another_shape_only_where_both_began_the_same() {
         let mut shapes = Shapes::default();
         learn(&mut shapes, &["a", "b", "c"]);
         learn(&mut shapes, &["a", "b", "d"]);
-        learn(&mut shapes, &["x", "b", "d"]);
-        let comes = |text: &'static str| move |literal: &Literal, _: bool| literal.bytes() == text.as_bytes();
-        assert_eq!(shapes.other(0, 2, comes("d")).map(|(number, _)| number), Some(1));
-        assert_eq!(shapes.other(0, 1, comes("d")).map(|(number, _)| number), None);
-        assert_eq!(shapes.other(1, 0, comes("x")).map(|(number, _)| number), Some(2));
-        assert_eq!(shapes.other(2, 2, comes("c")).map(|(number, _)| number), None);
+        learn(&mut shapes, &["x", "b", "e"]);
+        for last in 0..3 {
+            shapes.came(last);
+            assert_eq!(walk(&shapes, "a1b1d1}"), Walk::Whole { number: 1, end: 7 });
+            assert_eq!(walk(&shapes, "a1b1c1}"), Walk::Whole { number: 0, end: 7 });
+            assert_eq!(walk(&shapes, "x1b1e1}"), Walk::Whole { number: 2, end: 7 });
+            assert!(matches!(walk(&shapes, "a1b1e1}"), Walk::Part { number: 0 | 1, steps: 2, at: 4 }));
+            assert_eq!(walk(&shapes, "x1b1c1}"), Walk::Part { number: 2, steps: 2, at: 4 });
+        }
+    }
+
+    #[test]
+    fn a_literal_whose_value_cannot_be_read_may_be_the_beginning_of_a_longer_one() {
+        let mut shapes = Shapes::default();
+        learn(&mut shapes, &["a", "b{c"]);
+        learn(&mut shapes, &["a", "b"]);
+        assert_eq!(walk(&shapes, "a1b{c1}"), Walk::Whole { number: 0, end: 7 });
+        assert_eq!(walk(&shapes, "a1b{d1}"), Walk::Part { number: 1, steps: 1, at: 2 });
+    }
+
+    #[test]
+    fn a_row_that_came_in_part_is_traced_from_there() {
+        let mut shapes = Shapes::default();
+        learn(&mut shapes, &["a", "b"]);
+        assert_eq!(walk(&shapes, "a1c1}"), Walk::Part { number: 0, steps: 1, at: 2 });
+        assert!(shapes.begin_steps(0, 1));
+        shapes.trace(b"c", 2, 2, Role::Value, &[]);
+        shapes.end_trace(b"}");
+        assert_eq!(walk(&shapes, "a1c1}"), Walk::Whole { number: 1, end: 5 });
     }
 
     #[test]
@@ -225,17 +381,21 @@ mod tests {
     }
 
     #[test]
-    fn shapes_that_fail_are_tried_rarely() {
+    fn shapes_that_fail_are_tried_rarely_and_those_that_come_far_always() {
         let mut shapes = Shapes::default();
-        learn(&mut shapes, &["a"]);
+        learn(&mut shapes, &["a", "b"]);
         let mut tried = 0;
         for _ in 0..1_000 {
             tried += u32::from(shapes.first().is_some());
-            shapes.begin_steps();
+            shapes.begin_steps(0, 1);
             shapes.give_up();
         }
         assert!((FAILING_MAX..FAILING_MAX + 100).contains(&tried), "{tried}");
         shapes.came(0);
-        assert!(shapes.first().is_some());
+        for _ in 0..1_000 {
+            assert!(shapes.first().is_some());
+            shapes.begin_steps(0, 2);
+            shapes.give_up();
+        }
     }
 }

@@ -9,6 +9,8 @@ use arrow_schema::DataType;
 
 use super::*;
 
+mod cuts;
+
 /// Tables are named by what the route fields say.
 struct Joined;
 

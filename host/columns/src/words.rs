@@ -12,6 +12,9 @@ pub(crate) struct Words {
 }
 
 impl Words {
+    /// Those of no text.
+    pub const NONE: Self = Self { first: 0, last: 0, length: u32::MAX };
+
     #[inline(always)]
     pub fn of(text: &[u8]) -> Self {
         let length = text.len() as u32;

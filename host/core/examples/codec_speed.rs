@@ -7,7 +7,7 @@
 
 use std::fmt::Write;
 
-use weir_core::codec::{Decode, Defaults, Gather, Limits, json::JsonDecoder};
+use weir_core::codec::{Decode, Defaults, Gather, JsonDecoder, Limits};
 
 const EVENTS: usize = 200_000;
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -7,21 +7,20 @@
 //!
 //! Bounds: [`Limits`]. A bad event costs only itself: it becomes a [`Rejected`] with place and reason, and the `Gather` counts it. At most
 //! [`REJECTED_KEPT_MAX`] reasons stand in one list; [`Gather::rejected_total`] counts all.
-//! The built-in codecs are [`json`], [`msgpack`] and [`logfmt`]; others are components behind the same trait. How bytes become columns: the crate `weir-columns`.
+//! The built-in codecs are [`JsonDecoder`], [`MsgpackDecoder`] and [`LogfmtDecoder`]; others are components behind the same trait. How bytes become columns: the crate `weir-columns`.
 
 use std::sync::Arc;
 
 use crate::triplet::{Selector, Triplet};
 
+mod builtin;
 mod gather;
-pub mod json;
-pub mod logfmt;
-pub mod msgpack;
 mod pushed;
 mod router;
 #[cfg(test)]
 mod tests;
 
+pub use builtin::{JsonDecoder, LogfmtDecoder, MsgpackDecoder};
 pub use gather::Gather;
 pub use weir_columns::{
     Limits, REJECTED_KEPT_MAX, Rejected, TableCounters as StreamCounters, begin_dictionary_ids,
@@ -97,9 +96,9 @@ pub struct Taken {
 /// A decoder of the built-in codec of that name; one for each connection.
 pub fn decoder(name: &str) -> Option<Box<dyn Decode>> {
     match name {
-        "json" => Some(Box::new(json::JsonDecoder::new())),
-        "msgpack" => Some(Box::new(msgpack::MsgpackDecoder::new())),
-        "logfmt" => Some(Box::new(logfmt::LogfmtDecoder::new())),
+        "json" => Some(Box::new(JsonDecoder::new())),
+        "msgpack" => Some(Box::new(MsgpackDecoder::new())),
+        "logfmt" => Some(Box::new(LogfmtDecoder::new())),
         _ => None,
     }
 }

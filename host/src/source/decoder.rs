@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use weir_core::batch::Incoming;
-use weir_core::codec::json::JsonDecoder;
-use weir_core::codec::{self, Decode, Defaults, FieldNames, Gather, Limits, Rejected, StreamCounters};
+use weir_core::codec::{
+    self, Decode, Defaults, FieldNames, Gather, JsonDecoder, Limits, Rejected, StreamCounters,
+};
 use weir_core::config::{Durability, Framing, SourceKind, SourceSpec};
 use weir_core::triplet::Triplet;
 

@@ -3,7 +3,7 @@
 //! In: where a row is (the context, the object) and a key as it stands between its quotes; out: the leaf that it names. A key of up to
 //! [`KEY_BYTES_MAX`] bytes is two words and a length, so that finding it is one hash of two words, one line of memory and three comparisons.
 //!
-//! Bound: [`KEYS`] places, of which each key has one; a key takes the place of another. Longer keys, and those that lost their place, are looked
+//! Bound: [`KEYS`] places, of which each key has two; a key takes the place of another. Longer keys, and those that lost their place, are looked
 //! up by name.
 
 use super::learned::Leaf;
@@ -13,6 +13,18 @@ const KEYS: usize = 512;
 
 /// Longest key; two words say it all.
 const KEY_BYTES_MAX: usize = 16;
+
+/// For each length from 1 on, the bytes of the two words that belong to the key.
+const MASKS: [[u64; 2]; KEY_BYTES_MAX] = {
+    let mut masks = [[0; 2]; KEY_BYTES_MAX];
+    let mut length = 1;
+    while length <= KEY_BYTES_MAX {
+        let both = u128::MAX >> (128 - 8 * length);
+        masks[length - 1] = [both as u64, (both >> 64) as u64];
+        length += 1;
+    }
+    masks
+};
 
 /// A key as two words. The last is 0 where the first says all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +52,10 @@ impl Words {
     /// The key at `start` with `length` bytes; none: too long, or too near the end of `bytes` to be read by words.
     #[inline(always)]
     pub fn at(bytes: &[u8], start: usize, length: usize, context: u32, object: u32) -> Option<Self> {
-        let word = |at: usize| bytes.get(at..)?.first_chunk::<8>().map(|word| u64::from_le_bytes(*word));
-        let (first, last) = match length {
-            1..8 => (word(start)? & ((1 << (8 * length)) - 1), 0),
-            8 => (word(start)?, 0),
-            9..=KEY_BYTES_MAX => (word(start)?, word(start + length - 8)?),
-            _ => return None,
-        };
+        // Masks and no branches: the lengths of shuffled keys cannot be foretold.
+        let [first_mask, last_mask] = MASKS.get(length.wrapping_sub(1))?;
+        let both = u128::from_le_bytes(*bytes.get(start..)?.first_chunk::<KEY_BYTES_MAX>()?);
+        let (first, last) = (both as u64 & first_mask, (both >> 64) as u64 & last_mask);
         Some(Self { first, last, place: (length as u64) << 32 | u64::from(object), context })
     }
 
@@ -68,10 +77,18 @@ impl Keys {
 
     #[inline(always)]
     pub fn find(&self, words: &Words) -> Option<Leaf> {
-        match self.known.get(words.slot()) {
+        let slot = words.slot();
+        match self.known.get(slot) {
             Some(Some(known)) if known.words == *words => Some(known.leaf),
-            _ => None,
+            _ => self.find_beside(slot, words),
         }
+    }
+
+    /// A key whose place another has stands in the one beside it.
+    #[inline(never)]
+    fn find_beside(&self, slot: usize, words: &Words) -> Option<Leaf> {
+        let known = self.known.get(slot ^ 1)?.as_ref()?;
+        (known.words == *words).then_some(known.leaf)
     }
 
     /// Notes the leaf of a name in an object.
@@ -83,8 +100,11 @@ impl Keys {
         if self.known.is_empty() {
             self.known.resize(KEYS, None);
         }
-        if let Some(slot) = self.known.get_mut(words.slot()) {
-            *slot = Some(Known { words, leaf });
+        let slot = words.slot();
+        let taken = |place: &Option<Known>| place.is_some_and(|known| known.words != words);
+        let slot = if self.known.get(slot).is_some_and(taken) { slot ^ 1 } else { slot };
+        if let Some(place) = self.known.get_mut(slot) {
+            *place = Some(Known { words, leaf });
         }
     }
 }
@@ -101,7 +121,7 @@ mod tests {
             let mut keys = Keys::default();
             let leaf = Leaf { node: 1, field: 2, canonical: 3, role: Role::Value };
             keys.remember(&name[..length], 4, 5, leaf);
-            let text = [b"\"", &name[..length], b"\":12345678"].concat();
+            let text = [b"\"", &name[..length], b"\":12345678901234"].concat();
             let found = |text: &[u8], length, context, object| {
                 Words::at(text, 1, length, context, object).and_then(|words| keys.find(&words)).is_some()
             };

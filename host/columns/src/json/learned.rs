@@ -30,6 +30,13 @@ const MISSES_LEARNED: u32 = 16;
 /// ...and of later ones, one in so many.
 const LEARNED_EVERY: u32 = 64;
 
+/// Trust that a node has at most, and what a guess that fits adds: two of three may fail.
+const TRUST_MAX: u8 = 32;
+const TRUST_OF_A_HIT: u8 = 2;
+
+/// Of the rows that come by a node without trust, one in so many is guessed.
+const GUESSED_EVERY: u32 = 16;
+
 /// Misses of a table's rows at shared nodes after which it gets its own.
 const MISSES_SHARED: u32 = 64;
 
@@ -65,6 +72,8 @@ pub(super) struct Node {
     /// The object that the field stands in.
     pub object: u32,
     misses: u32,
+    /// Grows with guesses that fit, shrinks with those that do not; at 0 guessing is not worth its time.
+    trust: u8,
     /// The successor that is replaced next.
     oldest: u8,
 }
@@ -73,6 +82,12 @@ impl Node {
     #[inline(always)]
     pub fn wants(&self) -> bool {
         self.misses < MISSES_LEARNED || self.misses.is_multiple_of(LEARNED_EVERY)
+    }
+
+    /// Whether its successors are worth comparing.
+    #[inline(always)]
+    pub fn is_trusted(&self) -> bool {
+        self.trust > 0 || self.misses.is_multiple_of(GUESSED_EVERY)
     }
 }
 
@@ -104,7 +119,7 @@ pub(crate) struct Learned {
     /// For each table how it is entered.
     entries: Vec<Entry>,
     pub(super) keys: Keys,
-    pub(super) shapes: Shapes,
+    pub(crate) shapes: Shapes,
     /// Grows when all is forgotten: node numbers from before mean nothing.
     pub(super) generation: u64,
     /// Objects opened in the generic step.
@@ -167,7 +182,17 @@ impl Learned {
         let Leaf { field, canonical, role, .. } = leaf;
         let number = self.nodes.len() as u32;
         let successors = [Successor::empty(), Successor::empty()];
-        self.nodes.push(Node { successors, field, canonical, role, context, object, misses: 0, oldest: 0 });
+        self.nodes.push(Node {
+            successors,
+            field,
+            canonical,
+            role,
+            context,
+            object,
+            misses: 0,
+            trust: TRUST_MAX,
+            oldest: 0,
+        });
         self.index.insert((context, field), number);
         number
     }
@@ -211,7 +236,21 @@ impl Learned {
     pub(super) fn missed(&mut self, node: u32) -> Option<&Node> {
         let node = self.nodes.get_mut(node as usize)?;
         node.misses = node.misses.wrapping_add(1);
+        node.trust = node.trust.saturating_sub(1);
         Some(node)
+    }
+
+    /// Counts a guess that fitted.
+    #[inline(always)]
+    pub(super) fn fitted(&mut self, node: u32) {
+        if let Some(node) = self.nodes.get_mut(node as usize) {
+            node.trust = (node.trust + TRUST_OF_A_HIT).min(TRUST_MAX);
+        }
+    }
+
+    /// The node of all tables for a field, where there is one.
+    pub(super) fn known(&self, field: u32) -> u32 {
+        self.index.get(&(NONE, field)).copied().unwrap_or(NONE)
     }
 
     /// Whether the last miss at `node` is worth learning from.

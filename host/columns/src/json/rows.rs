@@ -14,12 +14,11 @@ use super::number::Number;
 use super::stop::Stop;
 use super::{number, skip, text};
 use crate::lanes::{Lanes, Portable};
-use crate::literal::LITERAL_BYTES_MAX;
 use crate::reject::Refusal;
 use crate::routes::Router;
 use crate::row::check_length;
 use crate::schema::{NONE, Object, Role};
-use crate::shape::Shapes;
+use crate::shape::{Shapes, Step, Values, Walk};
 use crate::stage::{Kind, Span};
 use crate::tables::Tables;
 
@@ -38,7 +37,7 @@ pub(super) struct Rows<'a> {
 
 /// Where the generic step begins.
 #[derive(Clone, Copy)]
-enum Before {
+pub(super) enum Before {
     /// At the `{` of the event.
     Row,
     /// Behind a value of the field.
@@ -49,7 +48,7 @@ enum Before {
 
 /// What comes next.
 #[derive(Clone, Copy)]
-enum Next {
+pub(super) enum Next {
     /// The value of the node's field begins there.
     Value { at: usize, leaf: Leaf },
     /// The row ended there, and what follows is no other.
@@ -87,13 +86,14 @@ impl Rows<'_> {
         let chunk = self.chunk;
         loop {
             self.tables.stage.begin();
-            let end = match self.shaped::<L>(chunk, shapes)? {
-                Some(end) => end,
-                None => {
-                    self.tables.stage.begin();
-                    shapes.begin_steps();
-                    self.stepped::<L>(chunk, shapes)?
+            let walked = shapes.walk::<L, _>(chunk, self.row_start, None, self)?;
+            let end = match walked {
+                Walk::Whole { number, end } => {
+                    self.end_row(chunk, end)?;
+                    shapes.came(number);
+                    end
                 }
+                Walk::Part { number, steps, at } => self.stepped::<L>(chunk, shapes, number, steps, at)?,
             };
             match self.next_row(chunk, end) {
                 Some(start) => self.row_start = start,
@@ -102,61 +102,38 @@ impl Rows<'_> {
         }
     }
 
-    /// Takes a row that comes in a shape that was learned; its end. None: it does not, and must be read from its start.
+    /// Takes the rest of a row value by value, of which the first `steps` values came as in a shape and end at `at`; the row's end.
     #[inline(always)]
-    fn shaped<L: Lanes>(&mut self, chunk: &[u8], shapes: &mut Shapes) -> Result<Option<usize>, Stop> {
-        let Some((mut number, mut shape)) = shapes.first() else { return Ok(None) };
-        let (mut at, mut steps) = (self.row_start, 0);
-        loop {
-            let step = shape.steps.get(steps);
-            if !L::matches(chunk, at, step.map_or(&shape.tail, |step| &step.literal)) {
-                match shapes.other(number, steps, |literal, _| Portable::matches(chunk, at, literal)) {
-                    Some(found) => (number, shape) = found,
-                    None => return Ok(None),
-                }
-                continue;
-            }
-            let Some(step) = step else { break };
-            at += step.length;
-            at = match step.role {
-                Role::Value => self.value::<L>(chunk, at, step.field, step.canonical)?,
-                Role::Time => self.event_time::<L>(chunk, at)?,
-                Role::Route(route) => self.route::<L>(chunk, at, step.field, route)?,
-            };
-            if at == OBJECT {
-                return Ok(None);
-            }
-            steps += 1;
-        }
-        let end = at + shape.tail.length();
-        end_row(self.tables, chunk, self.router, self.arrived_unix_ns, self.row_start, end)?;
-        shapes.came(number);
-        Ok(Some(end))
-    }
-
-    /// Takes a row value by value; its end.
-    #[inline(always)]
-    fn stepped<L: Lanes>(&mut self, chunk: &[u8], shapes: &mut Shapes) -> Result<usize, Stop> {
-        let start = self.row_start;
-        let first = self.learned.first();
-        let mut next = self.next::<L>(chunk, first, start, Before::Row, shapes)?;
+    fn stepped<L: Lanes>(
+        &mut self,
+        chunk: &[u8],
+        shapes: &mut Shapes,
+        number: usize,
+        steps: usize,
+        at: usize,
+    ) -> Result<usize, Stop> {
+        let tracing = shapes.begin_steps(number, steps);
+        let mut next = if steps > 0 {
+            let (node, before) = self.resume(shapes.steps(number, steps))?;
+            self.next::<L>(chunk, node, at, before, shapes)?
+        } else if shapes.are_failing() && !tracing {
+            self.by_keys::<L>(chunk)?
+        } else {
+            let first = self.learned.first();
+            self.next::<L>(chunk, first, at, Before::Row, shapes)?
+        };
         loop {
             let (at, leaf) = match next {
                 Next::Value { at, leaf } => (at, leaf),
                 Next::End(end) => return Ok(end),
             };
             let mut node = leaf.node;
-            let end = match leaf.role {
-                Role::Value => self.value::<L>(chunk, at, leaf.field, leaf.canonical)?,
-                Role::Time => self.event_time::<L>(chunk, at)?,
-                Role::Route(route) => {
-                    let end = self.route::<L>(chunk, at, leaf.field, route)?;
-                    if let Some(table) = self.tables.stage.table {
-                        node = self.learned.enter(node, table);
-                    }
-                    end
-                }
-            };
+            let end = self.leaf::<L>(chunk, at, leaf)?;
+            if matches!(leaf.role, Role::Route(_))
+                && let Some(table) = self.tables.stage.table
+            {
+                node = self.learned.enter(node, table);
+            }
             next = if end == OBJECT {
                 shapes.give_up();
                 self.enter_object(leaf, skip::space(self.chunk, at)? + 1)?
@@ -164,6 +141,87 @@ impl Rows<'_> {
                 self.next::<L>(chunk, node, end, Before::Next(leaf.field), shapes)?
             };
         }
+    }
+
+    /// Takes a row of a sender whose shapes fail, as one who shuffles its keys: each key of the event itself is looked up, nothing is guessed and
+    /// nothing learned. What comes where it must go on otherwise, because an object begins, or the row's end.
+    #[inline(always)]
+    fn by_keys<L: Lanes>(&mut self, chunk: &[u8]) -> Result<Next, Stop> {
+        let (mut at, mut before) = (self.row_start, Before::Row);
+        loop {
+            let starts = matches!(before, Before::Row);
+            let known = self.known_key::<L>(chunk, at, starts, NONE, Object::ROOT.0);
+            let (value_at, leaf) = match known {
+                Some((value_at, leaf)) => {
+                    take_key(self.tables, leaf.canonical)?;
+                    (value_at, leaf)
+                }
+                None => match self.step(NONE, at, at + usize::from(starts), before)? {
+                    Next::Value { at, leaf }
+                        if self.tables.fields.object_of(leaf.field) == Object::ROOT.0 =>
+                    {
+                        (at, leaf)
+                    }
+                    next => return Ok(next),
+                },
+            };
+            let end = self.leaf::<L>(chunk, value_at, leaf)?;
+            if end == OBJECT {
+                return self.enter_object(leaf, skip::space(self.chunk, value_at)? + 1);
+            }
+            (at, before) = (end, Before::Next(leaf.field));
+        }
+    }
+
+    /// The value of a leaf at `at`; what follows it, or [`OBJECT`].
+    #[inline(always)]
+    fn leaf<L: Lanes>(&mut self, chunk: &[u8], at: usize, leaf: Leaf) -> Result<usize, Stop> {
+        match leaf.role {
+            Role::Value => self.plain::<L>(chunk, at, leaf.field, leaf.canonical),
+            Role::Time => self.event_time::<L>(chunk, at),
+            Role::Route(route) => self.route::<L>(chunk, at, leaf.field, route),
+        }
+    }
+
+    /// The key that comes at `at` behind a comma (or the `{` of the row) and was seen before, and where its value begins.
+    #[inline(always)]
+    fn known_key<L: Lanes>(
+        &self,
+        chunk: &[u8],
+        at: usize,
+        starts: bool,
+        context: u32,
+        object: u32,
+    ) -> Option<(usize, Leaf)> {
+        let begins = if starts { b"{\"" } else { b",\"" };
+        if chunk.get(at..)?.first_chunk::<2>()? != begins {
+            return None;
+        }
+        let start = at + 2;
+        let end = L::plain_end(chunk, start);
+        if chunk.get(end..)?.first_chunk::<2>()? != b"\":" {
+            return None;
+        }
+        let words = Words::at(chunk, start, end - start, context, object)?;
+        Some((end + 2, self.learned.keys.find(&words)?))
+    }
+
+    /// Notes the keys of the steps that came, and where the row stands behind the last of them.
+    #[inline(never)]
+    fn resume(&mut self, steps: &[Step]) -> Result<(u32, Before), Stop> {
+        let mut last = NONE;
+        for step in steps {
+            for mark in &step.marks {
+                take_key(self.tables, *mark)?;
+            }
+            take_key(self.tables, step.canonical)?;
+            last = step.field;
+        }
+        let mut node = self.learned.known(last);
+        if let Some(table) = self.tables.stage.table {
+            node = self.learned.enter(node, table);
+        }
+        Ok((node, Before::Next(last)))
     }
 
     /// What comes at `at`, behind a value or at the start of the row.
@@ -197,7 +255,7 @@ impl Rows<'_> {
         match next {
             Next::Value { at: value_at, leaf } if leaf.node != NONE => {
                 let text = self.chunk.get(at..value_at).unwrap_or_default();
-                shapes.trace(text, leaf.field, leaf.canonical, leaf.role);
+                shapes.trace(text, leaf.field, leaf.canonical, leaf.role, &self.learned.marks);
             }
             Next::End(end) if self.tables.stage.dropped == 0 => {
                 shapes.end_trace(self.chunk.get(at..end).unwrap_or_default());
@@ -227,7 +285,7 @@ impl Rows<'_> {
     /// Follows a learned successor that fits; none: none fits.
     #[inline(always)]
     fn guess<L: Lanes>(&mut self, chunk: &[u8], node: u32, at: usize) -> Result<Option<Next>, Stop> {
-        let Some(entry) = self.learned.node(node) else { return Ok(None) };
+        let Some(entry) = self.learned.node(node).filter(|entry| entry.is_trusted()) else { return Ok(None) };
         let [first, second] = &entry.successors;
         let successor = if L::matches(chunk, at, &first.literal) && first.node != NONE {
             first
@@ -242,6 +300,7 @@ impl Rows<'_> {
         }
         take_key(self.tables, successor.canonical)?;
         let leaf = self.learned.leaf(successor.node);
+        self.learned.fitted(node);
         Ok(leaf.map(|leaf| Next::Value { at: value_at, leaf }))
     }
 
@@ -255,16 +314,13 @@ impl Rows<'_> {
         at: usize,
         starts: bool,
     ) -> Result<Option<Next>, Stop> {
-        let Some([b0, b1]) = chunk.get(at..).and_then(|rest| rest.first_chunk::<2>()) else {
-            return Ok(None);
-        };
         let object = match self.learned.node(node) {
             _ if starts => Object::ROOT.0,
             Some(entry) => entry.object,
             None => return Ok(None),
         };
-        if *b0 == b'}' && object == Object::ROOT.0 {
-            end_row(self.tables, chunk, self.router, self.arrived_unix_ns, self.row_start, at + 1)?;
+        if chunk.get(at) == Some(&b'}') && object == Object::ROOT.0 {
+            self.end_row(chunk, at + 1)?;
             return Ok(Some(Next::End(at + 1)));
         }
         let Some(entry) = self.learned.missed(node) else { return Ok(None) };
@@ -274,23 +330,19 @@ impl Rows<'_> {
         {
             self.learned.missed_shared(table);
         }
-        if wants || [*b0, *b1] != [if starts { b'{' } else { b',' }, b'"'] {
+        if wants {
             return Ok(None);
         }
-        let start = at + 2;
-        let end = L::plain_end(chunk, start);
-        if chunk.get(end..).and_then(|rest| rest.first_chunk::<2>()) != Some(b"\":") {
+        let Some((value_at, leaf)) = self.known_key::<L>(chunk, at, starts, context, object) else {
             return Ok(None);
-        }
-        let words = Words::at(chunk, start, end - start, context, object);
-        let Some(leaf) = words.and_then(|words| self.learned.keys.find(&words)) else { return Ok(None) };
+        };
         take_key(self.tables, leaf.canonical)?;
-        Ok(Some(Next::Value { at: end + 2, leaf }))
+        Ok(Some(Next::Value { at: value_at, leaf }))
     }
 
     /// Stages the value at `at`; what follows it, or [`OBJECT`].
     #[inline(always)]
-    fn value<L: Lanes>(
+    fn plain<L: Lanes>(
         &mut self,
         chunk: &[u8],
         at: usize,
@@ -383,91 +435,17 @@ impl Rows<'_> {
         Ok((Found::Array(Span { start: at, length: end - at, copied: false }), end))
     }
 
-    /// Reads what stands between the value that ended at `from_at` and the next one, byte by byte, and learns it.
-    #[inline(never)]
-    fn step(&mut self, from: u32, from_at: usize, at: usize, before: Before) -> Result<Next, Stop> {
-        let (mut object, mut previous, mut first) = match before {
-            Before::Row => (Object::ROOT.0, NONE, true),
-            Before::Next(field) => (self.tables.fields.object_of(field), field, false),
-            Before::Inside(field) => (self.open(field)?, NONE, true),
-        };
-        let mut at = at;
-        self.learned.marks.clear();
-        let mut learns = from != NONE;
-        loop {
-            at = skip::space(self.chunk, at)?;
-            match skip::get(self.chunk, at)? {
-                b'}' => {
-                    at += 1;
-                    first = false;
-                    if object != Object::ROOT.0 {
-                        previous = self.tables.fields.parent_of(object);
-                        object = self.tables.fields.object_of(previous);
-                        continue;
-                    }
-                    end_row(self.tables, self.chunk, self.router, self.arrived_unix_ns, self.row_start, at)?;
-                    return Ok(Next::End(at));
-                }
-                b',' if !first => at = skip::space(self.chunk, at + 1)?,
-                _ if first => {}
-                _ => return Err(Stop::syntax("expected `,` or `}`", at)),
-            }
-            let (field, value_at) = self.key(object, previous, at)?;
-            if field == NONE {
-                at = self.pass_over(object, value_at)?;
-                (first, learns) = (false, false);
-                continue;
-            }
-            let Some(entry) = self.tables.fields.get(field) else { return Err(Stop::cut(at)) };
-            let (canonical, role) = (entry.canonical, entry.role);
-            self.tables.take_key(field)?;
-            let settled = self.tables.fields.is_settled(field);
-            learns &= settled;
-            let byte = skip::get(self.chunk, value_at)?;
-            if byte == b'{' && role == Role::Value {
-                object = self.open(field)?;
-                self.learned.marks.push(canonical);
-                (at, previous, first) = (value_at + 1, NONE, true);
-                continue;
-            }
-            let mut leaf = Leaf { node: NONE, field, canonical, role };
-            if settled {
-                leaf.node = self.learn(learns.then_some((from, from_at)), value_at, leaf);
-            }
-            return Ok(Next::Value { at: value_at, leaf });
+    /// Commits the row whose event ends at `end`.
+    #[inline(always)]
+    pub(super) fn end_row(&mut self, chunk: &[u8], end: usize) -> Result<(), Stop> {
+        let (limits, bytes) = (&self.tables.settings.limits, end - self.row_start);
+        if bytes > limits.event_bytes_max {
+            return Err(Refusal::event_too_long(limits.event_bytes_max).into());
         }
-    }
-
-    /// The node of the leaf, to which what stands before it now leads.
-    #[inline]
-    fn learn(&mut self, from: Option<(u32, usize)>, value_at: usize, leaf: Leaf) -> u32 {
-        let context = from.and_then(|(from, _)| self.learned.node(from)).map_or(NONE, |from| from.context);
-        let generation = self.learned.generation;
-        let object = self.tables.fields.object_of(leaf.field);
-        let node = self.learned.node_of(context, object, leaf);
-        if let Some(entry) = self.tables.fields.get(leaf.field) {
-            self.learned.keys.remember(entry.name.as_bytes(), context, object, Leaf { node, ..leaf });
+        if self.tables.stage.keys > limits.keys_max {
+            return Err(self.tables.too_many_keys().into());
         }
-        let Some((from, from_at)) = from else { return node };
-        if self.learned.generation != generation
-            || value_at - from_at > LITERAL_BYTES_MAX
-            || !self.learned.wants(from)
-        {
-            return node;
-        }
-        let text = self.chunk.get(from_at..value_at).unwrap_or_default();
-        self.learned.learn(from, node, text);
-        node
-    }
-
-    /// The object that is the value of a field.
-    fn open(&mut self, field: u32) -> Result<u32, Stop> {
-        let limit = self.tables.settings.limits.depth_max;
-        // The field's own object, and the one that opens.
-        if self.tables.fields.depth_of(field) + 1 > limit {
-            return Err(Refusal::too_deep(limit).into());
-        }
-        Ok(self.tables.fields.child(field))
+        Ok(self.tables.commit(chunk, bytes, self.arrived_unix_ns, self.router)?)
     }
 
     /// The `{` of the next event, where nothing but the usual stands before it.
@@ -488,58 +466,16 @@ impl Rows<'_> {
         }
         (chunk.get(at) == Some(&b'{')).then_some(at)
     }
+}
 
-    /// Checks a value that there is no room for; what follows it.
-    fn pass_over(&mut self, object: u32, at: usize) -> Result<usize, Stop> {
-        self.tables.stage.keys += 1;
-        self.tables.stage.dropped += 1;
-        let limits = &self.tables.settings.limits;
-        let depth = limits.depth_max.saturating_sub(self.tables.fields.depth(object));
-        let end = self.skip(at, depth)?;
-        if skip::get(self.chunk, at)? != b'{' {
-            check_length((end - at).saturating_sub(2), limits.string_bytes_max)?;
-        }
-        Ok(end)
-    }
+impl Values for Rows<'_> {
+    type Stop = Stop;
 
-    /// Passes over a value with so many brackets inside each other at most, and checks its texts.
-    fn skip(&self, at: usize, depth: usize) -> Result<usize, Stop> {
-        let limit = self.tables.settings.limits.depth_max;
-        let too_deep = |stop: Stop| if stop.is_refusal() { Refusal::too_deep(limit).into() } else { stop };
-        let end = skip::value(self.chunk, at, depth).map_err(too_deep)?;
-        match std::str::from_utf8(self.chunk.get(at..end).unwrap_or_default()) {
-            Ok(_) => Ok(end),
-            Err(error) => Err(Stop::utf8(at + error.valid_up_to())),
-        }
-    }
-
-    /// The key at `at` and where its value begins; [`NONE`]: a new one, and its table has no room.
-    #[inline]
-    fn key(&mut self, object: u32, previous: u32, at: usize) -> Result<(u32, usize), Stop> {
-        if skip::get(self.chunk, at)? != b'"' {
-            return Err(Stop::syntax("expected a key in quotes", at));
-        }
-        let start = at + 1;
-        let plain_end = Portable::plain_end(self.chunk, start);
-        let mut end = plain_end + 1;
-        let mut span = Span { start, length: plain_end - start, copied: false };
-        if self.chunk.get(plain_end) != Some(&b'"') {
-            (span, end) = text::read(self.chunk, start, plain_end, &mut self.tables.stage.scratch)?;
-        }
-        end = skip::space(self.chunk, end)?;
-        if skip::get(self.chunk, end)? != b':' {
-            return Err(Stop::syntax("expected `:`", end));
-        }
-        let value_at = skip::space(self.chunk, end + 1)?;
-        let Tables { fields, stage, .. } = &mut *self.tables;
-        if let Some(field) = fields.find(object, previous, stage.text(self.chunk, span)) {
-            return Ok((field, value_at));
-        }
-        if self.tables.has_no_room() {
-            return Ok((NONE, value_at));
-        }
-        let name = self.tables.stage.text(self.chunk, span).to_vec();
-        Ok((self.tables.new_field(object, previous, &name)?, value_at))
+    #[inline(always)]
+    fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, step: &Step) -> Result<Option<usize>, Stop> {
+        let leaf = Leaf { node: NONE, field: step.field, canonical: step.canonical, role: step.role };
+        let end = self.leaf::<L>(chunk, at, leaf)?;
+        Ok((end != OBJECT).then_some(end))
     }
 }
 
@@ -556,26 +492,6 @@ fn take_key(tables: &mut Tables, canonical: u32) -> Result<(), Stop> {
         return Err(tables.duplicate(canonical).into());
     }
     Ok(())
-}
-
-/// Commits the row whose event ends at `end`.
-#[inline(always)]
-fn end_row(
-    tables: &mut Tables,
-    chunk: &[u8],
-    router: &dyn Router,
-    arrived_unix_ns: i64,
-    start: usize,
-    end: usize,
-) -> Result<(), Stop> {
-    let limits = &tables.settings.limits;
-    if end - start > limits.event_bytes_max {
-        return Err(Refusal::event_too_long(limits.event_bytes_max).into());
-    }
-    if tables.stage.keys > limits.keys_max {
-        return Err(tables.too_many_keys().into());
-    }
-    Ok(tables.commit(chunk, end - start, arrived_unix_ns, router)?)
 }
 
 /// The scan with the portable steps.

@@ -15,7 +15,7 @@ use std::arch::x86_64::{
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
-use super::{Lanes, Portable};
+use super::{Lanes, at_end};
 use crate::json::number::{Number, POWERS};
 use crate::literal::Literal;
 
@@ -28,7 +28,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn matches(chunk: &[u8], at: usize, literal: &Literal) -> bool {
         if at + 2 * LANES > chunk.len() {
-            return Portable::matches(chunk, at, literal);
+            return at_end::matches(chunk, at, literal);
         }
         let mask = literal.mask();
         // SAFETY: the chunk has 64 bytes from `at` on, as checked above; a literal has room for 64. AVX2 is there, see the module.
@@ -55,7 +55,7 @@ impl Lanes for Avx2 {
             }
             at += LANES;
         }
-        Portable::plain_end(chunk, at)
+        at_end::plain_end(chunk, at)
     }
 
     #[inline(always)]
@@ -69,13 +69,13 @@ impl Lanes for Avx2 {
             }
             at += LANES;
         }
-        Portable::word_end(chunk, at)
+        at_end::word_end(chunk, at)
     }
 
     #[inline(always)]
     fn is_ascii(chunk: &[u8], at: usize, length: usize) -> bool {
         if length > LANES || at + LANES > chunk.len() {
-            return Portable::is_ascii(chunk, at, length);
+            return at_end::is_ascii(chunk, at, length);
         }
         // SAFETY: the chunk has 32 bytes from `at` on, as just checked. AVX2 is there, see the module.
         let not_ascii = unsafe { tops(chunk.as_ptr().add(at)) };
@@ -224,6 +224,7 @@ unsafe fn value_of(digits: __m128i, count: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::json::number;
+    use crate::lanes::Portable;
 
     #[test]
     fn numbers_are_those_of_the_careful_path() {

@@ -69,7 +69,7 @@ fn trace(line: &[u8], value_at: usize, row: &Row<'_>, leaf: Leaf, scratch: &mut 
         return false;
     }
     let text = line.get(scratch.traced_to..value_at).unwrap_or_default();
-    scratch.shapes.trace(text, leaf.field.0, leaf.canonical, leaf.role);
+    scratch.shapes.trace(text, leaf.field.0, leaf.canonical, leaf.role, &[]);
     true
 }
 

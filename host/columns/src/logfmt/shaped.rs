@@ -3,14 +3,15 @@
 //! In: a line. Out: whether its row was written; where not, it must be read pair by pair ([`line`](super::line)), because it has no known
 //! shape, a value is rare (escapes, bytes that are not ASCII), or anything is wrong with it: then the reason is found there.
 
+use std::convert::Infallible;
+
 use super::value::{self, Plain};
 use crate::input::Input;
 use crate::json::number::Number;
 use crate::lanes::{Lanes, Portable, Vectors};
-use crate::literal::Literal;
 use crate::reject::Refusal;
 use crate::schema::Role;
-use crate::shape::{Shapes, Step};
+use crate::shape::{Shapes, Step, Values, Walk};
 use crate::stage::{Kind, Span};
 use crate::tables::Tables;
 use crate::value::Value;
@@ -29,108 +30,128 @@ impl Shaped<'_> {
     /// Whether the line was taken.
     #[inline(always)]
     fn run<L: Lanes>(&mut self) -> Result<bool, Refusal> {
-        let chunk = self.input.chunk;
-        let Some((mut number, mut shape)) = self.shapes.first() else { return Ok(false) };
-        self.tables.stage.begin();
-        let (mut at, mut steps) = (self.start, 0);
-        loop {
-            let step = shape.steps.get(steps);
-            let fits = match step {
-                Some(step) => L::matches(chunk, at, &step.literal),
-                // What stands behind the last value may be nothing, so that the line's end says more.
-                None => at + shape.tail.length() == self.end && L::matches(chunk, at, &shape.tail),
-            };
-            if !fits {
-                let rest = chunk.get(at..self.end).unwrap_or_default();
-                let comes = |literal: &Literal, is_tail: bool| {
-                    rest.starts_with(literal.bytes()) && (!is_tail || literal.length() == rest.len())
-                };
-                match self.shapes.other(number, steps, comes) {
-                    Some(found) => (number, shape) = found,
-                    None => return Ok(false),
-                }
-                continue;
-            }
-            let Some(step) = step else { break };
-            match value::<L>(self.tables, chunk, at + step.length, step) {
-                Some(end) if end <= self.end => at = end,
-                _ => return Ok(false),
-            }
-            steps += 1;
-        }
-        self.tables.commit(chunk, self.end - self.start, self.input.arrived_unix_ns, self.input.router)?;
+        let (chunk, tables) = (self.input.chunk, &mut *self.tables);
+        tables.stage.begin();
+        let walked = self.shapes.walk::<L, _>(chunk, self.start, Some(self.end), &mut Staged { tables });
+        let Ok(Walk::Whole { number, .. }) = walked else { return Ok(false) };
+        tables.commit(chunk, self.end - self.start, self.input.arrived_unix_ns, self.input.router)?;
         self.shapes.came(number);
         Ok(true)
     }
 }
 
-/// Stages the value at `at`; what follows it. None: it is rare or wrong.
+/// Stages values.
+struct Staged<'a> {
+    tables: &'a mut Tables,
+}
+
+impl Values for Staged<'_> {
+    type Stop = Infallible;
+
+    #[inline(always)]
+    fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, step: &Step) -> Result<Option<usize>, Infallible> {
+        Ok(match step.role {
+            Role::Value => value::<L>(self.tables, chunk, at, step),
+            _ => chosen::<L>(self.tables, chunk, at, step),
+        })
+    }
+}
+
+/// Stages the value at `at`; what follows it. None: it is rare or wrong, and nothing is staged.
 #[inline(always)]
 fn value<L: Lanes>(tables: &mut Tables, chunk: &[u8], at: usize, step: &Step) -> Option<usize> {
-    let first = chunk.get(at)?;
-    if *first == b'"' {
-        let start = at + 1;
-        let end = L::plain_end(chunk, start);
-        return (chunk.get(end) == Some(&b'"'))
-            .then_some(())
-            .and_then(|()| text(tables, chunk, Span { start, length: end - start, copied: false }, step))
-            .map(|()| end + 1);
-    }
-    // Whether it may be anything but a text.
-    let mut is_text = false;
-    if step.role == Role::Value
-        && matches!(first, b'-' | b'0'..=b'9')
-        && let Some((number, end)) = L::number(chunk, at)
-    {
-        // What goes on behind a whole number that has neither point nor exponent is none.
-        is_text = chunk.get(end).is_some_and(|byte| *byte > b' ');
-        if !is_text {
-            match number {
-                Number::Int(value) => tables.stage.push(step.canonical, Kind::Int, value as u64),
-                Number::UInt(value) => tables.stage.push(step.canonical, Kind::UInt, value),
-                Number::Float(value) => tables.stage.push(step.canonical, Kind::Float, value.to_bits()),
+    let first = *chunk.get(at)?;
+    // Whether it cannot be anything but a text.
+    let is_text = match first {
+        b'-' | b'0'..=b'9' => match L::number(chunk, at) {
+            // What goes on behind a number that is whole JSON is none.
+            Some((_, end)) if chunk.get(end).is_some_and(|byte| *byte > b' ') => true,
+            Some((number, end)) => {
+                match number {
+                    Number::Int(value) => tables.stage.push(step.canonical, Kind::Int, value as u64),
+                    Number::UInt(value) => tables.stage.push(step.canonical, Kind::UInt, value),
+                    Number::Float(value) => tables.stage.push(step.canonical, Kind::Float, value.to_bits()),
+                }
+                return Some(end);
             }
-            return Some(end);
+            None => false,
+        },
+        b'"' => {
+            let span = quoted::<L>(chunk, at)?;
+            text(tables, span, step)?;
+            return Some(span.start + span.length + 1);
         }
-    }
-    let end = L::word_end(chunk, at);
-    if chunk.get(end).is_some_and(|byte| *byte > b' ') {
-        return None;
-    }
-    let span = Span { start: at, length: end - at, copied: false };
-    if step.role == Role::Time
-        && let Some(read) = tables.time.read(chunk.get(at..end)?)
-    {
-        tables.stage.time_unix_ns = Some(read);
-        return Some(end);
-    }
-    let plain = match chunk.get(at..end)? {
-        _ if is_text => Plain::Text,
-        word if matches!(step.role, Role::Route(_)) && word != b"null" && !word.is_empty() => Plain::Text,
-        word => value::of(word),
+        b't' | b'f' | b'n' => false,
+        _ => first > b' ',
     };
-    match plain {
-        Plain::Nothing => {}
-        Plain::Text => text(tables, chunk, span, step)?,
-        Plain::Value(value) => scalar(tables, value, step)?,
+    let span = word::<L>(chunk, at)?;
+    if is_text {
+        text(tables, span, step)?;
+    } else {
+        rare(tables, chunk, span, step)?;
     }
-    Some(end)
+    Some(at + span.length)
+}
+
+/// The same of a value that chooses the table or is the time.
+#[inline(always)]
+fn chosen<L: Lanes>(tables: &mut Tables, chunk: &[u8], at: usize, step: &Step) -> Option<usize> {
+    let is_quoted = chunk.get(at) == Some(&b'"');
+    let span = if is_quoted { quoted::<L>(chunk, at)? } else { word::<L>(chunk, at)? };
+    let found = chunk.get(span.start..span.start + span.length)?;
+    match step.role {
+        Role::Route(route) if is_quoted || (found != b"null" && !found.is_empty()) => {
+            check(tables, span)?;
+            tables.stage_route(chunk, route, span);
+        }
+        Role::Time => match tables.time.read(found) {
+            Some(time_unix_ns) => tables.stage.time_unix_ns = Some(time_unix_ns),
+            None if is_quoted => return None,
+            None => rare(tables, chunk, span, step)?,
+        },
+        _ => rare(tables, chunk, span, step)?,
+    }
+    Some(span.start + span.length + usize::from(is_quoted))
+}
+
+/// The text in quotes at `at`, where it has nothing but plain characters.
+#[inline(always)]
+fn quoted<L: Lanes>(chunk: &[u8], at: usize) -> Option<Span> {
+    let start = at + 1;
+    let end = L::plain_end(chunk, start);
+    let span = Span { start, length: end - start, copied: false };
+    (chunk.get(end) == Some(&b'"')).then_some(span)
+}
+
+/// The word at `at`, where it ends with white space.
+#[inline(always)]
+fn word<L: Lanes>(chunk: &[u8], at: usize) -> Option<Span> {
+    let end = L::word_end(chunk, at);
+    let ends = chunk.get(end).is_none_or(|byte| *byte <= b' ');
+    ends.then_some(Span { start: at, length: end - at, copied: false })
 }
 
 #[inline(always)]
-fn text(tables: &mut Tables, chunk: &[u8], span: Span, step: &Step) -> Option<()> {
-    if span.length > tables.settings.limits.string_bytes_max {
-        return None;
-    }
-    match step.role {
-        Role::Value => tables.stage.push_text(step.canonical, span),
-        Role::Route(route) => tables.stage_route(chunk, route, span),
-        Role::Time => {
-            let read = tables.time.read(chunk.get(span.start..span.start + span.length)?)?;
-            tables.stage.time_unix_ns = Some(read);
-        }
-    }
+fn check(tables: &Tables, span: Span) -> Option<()> {
+    (span.length <= tables.settings.limits.string_bytes_max).then_some(())
+}
+
+#[inline(always)]
+fn text(tables: &mut Tables, span: Span, step: &Step) -> Option<()> {
+    check(tables, span)?;
+    tables.stage.push_text(step.canonical, span);
     Some(())
+}
+
+/// A word that may be a number, a truth value or nothing.
+#[inline(never)]
+fn rare(tables: &mut Tables, chunk: &[u8], span: Span, step: &Step) -> Option<()> {
+    match value::of(chunk.get(span.start..span.start + span.length)?) {
+        Plain::Nothing => Some(()),
+        Plain::Text if step.role == Role::Value => text(tables, span, step),
+        Plain::Text => None,
+        Plain::Value(value) => scalar(tables, value, step),
+    }
 }
 
 fn scalar(tables: &mut Tables, value: Value<'_>, step: &Step) -> Option<()> {

@@ -78,7 +78,7 @@ fn trace(reader: &Reader<'_>, row: &Row<'_>, leaf: Leaf, scratch: &mut Scratch) 
         _ if !row.is_settled(leaf.field) => scratch.shapes.give_up(),
         _ => {
             let text = reader.bytes.get(scratch.traced_to..reader.at).unwrap_or_default();
-            scratch.shapes.trace(text, leaf.field.0, leaf.canonical, leaf.role);
+            scratch.shapes.trace(text, leaf.field.0, leaf.canonical, leaf.role, &[]);
         }
     }
     true

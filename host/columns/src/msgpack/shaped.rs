@@ -3,13 +3,15 @@
 //! In: where a map starts. Out: where it ends, its row written; or that it must be read pair by pair ([`event`](super::event)), where it has no known shape,
 //! a value is rare (an array, bytes, an extension that is no timestamp), or anything is wrong with it: then the reason is found there.
 
+use std::convert::Infallible;
+
 use super::event::timestamp;
 use super::head::{Head, Reader};
 use crate::input::Input;
 use crate::lanes::{Lanes, Portable, Vectors};
 use crate::reject::Refusal;
 use crate::schema::Role;
-use crate::shape::{Shapes, Step};
+use crate::shape::{Shapes, Step, Values, Walk};
 use crate::stage::{Kind, Span};
 use crate::tables::Tables;
 
@@ -26,55 +28,103 @@ impl Shaped<'_> {
     /// The end of the map that starts at `start`, which was taken.
     #[inline(always)]
     fn run<L: Lanes>(&mut self, start: usize) -> Result<Option<usize>, Refusal> {
-        let chunk = self.input.chunk;
-        let Some((mut number, mut shape)) = self.shapes.first() else { return Ok(None) };
-        self.tables.stage.begin();
-        let (mut at, mut steps) = (start, 0);
-        loop {
-            let step = shape.steps.get(steps);
-            if !L::matches(chunk, at, step.map_or(&shape.tail, |step| &step.literal)) {
-                match self.shapes.other(number, steps, |literal, _| Portable::matches(chunk, at, literal)) {
-                    Some(found) => (number, shape) = found,
-                    None => return Ok(None),
-                }
-                continue;
-            }
-            let Some(step) = step else { break };
-            match value::<L>(self.tables, chunk, at + step.length, step) {
-                Some(end) => at = end,
-                None => return Ok(None),
-            }
-            steps += 1;
-        }
-        let end = at + shape.tail.length();
+        let (chunk, tables) = (self.input.chunk, &mut *self.tables);
+        tables.stage.begin();
+        let walked = self.shapes.walk::<L, _>(chunk, start, None, &mut Staged { tables });
+        let Ok(Walk::Whole { number, end }) = walked else { return Ok(None) };
         if end > self.bounded {
             return Ok(None);
         }
-        self.tables.commit(chunk, end - start, self.input.arrived_unix_ns, self.input.router)?;
+        tables.commit(chunk, end - start, self.input.arrived_unix_ns, self.input.router)?;
         self.shapes.came(number);
         Ok(Some(end))
     }
 }
 
-/// Stages the value at `at`; what follows it. None: it is rare or wrong.
+/// Stages values.
+struct Staged<'a> {
+    tables: &'a mut Tables,
+}
+
+impl Values for Staged<'_> {
+    type Stop = Infallible;
+
+    #[inline(always)]
+    fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, step: &Step) -> Result<Option<usize>, Infallible> {
+        Ok(value::<L>(self.tables, chunk, at, step))
+    }
+}
+
+/// Stages the value at `at`; what follows it. None: it is rare or wrong, and nothing is staged.
 #[inline(always)]
 fn value<L: Lanes>(tables: &mut Tables, chunk: &[u8], at: usize, step: &Step) -> Option<usize> {
+    let first = *chunk.get(at)?;
+    let (start, length) = match first {
+        0xa0..=0xbf => (at + 1, usize::from(first & 0x1f)),
+        0xd9 => (at + 2, usize::from(*chunk.get(at + 1)?)),
+        _ => return scalar(tables, chunk, at, first, step),
+    };
+    if !L::is_ascii(chunk, start, length) && !is_utf8(chunk, start, length) {
+        return None;
+    }
+    text(tables, chunk, start, length, step)
+}
+
+/// Stages a text that is UTF-8; what follows it.
+#[inline(always)]
+fn text(tables: &mut Tables, chunk: &[u8], start: usize, length: usize, step: &Step) -> Option<usize> {
+    if length > tables.settings.limits.string_bytes_max {
+        return None;
+    }
+    let span = Span { start, length, copied: false };
+    match step.role {
+        Role::Value => tables.stage.push_text(step.canonical, span),
+        Role::Route(route) => tables.stage_route(chunk, route, span),
+        Role::Time => {
+            tables.stage.time_unix_ns = Some(tables.time.read(chunk.get(start..start + length)?)?);
+        }
+    }
+    Some(start + length)
+}
+
+#[inline(never)]
+fn is_utf8(chunk: &[u8], start: usize, length: usize) -> bool {
+    chunk.get(start..start + length).is_some_and(|text| std::str::from_utf8(text).is_ok())
+}
+
+/// A number as senders write most, else whatever it is.
+#[inline(always)]
+fn scalar(tables: &mut Tables, chunk: &[u8], at: usize, first: u8, step: &Step) -> Option<usize> {
+    let after = chunk.get(at + 1..)?;
+    if step.role == Role::Value {
+        let (kind, bits, bytes) = match first {
+            0x00..=0x7f => (Kind::Int, u64::from(first), 1),
+            0xcc => (Kind::Int, u64::from(*after.first()?), 2),
+            0xcd => (Kind::Int, u64::from(u16::from_be_bytes(*after.first_chunk()?)), 3),
+            0xce => (Kind::Int, u64::from(u32::from_be_bytes(*after.first_chunk()?)), 5),
+            0xcb => match f64::from_be_bytes(*after.first_chunk()?) {
+                value if value.is_finite() => (Kind::Float, value.to_bits(), 9),
+                _ => return None,
+            },
+            _ => return rare(tables, chunk, at, step),
+        };
+        tables.stage.push(step.canonical, kind, bits);
+        return Some(at + bytes);
+    }
+    rare(tables, chunk, at, step)
+}
+
+/// Any value, with care.
+#[inline(never)]
+fn rare(tables: &mut Tables, chunk: &[u8], at: usize, step: &Step) -> Option<usize> {
     let mut reader = Reader { bytes: chunk, at };
     let head = reader.head().ok()?;
     if let Head::Str(length) = head {
         let start = reader.at;
-        let text = chunk.get(start..start + length)?;
-        let is_text = L::is_ascii(chunk, start, length) || std::str::from_utf8(text).is_ok();
-        if !is_text || length > tables.settings.limits.string_bytes_max {
+        if !is_utf8(chunk, start, length) {
             return None;
         }
-        let span = Span { start, length, copied: false };
-        match step.role {
-            Role::Value => tables.stage.push_text(step.canonical, span),
-            Role::Route(route) => tables.stage_route(chunk, route, span),
-            Role::Time => tables.stage.time_unix_ns = Some(tables.time.read(text)?),
-        }
-        return Some(start + length);
+        return text(tables, chunk, start, length, step);
     }
     if step.role == Role::Value {
         let (kind, bits) = match head {

@@ -10,8 +10,7 @@ use arrow_schema::DataType;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::json::JsonDecoder;
-use super::{Decode, Defaults, FieldNames, Gather, Limits, Rejected, Taken, decode_whole};
+use super::{Decode, Defaults, FieldNames, Gather, JsonDecoder, Limits, Rejected, Taken, decode_whole};
 use crate::batch::{DICTIONARY_ID, Incoming};
 
 const ARRIVED_UNIX_NS: i64 = 1_000_000_000;

@@ -9,7 +9,7 @@ use std::io::Write;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 use weir::units::codec::WasmCodec;
-use weir_core::codec::{Defaults, FieldNames, Gather, Limits, decode_whole, json::JsonDecoder};
+use weir_core::codec::{Defaults, FieldNames, Gather, JsonDecoder, Limits, decode_whole};
 use weir_core::triplet::Triplet;
 
 use super::super::codec::maker;
