@@ -2,6 +2,7 @@
 //!
 //! In: a bound listener ([`listen`]), what runs ([`Runtime`]) and a stop signal. Each request passes [`guard`] (names, origins, headers), then one
 //! handler; one file per resource. Handlers take copies under short locks; what may take longer runs off the async threads.
+//! From the start on it answers `/healthz`, `/readyz` and `/metrics` ([`starting`]); the rest comes when everything runs.
 //! At the stop signal the server accepts no more, lets requests in hand finish for at most [`accept::DRAIN`], says goodbye on WebSockets, and returns.
 //! Nothing that a caller sends ends the server: it gets an error of the form of [`ApiError`].
 
@@ -21,6 +22,7 @@ mod pipelines;
 mod rejected;
 mod series;
 mod sinks;
+mod starting;
 mod streams;
 mod trace;
 
@@ -38,7 +40,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, patch, post};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 
+use self::accept::Current;
 pub(crate) use self::accept::stopped;
 pub use self::error::ApiError;
 use self::guard::{Guard, guard};
@@ -93,12 +97,44 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop` is true (or its sender is gone), then drains.
-pub async fn serve(server: Server, listener: TcpListener, stop: watch::Receiver<bool>) -> io::Result<()> {
-    let port = listener.local_addr()?.port();
+/// The bound address, which answers from the first moment on: until [`serve`] only how far the start is.
+pub struct Door {
+    pub address: SocketAddr,
+    current: Current,
+    accepting: JoinHandle<()>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Door {
+    /// Begins to accept, on the async runtime that is entered.
+    pub fn open(
+        runtime: Arc<Runtime>,
+        listener: TcpListener,
+        hosts: Vec<String>,
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let current = Current::default();
+        let names = Arc::new(Guard { hosts, port: address.port() });
+        current.set(starting::router(runtime).layer(from_fn_with_state(names, guard)));
+        let accepting = tokio::spawn(accept::run(current.clone(), listener, stop.clone()));
+        Ok(Self { address, current, accepting, stop })
+    }
+
+    /// Gives the address back: another one is wanted.
+    pub async fn close(self) {
+        self.accepting.abort();
+        // The listener goes with the task.
+        let _ = self.accepting.await;
+    }
+}
+
+/// Serves until the stop signal of the door is true (or its sender is gone), then drains.
+pub async fn serve(server: Server, door: Door) -> io::Result<()> {
+    let Door { address, current, accepting, stop } = door;
     let renderer = charts::Renderer::start(Arc::clone(&server.runtime))?;
     let live = Arc::new(Live::new(Arc::clone(&server.runtime), renderer.rounds(), stop.clone()));
-    let guard = Guard { hosts: server.hosts, port };
+    let guard = Guard { hosts: server.hosts, port: address.port() };
     let api = Api {
         runtime: server.runtime,
         file: server.file,
@@ -106,7 +142,8 @@ pub async fn serve(server: Server, listener: TcpListener, stop: watch::Receiver<
         rejected: server.rejected,
         previews: Arc::new(Semaphore::new(metric::PREVIEWS_MAX)),
     };
-    accept::run(router(api, server.ingest, guard), listener, stop).await;
+    current.set(router(api, server.ingest, guard));
+    accepting.await.map_err(io::Error::other)?;
     live.drained().await;
     // Joining waits for at most one call of a formatter.
     let _ = tokio::task::spawn_blocking(move || renderer.stop()).await;

@@ -1,6 +1,7 @@
 //! The program: from options to a running host, and its end.
 //!
-//! Start: the folder of data, components, runtime, journal, configuration, sources, API, in this order; the first thing that fails ends the start with its reason. What the
+//! Start: the folder of data, components, runtime, the API's address (which tells how far the start is), journal, configuration, sources, API, in this order; the first thing that fails
+//! ends the start with its reason. What the
 //! journal has is run again before any source reads. End (the stop signal): sources stop and hand over what they read, flows run what is left, units say good-bye, the API lets
 //! requests finish, the journal is synced and ended. Standard output gets exactly one line, with the URL, once everything runs.
 
@@ -13,7 +14,7 @@ use anyhow::{Context, bail};
 use crossbeam_channel::Receiver;
 use tokio::sync::watch;
 use weir_core::batch::Position;
-use weir_core::config::{Problem, Topology};
+use weir_core::config::{Problem, ServerSpec, Topology};
 use weir_engine::{CompileHelper, Engine, Settings};
 use weir_journal::Journal;
 use weir_journal::journal::Limits;
@@ -70,6 +71,9 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
         options.data_home.clone(),
     )?;
     let components = components(Some(&folder_of_data))?.with_tables(folder(options.config.as_deref()));
+    if options.durable.unwrap_or(topology.data.durable) {
+        components.keep_in(folder_of_data.join("kept"));
+    }
     let mut checked = Checked::new(&text, &components).map_err(|problems| refused(&name, &problems))?;
     let runtime = Runtime::start(components).context("start the workers")?;
     if let Some(listen) = options.listen {
@@ -77,16 +81,6 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
         runtime.keep_listen(listen);
     }
     runtime.sinks.keep_folders(&folder_of_data, &folder(options.config.as_deref()));
-    let data = match options.durable.unwrap_or(topology.data.durable) {
-        true => Some(recover(&runtime, &folder_of_data, &checked.topology)?),
-        false => None,
-    };
-    let origin = if options.config.is_some() { "file" } else { "default" };
-    let standing = standing::settle(&runtime, data.as_deref(), &text, checked, origin)
-        .map_err(|problems| refused(&name, &problems))?;
-    let topology = runtime.topology().context("no configuration runs")?;
-    let codecs = source::check::Codecs::load(&topology.sources, runtime.components_catalog())
-        .map_err(|problems| refused(&name, &problems))?;
     let async_runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("io")
@@ -94,11 +88,28 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
         .build()
         .context("start the async runtime")?;
     let _entered = async_runtime.enter();
+    // Before the address: who asks there must not meet a host that cannot have the folder.
+    let data = match options.durable.unwrap_or(topology.data.durable) {
+        true => Some(Data::open(&folder_of_data, &format!(" (http://{}/)", checked.topology.server.listen))?),
+        false => None,
+    };
+    let (api_stop, api_stopped) = watch::channel(false);
+    let asked = checked.topology.server.clone();
+    let mut door = open_door(&runtime, &asked, &api_stopped)?;
+    let data = data.map(|data| recover(&runtime, data, &checked.topology)).transpose()?;
+    let origin = if options.config.is_some() { "file" } else { "default" };
+    let standing = standing::settle(&runtime, data.as_deref(), &text, checked, origin)
+        .map_err(|problems| refused(&name, &problems))?;
+    let topology = runtime.topology().context("no configuration runs")?;
+    let codecs = source::check::Codecs::load(&topology.sources, runtime.components_catalog())
+        .map_err(|problems| refused(&name, &problems))?;
     let (server, specs) = (topology.server.clone(), topology.sources.clone());
-    let listener = api::listen(server.listen).with_context(|| {
-        format!("server: cannot listen on {}; end the program that does, or set server.listen", server.listen)
-    })?;
-    let address = listener.local_addr().context("server: no address")?;
+    if server.listen != asked.listen {
+        // What runs was changed over the API.
+        async_runtime.block_on(door.close());
+        door = open_door(&runtime, &server, &api_stopped)?;
+    }
+    let address = door.address;
     runtime.go_live();
     if let Some(data) = &data {
         runtime::upkeep::start(&runtime, data, &topology.data).context("start the upkeep of the journal")?;
@@ -117,8 +128,7 @@ pub fn run(options: Options, stop: watch::Receiver<bool>) -> anyhow::Result<()> 
         file,
         hosts: server.hosts,
     };
-    let (api_stop, api_stopped) = watch::channel(false);
-    let api = async_runtime.spawn(api::serve(served, listener, api_stopped));
+    let api = async_runtime.spawn(api::serve(served, door));
     runtime.set_ready(true);
     announce(address)?;
     let (mut stopped, mut wanted) = (stop, sources.wants_stop.clone());
@@ -163,9 +173,21 @@ pub fn data_folder(
         .context("no folder for data: neither XDG_DATA_HOME nor HOME is set; use --data DIR, or set data.dir")
 }
 
-/// Takes the folder and goes on where the last run ended.
-fn recover(runtime: &Arc<Runtime>, folder: &Path, topology: &Topology) -> anyhow::Result<Arc<Data>> {
-    let data = Data::open(folder, &format!(" (http://{}/)", topology.server.listen))?;
+/// Binds the address of the API, which answers how far the start is.
+fn open_door(
+    runtime: &Arc<Runtime>,
+    server: &ServerSpec,
+    stop: &watch::Receiver<bool>,
+) -> anyhow::Result<api::Door> {
+    let listener = api::listen(server.listen).with_context(|| {
+        format!("server: cannot listen on {}; end the program that does, or set server.listen", server.listen)
+    })?;
+    api::Door::open(Arc::clone(runtime), listener, server.hosts.clone(), stop.clone())
+        .context("server: no address")
+}
+
+/// Goes on where the last run in the folder ended.
+fn recover(runtime: &Arc<Runtime>, data: Data, topology: &Topology) -> anyhow::Result<Arc<Data>> {
     let mut loaded = Loaded::default();
     let recovered = data.recover_state(topology.state.engine, &mut loaded)?;
     tracing::info!(engine = topology.state.engine.word(), strange = loaded.strange, "{}", recovered.way);
@@ -181,6 +203,7 @@ fn recover(runtime: &Arc<Runtime>, folder: &Path, topology: &Topology) -> anyhow
     runtime.begin_epoch(opened.position);
     let (mut from, mut needed, mut store) = (begun.offset, begun.offset, recovered.store);
     let mut known = std::mem::take(&mut loaded.known);
+    runtime.restore_seen(&mut loaded);
     if store.newest().number > 0 {
         match runtime.restore(loaded) {
             // The rings of recent events are filled from what came shortly before.

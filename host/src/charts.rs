@@ -26,6 +26,7 @@ use self::draw::EngineFormatter;
 pub use self::draw::{Ask, Drawn, Formatter};
 use self::picture::ChartVersion;
 pub use self::renderer::{Renderer, Round, Rounds};
+use crate::runtime::holes::Hole;
 
 /// Pictures of a chart that are kept.
 const VERSIONS_MAX: usize = 32;
@@ -175,7 +176,7 @@ impl Chart {
     }
 
     /// Draws if it is time to. True where watchers have something new to see, be it an error.
-    fn refresh(&self, store: &Mutex<SeriesStore>, now_unix_ns: i64, now: Instant) -> bool {
+    fn refresh(&self, store: &Mutex<SeriesStore>, holes: &[Hole], now_unix_ns: i64, now: Instant) -> bool {
         let Some(size) = self.due(now) else { return false };
         let ask = {
             let store = store.lock();
@@ -185,7 +186,9 @@ impl Chart {
                 return false;
             }
             self.state.lock().last = Some(Last { at: now, metric_version, end_unix_ns: now_unix_ns, size });
-            draw::collect(self, metric, now_unix_ns, size)
+            let mut ask = draw::collect(self, metric, now_unix_ns, size);
+            ask.take_holes(holes);
+            ask
         };
         let drawn = self.formatter.lock().draw(&ask);
         ChartCounters::add(&self.counters.draws_total, 1);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use weir_core::batch::Incoming;
 use weir_core::codec::StreamCounters;
 use weir_core::config::Durability;
+use weir_core::record::{FilePlace, Note, Request};
 use weir_core::triplet::{Selector, Triplet};
 use weir_journal::{Journal, Stopped, Ticket};
 
@@ -80,6 +81,23 @@ impl Receipt {
     }
 }
 
+/// What became of batches that were handed over.
+#[derive(Default)]
+pub struct Took {
+    /// Of the last one, and of what duplicates were of.
+    pub receipt: Receipt,
+    /// Rows that came before, by number of the batch; rising.
+    pub duplicates: Vec<(usize, Vec<u32>)>,
+    /// Rows without producer or number, where the source asks for them.
+    pub unidentified: u64,
+}
+
+impl Took {
+    pub fn duplicate_rows(&self) -> usize {
+        self.duplicates.iter().map(|(_, rows)| rows.len()).sum()
+    }
+}
+
 /// Counters of one source; all only grow.
 #[derive(Debug, Default)]
 pub struct SourceCounters {
@@ -97,6 +115,10 @@ pub struct SourceCounters {
     pub receive_buffer_bytes: AtomicU64,
     /// Calls of a codec component that ended in a fault.
     pub codec_faults_total: AtomicU64,
+    /// Events that had been accepted before.
+    pub duplicates_total: AtomicU64,
+    /// Events without producer or number, where the source tells events apart by them.
+    pub unidentified_total: AtomicU64,
 }
 
 impl SourceCounters {
@@ -121,9 +143,19 @@ impl Intake {
         self.runtime.room(streams)
     }
 
-    /// Puts batches into the log, in order. The receipt is of the last one.
-    pub fn accept(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt {
-        self.runtime.accept(batches, durability)
+    /// Puts batches into the log, in order, without what was accepted before. With a note they are in the journal all together or not at all, and the note with them.
+    pub fn accept(&self, batches: Vec<Incoming>, durability: Durability, note: Option<Note>) -> Took {
+        self.runtime.accept(batches, durability, note)
+    }
+
+    /// What a request of that key was answered, and a receipt for it.
+    pub fn request(&self, key: &[u8; 16]) -> Option<(Arc<Request>, Receipt)> {
+        self.runtime.request(key)
+    }
+
+    /// How far files of a source have been read; none: nothing of it outlives the process.
+    pub fn places(&self, source: &str) -> Option<Vec<FilePlace>> {
+        self.runtime.places(source)
     }
 
     /// What happened in the builders of streams, for their views.

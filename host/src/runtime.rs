@@ -3,7 +3,7 @@
 //! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
 //! `queue`, `actor`, `overs` (who makes sources wait), `switch` (the moment of a change), `handoff`, `backfill` (new metrics over the recent rings), `workers`,
-//! `folder` (of data), `upkeep` (old segments), `replay` (the journal through the flows), `checkpoint` (what they know, written and read), `build` (configuration to flows), `shelf` (faults, dead letters), `alerting` (words of rules to alerts and channels), `commit` (effects of a record),
+//! `folder` (of data), `holes` (what a start found missing), `upkeep` (old segments), `replay` (the journal through the flows), `checkpoint` (what they know, written and read), `build` (configuration to flows), `shelf` (faults, dead letters), `alerting` (words of rules to alerts and channels), `commit` (effects of a record),
 //! `configure`, `edits` (changes that are asked for), `preview` (a metric tried), `revisions`, `rates`, `views`, `own` (counters as events).
 
 mod actor;
@@ -16,6 +16,7 @@ mod configure;
 mod edits;
 pub mod folder;
 mod handoff;
+pub mod holes;
 mod log;
 mod outline;
 mod overs;
@@ -41,13 +42,13 @@ use parking_lot::Mutex;
 use weir_core::batch::{Incoming, Position};
 use weir_core::codec::StreamCounters;
 use weir_core::config::Durability;
-use weir_core::record::{Command, Run};
+use weir_core::record::{Command, FilePlace, Note, Request, Run};
 use weir_core::sequencer::Sequencer;
 use weir_core::series::SeriesStore;
 use weir_core::triplet::{Selector, Triplet};
 use weir_journal::{Journal, Status};
 
-use crate::intake::{Busy, Receipt, SourceCounters, Why};
+use crate::intake::{Busy, Receipt, SourceCounters, Took, Why};
 use crate::sinks::Sinks;
 use crate::units::Components;
 use configure::Configured;
@@ -93,6 +94,17 @@ impl Action {
             Self::Pause => Run::Paused,
         }
     }
+}
+
+/// What is known of what was accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct SeenCounts {
+    pub producers: usize,
+    pub producers_evicted_total: u64,
+    /// Numbers of producers that never came and are not waited for any more.
+    pub given_up_total: u64,
+    pub requests: usize,
+    pub requests_evicted_total: u64,
 }
 
 struct Source {
@@ -285,18 +297,41 @@ impl Runtime {
         }
     }
 
-    pub fn accept(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt {
+    pub fn accept(&self, batches: Vec<Incoming>, durability: Durability, note: Option<Note>) -> Took {
         let mut claimed = Claimed::new();
-        let mut receipt = Receipt::default();
-        {
+        let took = {
             let mut log = self.log.lock();
-            let clock = clock_unix_ns();
-            for incoming in batches {
-                receipt = log.batch(incoming, durability, clock, &mut claimed).after(receipt);
-            }
-        }
+            log.batches(batches, durability, note, clock_unix_ns(), &mut claimed)
+        };
         self.schedule(claimed);
-        receipt
+        took
+    }
+
+    /// What a request of that key was answered, and when that is on disk.
+    pub fn request(&self, key: &[u8; 16]) -> Option<(Arc<Request>, Receipt)> {
+        let mut log = self.log.lock();
+        let now = log.sequencer.accepted_at_unix_ns().max(clock_unix_ns());
+        let known = log.seen.requests.get(key, now)?;
+        Some((known, log.promised()))
+    }
+
+    /// How far the files of a source have been read; none: nothing outlives the process.
+    pub fn places(&self, source: &str) -> Option<Vec<FilePlace>> {
+        let log = self.log.lock();
+        log.journal.is_some().then(|| log.seen.places.of(source))
+    }
+
+    /// Numbers for metrics.
+    pub fn seen_counts(&self) -> SeenCounts {
+        let log = self.log.lock();
+        let (producers, requests) = (&log.seen.producers, &log.seen.requests);
+        SeenCounts {
+            producers: producers.count(),
+            producers_evicted_total: producers.evicted_total,
+            given_up_total: producers.given_up_total,
+            requests: requests.count(),
+            requests_evicted_total: requests.evicted_total,
+        }
     }
 
     /// Adds what happened in the builders of streams; of a stream that the log does not know there is nothing to show.

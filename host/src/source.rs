@@ -18,9 +18,10 @@ use tokio::sync::watch;
 use weir_core::batch::Incoming;
 use weir_core::codec::StreamCounters;
 use weir_core::config::{Durability, SourceKind, SourceSpec};
+use weir_core::record::{FilePlace, Note, Request};
 use weir_core::triplet::{Selector, Triplet};
 
-use crate::intake::{Busy, Intake, Receipt, SourceCounters};
+use crate::intake::{Busy, Intake, Receipt, SourceCounters, Took};
 
 mod bind;
 mod bodies;
@@ -50,7 +51,12 @@ pub trait Accept: Send + Sync + 'static {
     /// Whether there is room for more events of these streams.
     fn room(&self, streams: &[Selector]) -> Result<(), Busy>;
     /// Never blocks, and refuses only where the journal stopped for good, which the receipt tells.
-    fn accept(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt;
+    /// With a note all of it is kept together or not at all.
+    fn accept(&self, batches: Vec<Incoming>, durability: Durability, note: Option<Note>) -> Took;
+    /// What a request of that key was answered, and when that is on disk.
+    fn request(&self, key: &[u8; 16]) -> Option<(Arc<Request>, Receipt)>;
+    /// How far the files of a source have been read; none: nothing of it outlives the process.
+    fn places(&self, source: &str) -> Option<Vec<FilePlace>>;
     /// What happened in the builders of streams, behind the batches that were accepted. Rare, never per batch.
     fn note(&self, changes: Vec<(Triplet, StreamCounters)>);
     /// ns since 1970; never falls.
@@ -65,8 +71,16 @@ impl Accept for Intake {
         Self::room(self, streams)
     }
 
-    fn accept(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt {
-        Self::accept(self, batches, durability)
+    fn accept(&self, batches: Vec<Incoming>, durability: Durability, note: Option<Note>) -> Took {
+        Self::accept(self, batches, durability, note)
+    }
+
+    fn request(&self, key: &[u8; 16]) -> Option<(Arc<Request>, Receipt)> {
+        Self::request(self, key)
+    }
+
+    fn places(&self, source: &str) -> Option<Vec<FilePlace>> {
+        Self::places(self, source)
     }
 
     fn note(&self, changes: Vec<(Triplet, StreamCounters)>) {

@@ -40,12 +40,33 @@ pub fn settle(
     } else if running != text {
         tracing::info!(revision, "what was changed over the API runs on; the configuration file is behind");
     }
+    if !take {
+        take_changed_components(runtime, revision, &running);
+    }
     let loaded =
         if take || running == text { text.to_owned() } else { loaded.unwrap_or_else(|| text.to_owned()) };
     if let Some(data) = data.filter(|_| take || running == text) {
         data.keep_loaded(&loaded);
     }
     Ok(Standing { loaded, conflict })
+}
+
+/// A component whose file was changed while the host was down is taken, as a revision of its own, where it can run; else what ran goes on.
+fn take_changed_components(runtime: &Arc<Runtime>, revision: u64, running: &str) {
+    let changed = runtime.components_catalog().changed_since(revision);
+    if changed.is_empty() {
+        return;
+    }
+    let summary = format!("changed while weir was down: {}", changed.join(", "));
+    let taken = Checked::new(running, runtime.components_catalog())
+        .and_then(|checked| runtime.configure_checked(checked, "file", &summary));
+    if let Err(problems) = taken {
+        let words = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        tracing::error!(
+            error = words,
+            "a component that was changed while weir was down cannot run; the one before goes on"
+        );
+    }
 }
 
 /// Whether the file is taken, and whether it and what runs both have changed.

@@ -57,7 +57,20 @@ pub struct PipelineView {
     pub lag_s: f64,
     /// Records that were skipped because the flow lagged beyond its bound.
     pub skipped_total: u64,
+    /// What was missing in the journal when it was replayed through this pipeline.
+    pub holes: Vec<HoleView>,
     pub units: Vec<UnitView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HoleView {
+    /// First position that is missing, and the one behind the last.
+    pub from: u64,
+    pub to: u64,
+    /// By the host's clock.
+    pub start_unix_ns: i64,
+    pub end_unix_ns: Option<i64>,
+    pub label: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -246,6 +259,10 @@ pub struct SourceView {
     pub kernel_drops_total: u64,
     pub receive_buffer_bytes: u64,
     pub codec_faults_total: u64,
+    /// Events that had been accepted before.
+    pub duplicates_total: u64,
+    /// Events without producer or number, where the source tells events apart by them.
+    pub unidentified_total: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -3,6 +3,7 @@
 //! `alerts`: rules, alerts, webhook. `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected
 //! answer. `charts`: the same of what formatters draw. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals.
 //! `examples`: what the pages of examples say. `edits`: changes of running pipelines. `folder`: journal and state looked at without a host.
+//! `holes`: of the journal, on pipelines and charts. `kept`: components whose files are gone. `once`: what comes again. `same`: equal outputs over crashes. `starting`: what a replay says.
 //! `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket. `laws`: cuts and replays give equal results. `metrics`:
 //! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `sinks`: files of derived streams, over crashes. `trace`: one event's way through the units. `ways`: other sources, and the terminal.
 
@@ -19,14 +20,19 @@ mod events;
 mod examples;
 mod faults;
 mod folder;
+mod holes;
 mod input;
+mod kept;
 mod laws;
 mod live;
 mod load;
 mod metrics;
+mod once;
 mod pages;
 mod prove;
+mod same;
 mod sinks;
 mod start;
+mod starting;
 mod trace;
 mod ways;

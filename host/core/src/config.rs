@@ -41,8 +41,8 @@ pub use near::hint;
 pub use order::flows;
 pub use sink::{FileSink, SinkKind, SinkSpec};
 pub use source::{
-    AtEnd, Begin, CodecSpec, FieldNames, FileSpec, Framing, PATHS_MAX, RECEIVE_BUFFER_BYTES, SourceKind,
-    SourceSpec, TlsSpec,
+    AtEnd, Begin, CodecSpec, DedupSpec, FieldNames, FileSpec, Framing, PATHS_MAX, RECEIVE_BUFFER_BYTES,
+    RequestSpec, SourceKind, SourceSpec, TlsSpec,
 };
 
 /// Longest configuration text.

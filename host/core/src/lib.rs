@@ -20,6 +20,7 @@ pub mod keys;
 pub mod projection;
 pub mod recent;
 pub mod record;
+pub mod seen;
 pub mod selector;
 pub mod sequencer;
 pub mod state;

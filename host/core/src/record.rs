@@ -40,6 +40,53 @@ pub enum Payload {
     Command(Command),
 }
 
+/// What is true of a sender once a record is in the journal; no flow looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A request that must not be taken a second time.
+    Request(Request),
+    /// How far files have been read.
+    Files(Files),
+}
+
+/// A request that its sender may repeat, and what it was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Digest of source and key.
+    pub key: [u8; 16],
+    /// Digest of what was sent.
+    pub print: [u8; 16],
+    /// Events that it brought.
+    pub accepted: u64,
+    /// So many of them had come before by other means.
+    pub duplicates: u64,
+    pub rejected: u64,
+    /// Why events were rejected, as JSON; for the answer alone.
+    pub reasons: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    pub source: Arc<str>,
+    /// Those in which reading went on.
+    pub places: Vec<FilePlace>,
+    /// Device and inode of those that are read no more.
+    pub gone: Vec<(u64, u64)>,
+}
+
+/// How far a file has been read. All events before it are in this record or in one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePlace {
+    pub device: u64,
+    pub inode: u64,
+    /// Where the next event begins.
+    pub offset_bytes: u64,
+    /// CRC-32C of the first so many bytes: what the file began with.
+    pub beginning: (u32, u32),
+    /// For people.
+    pub path: Arc<str>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Record {
     pub position: Position,
@@ -48,4 +95,13 @@ pub struct Record {
     pub payload: Payload,
     /// Memory that it holds.
     pub bytes: usize,
+    pub note: Option<Arc<Note>>,
+    /// It counts only together with the next one: a journal that ends with it ends before it.
+    pub goes_on: bool,
+}
+
+impl Record {
+    pub fn new(position: Position, accepted_at_unix_ns: i64, payload: Payload, bytes: usize) -> Self {
+        Self { position, accepted_at_unix_ns, payload, bytes, note: None, goes_on: false }
+    }
 }

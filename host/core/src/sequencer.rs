@@ -57,7 +57,7 @@ impl Sequencer {
 
     pub fn batch(&mut self, incoming: Incoming, clock_unix_ns: i64) -> Result<Record, TooManyStreams> {
         let accepted_at_unix_ns = self.accept_at(clock_unix_ns);
-        if !self.streams.contains_key(&incoming.triplet) && self.streams.len() >= STREAMS_MAX {
+        if !self.has_place(&incoming.triplet) {
             return Err(TooManyStreams { rows: incoming.rows(), triplet: incoming.triplet });
         }
         let stream = self
@@ -80,7 +80,12 @@ impl Sequencer {
             hops: 0,
         };
         let payload = Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns };
-        Ok(Record { position, accepted_at_unix_ns, payload, bytes })
+        Ok(Record::new(position, accepted_at_unix_ns, payload, bytes))
+    }
+
+    /// Whether a batch of that stream would be taken.
+    pub fn has_place(&self, triplet: &Triplet) -> bool {
+        self.streams.len() < STREAMS_MAX || self.streams.contains_key(triplet)
     }
 
     pub fn tick(&mut self, clock_unix_ns: i64) -> Record {
@@ -93,13 +98,13 @@ impl Sequencer {
         }
         moved.sort_unstable();
         let payload = Payload::Tick { moved: moved.into() };
-        Record { position: self.take_position(), accepted_at_unix_ns, payload, bytes: 64 }
+        Record::new(self.take_position(), accepted_at_unix_ns, payload, 64)
     }
 
     pub fn command(&mut self, command: Command, clock_unix_ns: i64) -> Record {
         let accepted_at_unix_ns = self.accept_at(clock_unix_ns);
         let payload = Payload::Command(command);
-        Record { position: self.take_position(), accepted_at_unix_ns, payload, bytes: 256 }
+        Record::new(self.take_position(), accepted_at_unix_ns, payload, 256)
     }
 
     /// Goes the way of a record that has its place already: clocks and watermarks are then as they were behind it. The next position stays.
@@ -183,7 +188,7 @@ pub fn replayed(mut batches: Vec<Batch>) -> Vec<Record> {
         let (position, bytes) = (batch.position, batch.bytes());
         let watermark_unix_ns = stream.watermark_unix_ns;
         let payload = Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns };
-        Record { position, accepted_at_unix_ns, payload, bytes }
+        Record::new(position, accepted_at_unix_ns, payload, bytes)
     };
     batches.into_iter().map(replay).collect()
 }

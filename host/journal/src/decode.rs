@@ -10,13 +10,14 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use weir_core::batch::{BATCH_ROWS_MAX, Batch, DICTIONARY_ID, Origin, Position, RowIds};
-use weir_core::record::{Payload, Record};
+use weir_core::record::{Note, Payload, Record};
 use weir_core::triplet::Triplet;
 
 use crate::bytes::Take;
 use crate::columns::{self, ints};
 use crate::command;
 use crate::frame::{Head, Kind};
+use crate::note;
 
 /// A frame that cannot be read, though its checksum may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,15 +71,20 @@ impl Decoder {
             Kind::Names => return self.names(&mut take).map(|()| None).ok_or(unreadable),
             Kind::Batch => self.batch(&mut take, head).ok_or(unreadable)?,
             Kind::Tick => Payload::Tick { moved: moved(&mut take, head).ok_or(unreadable)? },
-            Kind::Command => Payload::Command(command::of(payload).ok_or(unreadable)?),
+            Kind::Command => {
+                take = Take(&[]);
+                Payload::Command(command::of(payload).ok_or(unreadable)?)
+            }
         };
+        let note = noted(&mut take).ok_or(unreadable)?;
         let bytes = match &payload {
             Payload::Batch { batch, .. } => batch.bytes(),
             Payload::Tick { .. } => 64,
             Payload::Command(_) => 256,
         };
         let position = self.position(head);
-        Ok(Some(Record { position, accepted_at_unix_ns: head.accepted_at_unix_ns, payload, bytes }))
+        let record = Record::new(position, head.accepted_at_unix_ns, payload, bytes);
+        Ok(Some(Record { note, goes_on: head.goes_on, ..record }))
     }
 
     fn position(&self, head: &Head) -> Position {
@@ -128,7 +134,7 @@ impl Decoder {
             columns,
             hops: 0,
         };
-        take.is_empty().then_some(Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns })
+        Some(Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns })
     }
 }
 
@@ -162,6 +168,15 @@ fn describe(take: &mut Take) -> Option<(u64, Stream)> {
     take.is_empty().then_some((id, Stream { triplet, source, schema, names }))
 }
 
+/// What is behind all else.
+fn noted(take: &mut Take) -> Option<Option<Arc<Note>>> {
+    if take.is_empty() {
+        return Some(None);
+    }
+    let note = note::of(take.text()?)?;
+    take.is_empty().then(|| Some(Arc::new(note)))
+}
+
 fn metadata(take: &mut Take) -> Option<std::collections::HashMap<String, String>> {
     let count = take.count()?;
     (0..count).map(|_| Some((take.text()?.to_owned(), take.text()?.to_owned()))).collect()
@@ -174,5 +189,5 @@ fn moved(take: &mut Take, head: &Head) -> Option<Arc<[(Triplet, i64)]>> {
         Some((triplet, head.accepted_at_unix_ns.wrapping_add(take.signed()?)))
     };
     let moved = (0..count).map(one).collect::<Option<Vec<_>>>()?;
-    take.is_empty().then(|| moved.into())
+    Some(moved.into())
 }

@@ -22,6 +22,7 @@ use crate::bytes::{put_bytes, put_signed, put_varint};
 use crate::columns::{self, ints};
 use crate::command;
 use crate::frame::{self, Entry, Kind};
+use crate::note;
 
 /// Streams described in one segment; one more ends it.
 pub const STREAMS_MAX: usize = 65_536;
@@ -74,6 +75,7 @@ impl Encoder {
                     put_bytes(out, triplet.as_str().as_bytes());
                     put_signed(out, watermark_unix_ns.wrapping_sub(record.accepted_at_unix_ns));
                 }
+                put_note(out, record);
                 self.frames.close(out, at, Kind::Tick, record);
                 Ok(())
             }
@@ -90,7 +92,7 @@ impl Encoder {
     pub fn mark(&mut self, out: &mut Vec<u8>, kind: Kind, offset: u64, durable_bytes: u64) {
         let at = frame::begin(out);
         out.extend_from_slice(&durable_bytes.to_le_bytes());
-        let entry = Entry { kind, number: self.frames.0, offset, accepted_at_unix_ns: 0 };
+        let entry = Entry { kind, number: self.frames.0, offset, accepted_at_unix_ns: 0, goes_on: false };
         frame::close(out, at, entry);
         self.frames.0 += 1;
     }
@@ -141,6 +143,7 @@ impl Encoder {
         for (column, names) in batch.columns.columns().iter().zip(&stream.names) {
             columns::put(out, column, names.is_some());
         }
+        put_note(out, record);
         frames.close(out, at, Kind::Batch, record);
         Ok(())
     }
@@ -153,6 +156,7 @@ impl Frames {
             number: self.0,
             offset: record.position.offset,
             accepted_at_unix_ns: record.accepted_at_unix_ns,
+            goes_on: record.goes_on && kind.is_record(),
         };
         frame::close(out, at, entry);
         self.0 += 1;
@@ -208,6 +212,13 @@ impl Frames {
         }
         self.close(out, at, Kind::Names, record);
         *written = names.len();
+    }
+}
+
+/// Behind all else, and only where there is one.
+fn put_note(out: &mut Vec<u8>, record: &Record) {
+    if let Some(note) = &record.note {
+        put_bytes(out, note::text(note).as_bytes());
     }
 }
 

@@ -1,6 +1,6 @@
 //! The frame: what every entry of a segment is wrapped in.
 //!
-//! A frame is 32 bytes and its payload, numbers little-endian: magic `WJ`, kind u8, zero u8, payload length u32, CRC-32C u32 over everything but itself,
+//! A frame is 32 bytes and its payload, numbers little-endian: magic `WJ`, kind u8, flags u8 (1: the record counts only together with the next one), payload length u32, CRC-32C u32 over everything but itself,
 //! number of the frame in its segment u32, offset of the record u64, its `accepted_at` i64. The number and the bounds of a header make it possible to find
 //! the next good frame behind a damaged place.
 
@@ -10,6 +10,7 @@ pub const FRAME_BYTES: usize = 32;
 /// Longest payload. A batch of 65,536 rows with values of the greatest size does not reach it.
 pub const PAYLOAD_BYTES_MAX: usize = 256 << 20;
 const MAGIC: [u8; 2] = *b"WJ";
+const GOES_ON: u8 = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -61,6 +62,8 @@ pub struct Head {
     /// Of the record; of the next record where the frame is none.
     pub offset: u64,
     pub accepted_at_unix_ns: i64,
+    /// The record counts only together with the next one.
+    pub goes_on: bool,
 }
 
 /// What of a frame is known before its payload is written.
@@ -70,6 +73,7 @@ pub struct Entry {
     pub number: u32,
     pub offset: u64,
     pub accepted_at_unix_ns: i64,
+    pub goes_on: bool,
 }
 
 /// Leaves room for the header; the payload is appended next, then [`close`].
@@ -85,7 +89,7 @@ pub fn close(out: &mut [u8], at: usize, entry: Entry) {
     let Some((head, payload)) = frame.split_first_chunk_mut::<FRAME_BYTES>() else { return };
     let mut fields = Vec::with_capacity(FRAME_BYTES);
     fields.extend_from_slice(&MAGIC);
-    fields.extend_from_slice(&[entry.kind.code(), 0]);
+    fields.extend_from_slice(&[entry.kind.code(), u8::from(entry.goes_on)]);
     fields.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     let mut rest = Vec::with_capacity(FRAME_BYTES);
     rest.extend_from_slice(&entry.number.to_le_bytes());
@@ -100,15 +104,15 @@ pub fn close(out: &mut [u8], at: usize, entry: Entry) {
 /// The header, where the bytes may be one. Says nothing of the payload: [`holds`].
 pub fn head(bytes: &[u8; FRAME_BYTES]) -> Option<Head> {
     let (magic, rest) = bytes.split_first_chunk::<2>()?;
-    let (kind_zero, rest) = rest.split_first_chunk::<2>()?;
+    let (kind_flags, rest) = rest.split_first_chunk::<2>()?;
     let (len, rest) = rest.split_first_chunk::<4>()?;
     let (crc, rest) = rest.split_first_chunk::<4>()?;
     let (number, rest) = rest.split_first_chunk::<4>()?;
     let (offset, rest) = rest.split_first_chunk::<8>()?;
     let accepted_at = rest.first_chunk::<8>()?;
-    let [kind, zero] = *kind_zero;
+    let [kind, flags] = *kind_flags;
     let payload_bytes = u32::from_le_bytes(*len) as usize;
-    if *magic != MAGIC || zero != 0 || payload_bytes > PAYLOAD_BYTES_MAX {
+    if *magic != MAGIC || flags > GOES_ON || payload_bytes > PAYLOAD_BYTES_MAX {
         return None;
     }
     Some(Head {
@@ -118,6 +122,7 @@ pub fn head(bytes: &[u8; FRAME_BYTES]) -> Option<Head> {
         number: u32::from_le_bytes(*number),
         offset: u64::from_le_bytes(*offset),
         accepted_at_unix_ns: i64::from_le_bytes(*accepted_at),
+        goes_on: flags == GOES_ON,
     })
 }
 
@@ -135,7 +140,11 @@ mod tests {
         let mut out = vec![9];
         let at = begin(&mut out);
         out.extend_from_slice(b"payload");
-        close(&mut out, at, Entry { kind: Kind::Tick, number: 7, offset: 9, accepted_at_unix_ns: -4 });
+        close(
+            &mut out,
+            at,
+            Entry { kind: Kind::Tick, number: 7, offset: 9, accepted_at_unix_ns: -4, goes_on: true },
+        );
         out.split_off(at)
     }
 
@@ -144,7 +153,7 @@ mod tests {
         let frame = frame();
         let head = head(frame.first_chunk().unwrap()).unwrap();
         assert_eq!((head.kind, head.payload_bytes, head.number, head.offset), (Kind::Tick, 7, 7, 9));
-        assert_eq!(head.accepted_at_unix_ns, -4);
+        assert_eq!((head.accepted_at_unix_ns, head.goes_on), (-4, true));
         assert!(holds(&head, &frame));
     }
 

@@ -15,6 +15,7 @@ pub mod decode;
 pub mod encode;
 pub mod frame;
 pub mod journal;
+mod note;
 pub mod offline;
 pub mod open;
 pub mod reader;

@@ -20,7 +20,7 @@ use crate::open::{Found, inspect};
 use crate::reader::{Item, Reader};
 use crate::scan::Scan;
 use crate::segment::{self, SegmentName};
-use crate::{Damaged, command};
+use crate::{Damaged, command, note};
 
 /// One line of `ls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub fn verify(disk: Arc<dyn Disk>) -> io::Result<Verified> {
             // Removed or set apart since the listing.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
-            Ok(found) => note(&mut verified, *name, found, segments.last() == Some(name)),
+            Ok(found) => noted(&mut verified, *name, found, segments.last() == Some(name)),
         }
     }
     let first = segments.first().map_or(0, |name| name.first);
@@ -103,7 +103,7 @@ pub fn verify(disk: Arc<dyn Disk>) -> io::Result<Verified> {
     Ok(verified)
 }
 
-fn note(verified: &mut Verified, segment: SegmentName, found: Found, is_last: bool) {
+fn noted(verified: &mut Verified, segment: SegmentName, found: Found, is_last: bool) {
     verified.bytes += found.bytes;
     if found.is_damaged() || (!is_last && !found.places.is_empty()) || (!is_last && !found.header_is_good) {
         let header = Damaged { segment, at: 0, bytes: segment::HEADER_BYTES as u64 };
@@ -158,6 +158,9 @@ fn line(record: &Record) -> Value {
             let command = serde_json::from_str(&command::text(command)).unwrap_or_default();
             line.insert("command".into(), command);
         }
+    }
+    if let Some(note) = &record.note {
+        line.insert("note".into(), serde_json::from_str(&note::text(note)).unwrap_or_default());
     }
     Value::Object(line)
 }

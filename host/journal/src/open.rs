@@ -3,7 +3,8 @@
 //! In: a folder. Out: a [`Writer`] at the next position and [`Opened`], which says what was found. The last segment is read as a whole:
 //! - ended: nothing is done;
 //! - good to its end: it is ended and synced, so that what it holds stays;
-//! - bytes that make no frame, behind everything that a mark calls durable: a torn tail. It is cut, counted, and the segment ended;
+//! - bytes that make no frame, behind everything that a mark calls durable: a torn tail. It is cut, counted, and the segment ended; so are records at the end that count
+//!   only together with one that is not there;
 //! - such bytes before that, or in a packed file: damage. The file is set apart under another name and stays readable around the hole.
 //!
 //! Whatever is found, a writer comes of it; only errors of the disk itself are returned. Each step may be cut short by another crash and is done again.
@@ -95,6 +96,8 @@ pub struct Found {
     /// Frames before the first place, and the offset behind them.
     frames: u32,
     offset: u64,
+    /// Where the record begins whose next one never came; frames and offset are then those before it.
+    unfinished_at: Option<u64>,
     pub next_offset: u64,
     pub durable_bytes: u64,
     pub closed: bool,
@@ -125,11 +128,20 @@ pub fn inspect(disk: &dyn Disk, segment: SegmentName) -> io::Result<Found> {
         header_is_good: header.is_some(),
         ..Found::default()
     };
+    let mut before = HEADER_BYTES as u64;
     loop {
         match scan.step()? {
-            Step::Frame(_) if found.places.is_empty() => {
-                found.frames = scan.frames();
-                found.offset = scan.next_offset();
+            Step::Frame(head) if found.places.is_empty() => {
+                let at = std::mem::replace(&mut before, scan.at());
+                found.unfinished_at = match (head.kind.is_record(), head.goes_on) {
+                    (true, false) => None,
+                    (true, true) => found.unfinished_at.or(Some(at)),
+                    (false, _) => found.unfinished_at,
+                };
+                if found.unfinished_at.is_none() {
+                    found.frames = scan.frames();
+                    found.offset = scan.next_offset();
+                }
             }
             Step::Frame(_) => {}
             Step::Damage { at, bytes } if found.places.len() < PLACES_MAX => {
@@ -177,8 +189,9 @@ fn mend(disk: &dyn Disk, name: SegmentName, opened: &mut Opened) -> io::Result<u
         return Ok(found.next_offset);
     }
     let mut at = found.bytes;
-    if let Some(place) = found.places.first() {
-        at = place.at;
+    // A record that the next one was to follow was told to nobody without it.
+    if let Some(torn_at) = found.unfinished_at.or(found.places.first().map(|place| place.at)) {
+        at = torn_at;
         opened.torn = Some((name, found.bytes - at));
     }
     let file = disk.open_writable(&name.to_string())?;
@@ -188,7 +201,13 @@ fn mend(disk: &dyn Disk, name: SegmentName, opened: &mut Opened) -> io::Result<u
     let mut end = Vec::new();
     frame::begin(&mut end);
     end.extend_from_slice(&at.to_le_bytes());
-    let entry = Entry { kind: Kind::End, number: found.frames, offset: found.offset, accepted_at_unix_ns: 0 };
+    let entry = Entry {
+        kind: Kind::End,
+        number: found.frames,
+        offset: found.offset,
+        accepted_at_unix_ns: 0,
+        goes_on: false,
+    };
     frame::close(&mut end, 0, entry);
     write_all_at(&*file, at, &end)?;
     file.sync()?;

@@ -70,6 +70,8 @@ pub struct Writer {
     waiting: Vec<u8>,
     written_bytes: u64,
     next_offset: u64,
+    /// The newest record counts only together with the next one.
+    goes_on: bool,
     has_reserve: bool,
     full: bool,
     stopped: Option<Stopped>,
@@ -90,6 +92,7 @@ impl Writer {
             waiting: Vec::new(),
             written_bytes: 0,
             next_offset: name.first,
+            goes_on: false,
             has_reserve: false,
             full: false,
             stopped: None,
@@ -104,10 +107,13 @@ impl Writer {
     pub fn append(&mut self, record: &Record) -> Result<(), AppendError> {
         self.alive()?;
         let bytes = self.written_bytes + self.waiting.len() as u64;
-        if bytes >= self.settings.segment_bytes || self.encoder.is_full() {
+        let wants_next = bytes >= self.settings.segment_bytes || self.encoder.is_full();
+        // Records that count only together are in one segment, so that its end can be cut back to where they begin.
+        if wants_next && !self.goes_on {
             self.roll(record.accepted_at_unix_ns)?;
         }
         self.encoder.put(&mut self.waiting, record)?;
+        self.goes_on = record.goes_on;
         self.next_offset = record.position.offset + 1;
         Ok(())
     }

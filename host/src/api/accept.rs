@@ -1,6 +1,6 @@
 //! The accept loop: connections with bounds and deadlines.
 //!
-//! In: the listener and the whole router. Bounds: [`CONNECTIONS_MAX`] connections (more wait in the kernel's queue), 16 KiB and 64 fields of header,
+//! In: the listener and the router that answers now ([`Current`]). Bounds: [`CONNECTIONS_MAX`] connections (more wait in the kernel's queue), 16 KiB and 64 fields of header,
 //! [`HEADER_TIME`] from the first byte of a request to the end of its header, [`IDLE_TIME`] between requests, and a floor for how slowly a body may
 //! come. A connection that breaks one is closed. A WebSocket leaves the count when it is upgraded; it has bounds of its own.
 //! HTTP/1.1 only: there is no TLS here that could negotiate more.
@@ -18,7 +18,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -40,7 +40,7 @@ const BODY_FLOOR_BYTES_PER_S: u64 = 1_024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts until `stop`, then waits for the connections.
-pub async fn run(router: Router, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+pub async fn run(current: Current, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -58,9 +58,9 @@ pub async fn run(router: Router, listener: TcpListener, mut stop: watch::Receive
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _)) => {
-                let (router, stop) = (router.clone(), stop.clone());
+                let (current, stop) = (current.clone(), stop.clone());
                 connections.spawn(async move {
-                    connection(router, stream, stop).await;
+                    connection(current, stream, stop).await;
                     drop(place);
                 });
             }
@@ -70,10 +70,25 @@ pub async fn run(router: Router, listener: TcpListener, mut stop: watch::Receive
             }
         }
     }
-    drop((listener, router));
+    drop(listener);
     if timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!(open = connections.len(), "HTTP connections were cut at the end of the drain");
         connections.shutdown().await;
+    }
+    current.set(Router::new());
+}
+
+/// What answers now: each request asks anew, so that a connection of the start is served by what came after.
+#[derive(Clone, Default)]
+pub struct Current(Arc<RwLock<Router>>);
+
+impl Current {
+    pub fn set(&self, router: Router) {
+        *self.0.write() = router;
+    }
+
+    fn get(&self) -> Router {
+        self.0.read().clone()
     }
 }
 
@@ -90,7 +105,7 @@ enum Phase {
     Request,
 }
 
-async fn connection(router: Router, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+async fn connection(current: Current, stream: TcpStream, mut stop: watch::Receiver<bool>) {
     // A delta must not wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let phase = Arc::new(Mutex::new(Phase::Idle));
@@ -99,7 +114,7 @@ async fn connection(router: Router, stream: TcpStream, mut stop: watch::Receiver
     let service = service_fn(move |request: Request<Incoming>| {
         *seen.lock() = Phase::Request;
         let request = request.map(|body| Body::new(FlooredBody::new(body)));
-        let (mut router, seen) = (router.clone(), Arc::clone(&seen));
+        let (mut router, seen) = (current.get(), Arc::clone(&seen));
         async move {
             let response = router.call(request).await;
             // The next byte that comes begins another request.

@@ -19,6 +19,17 @@ use crate::view::{ChannelView, FileView, PipelineView, SourceView, StreamView, U
 
 const SAMPLES_MAX: usize = 50_000;
 
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// While the program starts.
+pub fn starting(runtime: &Runtime) -> String {
+    let mut out = Exposition::default();
+    out.family("weir_build_info", "gauge", "always 1; the version is a label");
+    out.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    journal(&mut out, runtime);
+    out.finish()
+}
+
 pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
     let text = off_thread(move || {
         let mut out = Exposition::default();
@@ -38,7 +49,7 @@ pub async fn show(State(api): State<Api>) -> Result<Response, ApiError> {
         live(&mut out, &api.live);
         out.finish()
     });
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.await?).into_response())
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.await?).into_response())
 }
 
 fn configuration_file(out: &mut Exposition, file: &FileView) {
@@ -58,7 +69,7 @@ fn configuration_file(out: &mut Exposition, file: &FileView) {
 type Column<T> = (&'static str, &'static str, &'static str, fn(&T) -> f64);
 
 fn sources(out: &mut Exposition, sources: &[SourceView]) {
-    let columns: [Column<SourceView>; 9] = [
+    let columns: [Column<SourceView>; 11] = [
         ("weir_source_events_total", "counter", "events taken", |it| it.events_total as f64),
         ("weir_source_bytes_total", "counter", "bytes read", |it| it.bytes_total as f64),
         ("weir_source_rejected_total", "counter", "events that could not be taken", |it| {
@@ -82,6 +93,15 @@ fn sources(out: &mut Exposition, sources: &[SourceView]) {
             "counter",
             "calls of a codec component that ended in a fault",
             |it| it.codec_faults_total as f64,
+        ),
+        ("weir_source_duplicates_total", "counter", "events that had been accepted before", |it| {
+            it.duplicates_total as f64
+        }),
+        (
+            "weir_source_unidentified_total",
+            "counter",
+            "events without producer or number where the source asks for them",
+            |it| it.unidentified_total as f64,
         ),
     ];
     out.table(&columns, sources, |it| vec![("source", &it.name), ("kind", &it.kind)]);
@@ -175,6 +195,16 @@ fn journal(out: &mut Exposition, runtime: &Runtime) {
         out.one("weir_replay_events", "gauge", "events in them", replayed.events as f64);
         out.one("weir_replay_missing", "gauge", "records that were missing then", replayed.missing as f64);
         out.one("weir_replay_seconds", "gauge", "time that it took", replayed.took.as_secs_f64());
+        let of = replayed.until.saturating_sub(replayed.from);
+        out.one("weir_replay_records_all", "gauge", "records that there are to replay", of as f64);
+        let done = replayed.at.saturating_sub(replayed.from).min(of);
+        out.one("weir_replay_records_done", "gauge", "of these, passed", done as f64);
+        out.one(
+            "weir_replay_running",
+            "gauge",
+            "1 while the start replays",
+            f64::from(u8::from(!replayed.done)),
+        );
     }
     checkpoints(out, runtime);
     let Some(status) = runtime.journal_status() else { return };
@@ -243,6 +273,7 @@ fn rest(out: &mut Exposition, runtime: &Runtime) {
     out.one("weir_series_late_total", "counter", "points older than a full ring", late as f64);
     let (dead_letters, _) = runtime.dead_letters();
     out.one("weir_dead_letters_total", "counter", "rows that went to the dead letters", dead_letters as f64);
+    seen(out, runtime);
     alerts(out, runtime);
     let (_, charts) = runtime.charts();
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
@@ -256,6 +287,33 @@ fn rest(out: &mut Exposition, runtime: &Runtime) {
     charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], count(&it.counters.faults_total)));
     out.family("weir_chart_watchers", "gauge", "live clients that look at the chart");
     charts.iter().for_each(|it| out.sample(&[("chart", &it.id)], it.watchers() as f64));
+}
+
+fn seen(out: &mut Exposition, runtime: &Runtime) {
+    let counts = runtime.seen_counts();
+    let numbers = [
+        ("weir_dedup_producers", "gauge", "producers whose events are known again", counts.producers as u64),
+        (
+            "weir_dedup_producers_evicted_total",
+            "counter",
+            "producers forgotten because there were too many",
+            counts.producers_evicted_total,
+        ),
+        (
+            "weir_dedup_given_up_total",
+            "counter",
+            "numbers of producers that never came and are not waited for any more",
+            counts.given_up_total,
+        ),
+        ("weir_idempotency_keys", "gauge", "requests that are known by their key", counts.requests as u64),
+        (
+            "weir_idempotency_keys_evicted_total",
+            "counter",
+            "keys of requests forgotten before their time because there were too many",
+            counts.requests_evicted_total,
+        ),
+    ];
+    numbers.iter().for_each(|(name, kind, help, value)| out.one(name, kind, help, *value as f64));
 }
 
 fn alerts(out: &mut Exposition, runtime: &Runtime) {

@@ -4,6 +4,7 @@
 //! not, in words for people. Each series is one input, with a column of f64 for each field (NaN: no value). Bounds: [`SERIES_MAX`] series, the
 //! newest [`ROWS_MAX`] points of each, [`POINTS_MAX`] in all; what is left out is told to the formatter and named in the description.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use weir_engine::{Component, Fault, FormatterInstance, Limits, given};
 
 use super::Chart;
 use super::picture::{Column, Table, Values};
+use crate::runtime::holes::Hole;
 
 /// More lines than these cannot be told apart in one picture.
 const SERIES_MAX: usize = 200;
@@ -55,7 +57,26 @@ pub struct Ask {
     pub left_out: usize,
     /// Points of `inputs` that came after newer ones.
     pub late: Vec<Late>,
+    /// What is missing in the journal at times of the window: start, end and what to call it.
+    pub holes: Vec<(i64, i64, String)>,
     pub newest_unix_ns: Option<i64>,
+}
+
+impl Ask {
+    /// Those that lie in the window, by the times of the streams that are drawn.
+    pub fn take_holes(&mut self, holes: &[Hole]) {
+        for hole in holes {
+            let streams: BTreeSet<&Triplet> = self.inputs.iter().map(|input| &input.triplet).collect();
+            let times: BTreeSet<(i64, i64)> =
+                streams.into_iter().map(|triplet| hole.of_stream(triplet)).collect();
+            for (start, end) in times {
+                let (start, end) = (start.max(self.start_unix_ns), end.min(self.end_unix_ns));
+                if start < end {
+                    self.holes.push((start, end, hole.label()));
+                }
+            }
+        }
+    }
 }
 
 /// A point that came late.
@@ -101,6 +122,7 @@ pub fn collect(chart: &Chart, metric: Option<&Metric>, now_unix_ns: i64, size: (
         inputs: Vec::new(),
         left_out: 0,
         late: Vec::new(),
+        holes: Vec::new(),
         newest_unix_ns: None,
     };
     let Some(metric) = metric else { return ask };
@@ -265,7 +287,7 @@ fn describe(chart: &chart::Chart, ask: &Ask) -> Value {
         "summary": chart.summary,
         "axes": chart.axes.iter().map(axis).collect::<Vec<_>>(),
         "marks": chart.marks.iter().map(mark).collect::<Vec<_>>(),
-        "gaps": chart.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "gaps": chart.gaps.iter().map(gap).chain(ask.holes.iter().map(hole)).collect::<Vec<_>>(),
         "moments": moments,
         "extras": more,
     })
@@ -322,6 +344,11 @@ fn extras<'a>(extras: impl Iterator<Item = (&'a str, &'a str)>) -> Map<String, V
 
 fn gap(gap: &Gap) -> Value {
     json!({ "table": gap.table, "start_ms": milliseconds(gap.start), "end_ms": milliseconds(gap.end), "label": gap.label })
+}
+
+/// In all tables.
+fn hole((start, end, label): &(i64, i64, String)) -> Value {
+    json!({ "table": "", "start_ms": milliseconds(*start), "end_ms": milliseconds(*end), "label": label })
 }
 
 fn milliseconds(unix_ns: i64) -> f64 {

@@ -80,9 +80,10 @@ fn look(runtime: &Runtime, sender: &watch::Sender<Round>) -> bool {
     let (revision, charts) = runtime.charts();
     let mut news = revision != sender.borrow().revision;
     let mut watched = false;
+    let holes = runtime.holes();
     for chart in &charts {
         watched |= chart.watchers() > 0;
-        news |= chart.refresh(runtime.series(), runtime.now_unix_ns(), Instant::now());
+        news |= chart.refresh(runtime.series(), &holes, runtime.now_unix_ns(), Instant::now());
     }
     if news {
         sender.send_replace(Round { revision, charts: charts.into() });

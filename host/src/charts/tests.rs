@@ -66,7 +66,7 @@ impl World {
     /// Looks at the chart so many ms after the start; whether there was news.
     fn look(&self, ms: u64) -> bool {
         let now = 1_000 * SECOND + ms as i64 * 1_000_000;
-        self.chart.refresh(&self.store, now, self.begun + Duration::from_millis(ms))
+        self.chart.refresh(&self.store, &[], now, self.begun + Duration::from_millis(ms))
     }
 
     fn version(&self) -> Option<u64> {

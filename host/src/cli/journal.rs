@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use weir::runtime::rfc3339;
-use weir_core::record::{Command as LogCommand, Payload, Record};
+use weir_core::record::{Command as LogCommand, Note, Payload, Record};
 use weir_disk::Disk;
 use weir_journal::offline::{self, Verified};
 use weir_journal::{Item, Reader};
@@ -215,8 +215,13 @@ fn line(record: &Record) -> String {
         }
         Payload::Command(other) => format!("command  {other:?}").chars().take(COMMAND_CHARS_MAX).collect(),
     };
+    let note = match record.note.as_deref() {
+        Some(Note::Request(_)) => ", of a request with a key".to_owned(),
+        Some(Note::Files(files)) => format!(", with places in {} files", files.places.len()),
+        None => String::new(),
+    };
     format!(
-        "{:>4}:{:<10} {}  {what}",
+        "{:>4}:{:<10} {}  {what}{note}",
         record.position.epoch,
         record.position.offset,
         rfc3339(record.accepted_at_unix_ns)

@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use weir_checkpoint::recover::export;
 use weir_checkpoint::{Store, snapshot};
 use weir_core::batch::Position;
+use weir_core::seen::Cursor;
 use weir_disk::Disk;
 
 use self::capture::{Captured, FrozenState, Numbers, Round};
@@ -46,6 +47,8 @@ const KEPT_MAX: Duration = Duration::from_secs(20);
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(300);
 /// Series of a metric that are looked at under one lock.
 const SERIES_PIECE: usize = 256;
+/// Producers that are looked at under one lock.
+const SEEN_PIECE: usize = 1_024;
 /// Revisions that outlive the process.
 const REVISIONS_KEPT: usize = 32;
 
@@ -252,6 +255,10 @@ impl Keeper {
         }
         changes.insert(GLOBAL_KEY.to_vec(), Some(json(&global)));
         self.remove_gone(&known, &mut changes)?;
+        if runtime.dump_seen(all, &mut changes) {
+            // It may be newer than the round, and never newer than the journal on disk.
+            runtime.durable_now()?;
+        }
         receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())?;
         runtime.sinks.seal_all_but(|flow, lane| known.contains(&flow_key(flow, lane)));
         if !runtime.sinks.published(KEPT_MAX) {
@@ -412,6 +419,15 @@ impl Runtime {
             }
             changes.extend(entries.drain(..));
         }
+    }
+
+    /// What was accepted; whether anything of it changed.
+    fn dump_seen(&self, all: bool, changes: &mut Changes) -> bool {
+        let (mut entries, mut cursor) = (Vec::new(), Cursor::default());
+        while !self.log.lock().seen.dump(all, &mut cursor, SEEN_PIECE, &mut entries) {}
+        let changed = !entries.is_empty();
+        changes.extend(entries);
+        changed
     }
 
     /// False where the running one is not listed yet.

@@ -146,6 +146,9 @@ impl Runtime {
             refuse_lanes(self.log.lock().flows(), &plans)?;
         }
         let charts = self.open_charts(&topology, old_topology.as_deref(), &old_charts)?;
+        // Before it is in the journal, which may be all that is left of this run.
+        self.components.keep(revision, &topology);
+        self.log.lock().seen.configure(&topology.sources);
         self.declare(&topology);
         let text: Arc<str> = topology.text.as_str().into();
         let running = plans.iter().flat_map(|plan| &plan.pipelines).flat_map(|pipeline| &pipeline.nodes);

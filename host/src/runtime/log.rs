@@ -3,7 +3,7 @@
 //! One lock around all of it, taken once per delivery of a source: a position is given, the record is handed to the journal, where there is one, and put into every flow's
 //! queue in one step, so that all flows see one order, which is that of the journal. What the journal has already goes the same way without it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +12,18 @@ use weir_core::batch::{Batch, Incoming, Position};
 use weir_core::codec::StreamCounters;
 use weir_core::config::Durability;
 use weir_core::recent::Recent;
-use weir_core::record::{Command, Payload, Record, Run};
+use weir_core::record::{Command, Note, Payload, Record, Request, Run};
+use weir_core::seen::{self, Seen};
 use weir_core::sequencer::{STREAMS_MAX, Sequencer};
 use weir_core::triplet::Triplet;
-use weir_journal::{Journal, Stopped};
+use weir_journal::{Journal, Stopped, Ticket};
 
 use super::actor::Actor;
 use super::build::Routed;
 use super::checkpoint::capture::totals;
 use super::checkpoint::stored::{Global, StreamTotals};
-use crate::intake::Receipt;
+use super::holes::Holes;
+use crate::intake::{Receipt, Took};
 
 /// How soon what a source calls `interval` is on disk.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -57,6 +59,12 @@ pub struct Log {
     flows: Vec<Routed>,
     /// What operators have paused or stopped as of the newest record, by name of the pipeline or id of the node.
     pub runs: HashMap<Arc<str>, Run>,
+    /// What was accepted, changed with each position.
+    pub seen: Seen,
+    /// Of the newest record that is to be on disk soon.
+    promised: Option<Ticket>,
+    /// What starts found missing in the journal.
+    pub holes: Holes,
     generation: u64,
     pub refused_rows_total: u64,
     pub records_total: u64,
@@ -80,6 +88,9 @@ impl Log {
             streams: HashMap::new(),
             flows: Vec::new(),
             runs: HashMap::new(),
+            seen: Seen::default(),
+            promised: None,
+            holes: Holes::default(),
             generation: 0,
             refused_rows_total: 0,
             records_total: 0,
@@ -90,23 +101,116 @@ impl Log {
         }
     }
 
-    pub fn batch(
+    /// What was not accepted before, in order. With a note all of it is one in the journal.
+    pub fn batches(
+        &mut self,
+        batches: Vec<Incoming>,
+        durability: Durability,
+        note: Option<Note>,
+        clock_unix_ns: i64,
+        claimed: &mut Claimed,
+    ) -> Took {
+        let mut took = Took::default();
+        if let Err(stopped) = self.alive() {
+            self.refused_rows_total += batches.iter().map(|batch| batch.rows() as u64).sum::<u64>();
+            took.receipt = Receipt::lost(stopped);
+            return took;
+        }
+        let Some(note) = note else {
+            for (number, incoming) in batches.into_iter().enumerate() {
+                let Some(new) = self.new_of(incoming, number, &mut took) else { continue };
+                let receipt = self.batch(new, durability, (None, false), clock_unix_ns, claimed);
+                took.receipt = receipt.after(std::mem::take(&mut took.receipt));
+            }
+            self.cover_duplicates(durability, &mut took);
+            return took;
+        };
+        let mut new = Vec::with_capacity(batches.len());
+        for (number, incoming) in batches.into_iter().enumerate() {
+            new.extend(self.new_of(incoming, number, &mut took));
+        }
+        let note = self.noted(note, took.duplicate_rows() as u64, clock_unix_ns);
+        let count = new.len();
+        for (number, incoming) in new.into_iter().enumerate() {
+            let is_last = number + 1 == count;
+            let noted = (is_last.then(|| Arc::clone(&note)), !is_last);
+            let receipt = self.batch(incoming, durability, noted, clock_unix_ns, claimed);
+            took.receipt = receipt.after(std::mem::take(&mut took.receipt));
+        }
+        if count == 0 && matches!(&*note, Note::Files(_)) {
+            self.tick_noted(note, clock_unix_ns, claimed);
+        }
+        self.cover_duplicates(durability, &mut took);
+        took
+    }
+
+    /// The rows that did not come before, marked; none: nothing is left, or its stream is refused.
+    fn new_of(&mut self, incoming: Incoming, number: usize, took: &mut Took) -> Option<Incoming> {
+        if incoming.rows() == 0 {
+            return None;
+        }
+        // What is marked is what is taken, so this comes first.
+        if !self.sequencer.has_place(&incoming.triplet) {
+            self.refused_rows_total += incoming.rows() as u64;
+            tracing::warn!(stream = %incoming.triplet, "batch refused: its stream is one too many");
+            return None;
+        }
+        let offset = self.sequencer.next().offset;
+        let Some(found) = self.seen.producers.take(&incoming.source, &incoming.columns, offset) else {
+            return Some(incoming);
+        };
+        took.unidentified += found.unidentified;
+        let new = seen::without(incoming, &found.duplicates);
+        if !found.duplicates.is_empty() {
+            took.duplicates.push((number, found.duplicates));
+        }
+        new
+    }
+
+    /// The note as it is kept, and what it says known.
+    fn noted(&mut self, note: Note, duplicates: u64, clock_unix_ns: i64) -> Arc<Note> {
+        let at_unix_ns = self.sequencer.accepted_at_unix_ns().max(clock_unix_ns);
+        match note {
+            Note::Request(request) => {
+                let request = Request { duplicates, ..request };
+                self.seen.requests.insert(Arc::new(request.clone()), at_unix_ns);
+                Arc::new(Note::Request(request))
+            }
+            Note::Files(files) => {
+                self.seen.places.note(&files);
+                Arc::new(Note::Files(files))
+            }
+        }
+    }
+
+    /// Who sent only what was there waits for the sync of what was.
+    fn cover_duplicates(&self, durability: Durability, took: &mut Took) {
+        if took.duplicates.is_empty() || durability != Durability::Fsync {
+            return;
+        }
+        let earlier = self.promised();
+        took.receipt = std::mem::take(&mut took.receipt).after(earlier);
+    }
+
+    /// For all that any sender was promised so far.
+    pub fn promised(&self) -> Receipt {
+        match (&self.journal, self.promised) {
+            (Some(journal), Some(ticket)) => Receipt::of(journal, ticket),
+            _ => Receipt::default(),
+        }
+    }
+
+    fn batch(
         &mut self,
         incoming: Incoming,
         durability: Durability,
+        (note, goes_on): (Option<Arc<Note>>, bool),
         clock_unix_ns: i64,
         claimed: &mut Claimed,
     ) -> Receipt {
         let rows = incoming.rows();
-        if rows == 0 {
-            return Receipt::default();
-        }
-        if let Err(stopped) = self.alive() {
-            self.refused_rows_total += rows as u64;
-            return Receipt::lost(stopped);
-        }
         let record = match self.sequencer.batch(incoming, clock_unix_ns) {
-            Ok(record) => record,
+            Ok(record) => Record { note, goes_on, ..record },
             Err(refused) => {
                 self.refused_rows_total += refused.rows as u64;
                 tracing::warn!(error = %refused, "batch refused");
@@ -123,6 +227,15 @@ impl Log {
                 self.refused_rows_total += rows as u64;
                 Receipt::lost(stopped)
             }
+        }
+    }
+
+    /// For a note that no batch carries.
+    fn tick_noted(&mut self, note: Arc<Note>, clock_unix_ns: i64, claimed: &mut Claimed) {
+        let record = Record { note: Some(note), ..self.sequencer.tick(clock_unix_ns) };
+        let record = Arc::new(record);
+        if self.keep(&record, Durability::Interval).is_ok() {
+            self.give(record, claimed);
         }
     }
 
@@ -157,6 +270,7 @@ impl Log {
             return self.give_again(&record, claimed);
         }
         self.sequencer.follow(&record);
+        self.seen.follow(&record);
         self.give(record, claimed);
     }
 
@@ -168,7 +282,7 @@ impl Log {
         }
     }
 
-    fn keep(&self, record: &Arc<Record>, durability: Durability) -> Result<Receipt, Stopped> {
+    fn keep(&mut self, record: &Arc<Record>, durability: Durability) -> Result<Receipt, Stopped> {
         let Some(journal) = &self.journal else { return Ok(Receipt::default()) };
         let wanted = match durability {
             Durability::Fsync => weir_journal::Durability::Fsync,
@@ -176,6 +290,9 @@ impl Log {
             Durability::Off => weir_journal::Durability::Off,
         };
         let ticket = journal.append(Arc::clone(record), wanted)?;
+        if durability != Durability::Off {
+            self.promised = Some(ticket);
+        }
         // Who was promised less is not kept waiting.
         let waits = durability == Durability::Fsync;
         Ok(if waits { Receipt::of(journal, ticket) } else { Receipt::default() })
@@ -207,12 +324,25 @@ impl Log {
                 .collect(),
             runs: self.runs.iter().map(|(name, run)| (name.to_string(), *run)).collect(),
             streams: streams.map(|(triplet, stream)| totals(triplet, stream)).collect(),
+            holes: self.holes.list().to_vec(),
         }
     }
 
     /// A checkpoint holds what came before this offset.
     pub fn begin_at(&mut self, base: u64, revision: u64) {
         (self.base, self.revision) = (base, revision);
+    }
+
+    /// These offsets are missing in what is replayed.
+    pub fn begin_hole(&mut self, from: u64, to: u64) {
+        let wants = |flow: &&Routed| flow.actor.wants(to.saturating_sub(1));
+        let behind = self
+            .flows
+            .iter()
+            .filter(wants)
+            .flat_map(|flow| flow.actor.pipelines.iter().map(ToString::to_string));
+        let pipelines: BTreeSet<String> = behind.collect();
+        self.holes.begin((from, to), &self.sequencer, pipelines.into_iter().collect());
     }
 
     pub fn base(&self) -> u64 {
@@ -257,6 +387,8 @@ impl Log {
     /// To the flows that want it; and what it says of streams and of what is paused.
     fn give(&mut self, record: Arc<Record>, claimed: &mut Claimed) {
         self.records_total += 1;
+        let batch = if let Payload::Batch { batch, .. } = &record.payload { Some(batch) } else { None };
+        self.holes.pass(record.position.offset, record.accepted_at_unix_ns, batch);
         match &record.payload {
             Payload::Batch { batch, .. } => {
                 let batch = batch.clone();

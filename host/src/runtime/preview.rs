@@ -215,12 +215,9 @@ impl Run {
             if moved.is_empty() || self.is_over() || !self.waits() {
                 return;
             }
-            let record = Record {
-                position: self.flow.cursor.unwrap_or_default(),
-                accepted_at_unix_ns: self.newest_unix_ns,
-                payload: Payload::Tick { moved: Arc::clone(&moved) },
-                bytes: 0,
-            };
+            let payload = Payload::Tick { moved: Arc::clone(&moved) };
+            let position = self.flow.cursor.unwrap_or_default();
+            let record = Record::new(position, self.newest_unix_ns, payload, 0);
             self.run(&record);
         }
         self.cut |= self.waits();

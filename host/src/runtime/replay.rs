@@ -7,6 +7,8 @@
 //! It always ends: a configuration that cannot run any more (a component that is gone) is passed over with an error, a flow that does not get on is not waited for longer
 //! than [`STUCK`], and what is damaged is passed by. Errors of reading end it where they stand.
 
+mod progress;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 use weir_core::record::{Command, Payload, Record};
 use weir_journal::{Item, Reader};
 
+use self::progress::Progress;
 use super::configure::{Checked, How};
 use super::log::Claimed;
 use super::{Runtime, rfc3339};
@@ -23,7 +26,6 @@ const LOOK_RECORDS: u64 = 32;
 const PAUSE: Duration = Duration::from_micros(200);
 /// A flow that does not get on for so long is left behind.
 const STUCK: Duration = Duration::from_secs(20);
-const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// Alerts that moved so shortly before a crash are told again.
 const TOLD_AGAIN_NS: i64 = 60_000_000_000;
 /// Damaged places that are told one by one.
@@ -46,12 +48,29 @@ pub struct Replayed {
     newest_unix_ns: i64,
 }
 
+/// See [`Runtime::pin`].
+pub struct Pinned<'a>(&'a Runtime);
+
+impl Drop for Pinned<'_> {
+    fn drop(&mut self) {
+        self.0.components.pin(None);
+    }
+}
+
 impl Replayed {
     /// Whole percent.
     pub fn percent(&self) -> u64 {
         let all = self.until.saturating_sub(self.from);
         let done = self.at.saturating_sub(self.from).min(all);
         (done * 100).checked_div(all).unwrap_or(100)
+    }
+
+    /// For people, while it runs.
+    pub fn told(&self) -> String {
+        let all = self.until.saturating_sub(self.from);
+        let done = self.at.saturating_sub(self.from).min(all);
+        let (percent, events) = (self.percent(), self.events);
+        format!("the journal is replayed: {done} of {all} records ({percent} %), {events} events")
     }
 }
 
@@ -68,7 +87,8 @@ impl Runtime {
         let mut done = Replayed { from, until, at: from, ..Replayed::default() };
         self.overs.replaying.store(true, Ordering::Release);
         self.alerting.begin_replay();
-        let mut told = begun;
+        let mut progress = Progress::new();
+        *self.replayed.lock() = Some(done.clone());
         let outcome = loop {
             match reader.read() {
                 Ok(None) => break Ok(()),
@@ -79,16 +99,10 @@ impl Runtime {
                 self.wait_uncrowded();
                 *self.replayed.lock() = Some(done.clone());
             }
-            if told.elapsed() > TOLD_EVERY {
-                told = Instant::now();
-                tracing::info!(
-                    percent = done.percent(),
-                    records = done.records,
-                    events = done.events,
-                    "the journal is replayed"
-                );
-            }
+            done.took = begun.elapsed();
+            progress.tell(&done);
         };
+        progress.end();
         self.wait_idle();
         self.overs.replaying.store(false, Ordering::Release);
         let since = if clean { i64::MAX } else { done.newest_unix_ns.saturating_sub(TOLD_AGAIN_NS) };
@@ -96,6 +110,15 @@ impl Runtime {
         (done.took, done.done) = (begun.elapsed(), true);
         *self.replayed.lock() = Some(done.clone());
         outcome.map(|()| done)
+    }
+
+    /// What the program does while it starts.
+    pub fn doing(&self) -> String {
+        match self.replayed() {
+            None => "starting".to_owned(),
+            Some(done) if done.done => "starting, the journal was replayed".to_owned(),
+            Some(done) => done.told(),
+        }
     }
 
     /// How far the replay of this start is; none: there was none.
@@ -119,6 +142,7 @@ impl Runtime {
             Item::Hole { from, to } => {
                 let from = from.max(done.from);
                 done.missing += to - from;
+                self.log.lock().begin_hole(from, to);
                 tracing::error!(
                     from,
                     to,
@@ -159,10 +183,11 @@ impl Runtime {
     }
 
     fn replay_configuration(&self, record: Record) -> Result<(), String> {
-        let Payload::Command(Command::Configure { text, summary, .. }) = &record.payload else {
+        let Payload::Command(Command::Configure { revision, text, summary }) = &record.payload else {
             return Ok(());
         };
         let (text, summary) = (Arc::clone(text), Arc::clone(summary));
+        let _pinned = self.pin(*revision);
         let words = |problems: Vec<weir_core::config::Problem>| {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         };
@@ -175,6 +200,12 @@ impl Runtime {
             How::Replay(Arc::new(record)),
         );
         taken.map(|_| ()).map_err(words)
+    }
+
+    /// Components are those that ran in that revision, for as long as what is given lives.
+    pub(super) fn pin(&self, revision: u64) -> Pinned<'_> {
+        self.components.pin(Some(revision));
+        Pinned(self)
     }
 
     /// Until no flow has more waiting than it may; one that does not get on is left alone after a while.

@@ -2,6 +2,7 @@
 //!
 //! One thread of its own, at most one segment each [`EVERY`]. What replay needs is never removed, however old. Errors are logged and tried again.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,6 +45,9 @@ fn once(runtime: &Runtime, data: &Data, keep: Keep) {
             for damaged in &done.damaged {
                 tracing::error!(segment = %damaged.segment, at = damaged.at, bytes = damaged.bytes, "a sealed segment is damaged and was set apart");
             }
+            if !done.removed.is_empty() {
+                forget_components(runtime, data);
+            }
             if !done.packed.is_empty() || !done.removed.is_empty() {
                 let (packed, removed) = (done.packed.len(), done.removed.len());
                 tracing::debug!(
@@ -57,4 +61,29 @@ fn once(runtime: &Runtime, data: &Data, keep: Keep) {
         }
         Err(error) => tracing::warn!(%error, "the journal could not be kept small; it is tried again"),
     }
+}
+
+/// Copies of components that no kept segment, checkpoint or listed revision names. Reads the segments, and so is done only when one went.
+fn forget_components(runtime: &Runtime, data: &Data) {
+    let kept = runtime.components.kept_revisions();
+    if kept.len() < 2 {
+        return;
+    }
+    let found = match weir_journal::upkeep::configurations(&*data.journal) {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(%error, "the journal could not be read for its configurations; copies of components stay");
+            return;
+        }
+    };
+    let mut named: BTreeSet<u64> = found.iter().map(|(revision, _)| *revision).collect();
+    {
+        let configured = runtime.configured.lock();
+        named.extend(configured.revisions.newest_of(usize::MAX).map(|known| known.revision));
+        named.insert(configured.revision);
+    }
+    // Records before the first command ran with the revision before it.
+    let first = found.first().map_or(u64::MAX, |(revision, _)| *revision);
+    named.extend(kept.range(..first).next_back());
+    runtime.components.forget_all_but(&named);
 }

@@ -19,6 +19,7 @@ use weir_core::triplet::Triplet;
 
 use super::Runtime;
 use super::build::{FlowPlan, NodePlan, PipelinePlan};
+use super::holes::Hole;
 use super::log::Stream;
 use crate::charts::Chart;
 use crate::view;
@@ -123,8 +124,28 @@ impl Runtime {
             lag_records: records,
             lag_s: age_ns as f64 / 1e9,
             skipped_total: skipped,
+            holes: self.holes_of(&pipeline.spec.name),
             units,
         }
+    }
+
+    fn holes_of(&self, pipeline: &Arc<str>) -> Vec<view::HoleView> {
+        let log = self.log.lock();
+        let of_pipeline =
+            log.holes.list().iter().filter(|hole| hole.pipelines.iter().any(|name| **name == **pipeline));
+        let view = |hole: &Hole| view::HoleView {
+            from: hole.from,
+            to: hole.to,
+            start_unix_ns: hole.start_unix_ns,
+            end_unix_ns: hole.end_unix_ns,
+            label: hole.label(),
+        };
+        of_pipeline.map(view).collect()
+    }
+
+    /// What starts found missing in the journal, for charts.
+    pub fn holes(&self) -> Vec<Hole> {
+        self.log.lock().holes.list().to_vec()
     }
 
     fn unit_view(&self, pipeline: &PipelinePlan, node: &NodePlan) -> view::UnitView {
@@ -324,6 +345,8 @@ impl Runtime {
             kernel_drops_total: get(&source.counters.kernel_drops_total),
             receive_buffer_bytes: get(&source.counters.receive_buffer_bytes),
             codec_faults_total: get(&source.counters.codec_faults_total),
+            duplicates_total: get(&source.counters.duplicates_total),
+            unidentified_total: get(&source.counters.unidentified_total),
         };
         sources.iter().map(one).collect()
     }

@@ -3,17 +3,21 @@
 //! In: [`Job`]s, each a body with the stream and the codec that it is of. Out: batches, and an [`Answer`] to each once its events are in the log and, where the
 //! source promises it, on disk.
 //! The thread hands over at most once per [`ROUND`], so that many senders with one event each do not make a record each; a body that
-//! comes alone does not wait. Bodies are taken in the order in which they were given. Limits: [`WAITING_MAX`] bodies wait, and all that are read or
+//! comes alone does not wait. A body whose sender names it by a key is taken once, as a whole; when it comes again it is answered as it was. Bodies are taken in the order in which they were given. Limits: [`WAITING_MAX`] bodies wait, and all that are read or
 //! wait hold at most what the [`Budget`] says; over one the body is refused.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use weir_core::config::SourceSpec;
+use weir_core::config::{Durability, SourceSpec};
+use weir_core::record::{Note, Request};
 use weir_core::triplet::{Selector, Triplet};
+use weir_journal::Stopped;
 
 use super::StartError;
 use super::decoder::{Decoder, Feed, Taken};
@@ -66,6 +70,8 @@ struct Job {
     triplet: Triplet,
     codec: Arc<str>,
     bytes: Vec<u8>,
+    /// Digest of the key by which the sender repeats it.
+    key: Option<[u8; 16]>,
     /// Given back with the job.
     _charge: Charge,
     reply: oneshot::Sender<Result<Answer, Refusal>>,
@@ -77,17 +83,23 @@ pub type Answering = oneshot::Receiver<Result<Answer, Refusal>>;
 /// What became of one body.
 #[derive(Debug, serde::Serialize)]
 pub struct Answer {
+    /// Taken now.
     pub accepted: u64,
+    /// Taken before.
+    pub duplicates: u64,
     pub rejected: u64,
     pub reasons: Vec<Reason>,
+    /// It is the answer to an earlier request with the same key.
+    #[serde(skip)]
+    pub is_repeated: bool,
 }
 
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Reason {
     offset_bytes: u64,
     /// From 1.
     line: u64,
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
 }
 
@@ -132,10 +144,11 @@ impl Bodies {
         triplet: Triplet,
         codec: Arc<str>,
         bytes: Vec<u8>,
+        key: Option<[u8; 16]>,
         charge: Charge,
     ) -> Result<Answering, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let job = Job { triplet, codec, bytes, _charge: charge, reply };
+        let job = Job { triplet, codec, bytes, key, _charge: charge, reply };
         self.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refusal::TooMuchAtOnce,
             mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
@@ -152,7 +165,7 @@ impl Bodies {
         charge: Charge,
     ) -> Result<Answering, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let job = Job { triplet, codec, bytes, _charge: charge, reply };
+        let job = Job { triplet, codec, bytes, key: None, _charge: charge, reply };
         self.jobs.send(job).await.map_err(|_| Refusal::Stopping)?;
         Ok(answer)
     }
@@ -195,31 +208,102 @@ async fn decode_all(mut waiting: mpsc::Receiver<Job>, mut decoder: Decoder, ends
     hand_over(&mut decoder, &mut answers);
 }
 
-type Reply = (oneshot::Sender<Result<Answer, Refusal>>, Answer);
+struct Reply {
+    to: oneshot::Sender<Result<Answer, Refusal>>,
+    told: Result<Answer, Refusal>,
+    /// The decoder tells which of its rows came before, once they have left.
+    counts: bool,
+}
 
 /// One sync answers all that were handed over with it and while the one before ran.
 fn hand_over(decoder: &mut Decoder, answers: &mut Vec<Reply>) {
     decoder.flush_all();
-    let answers = std::mem::take(answers);
+    let mut answers = std::mem::take(answers);
+    let mut duplicates = decoder.take_duplicates().into_iter();
+    for answer in answers.iter_mut().filter(|answer| answer.counts) {
+        let (Some(duplicates), Ok(answer)) = (duplicates.next(), &mut answer.told) else { break };
+        answer.duplicates = duplicates.min(answer.accepted);
+        answer.accepted -= answer.duplicates;
+    }
     decoder.take_receipt().when_durable(move |outcome| {
-        for (reply, answer) in answers {
-            let told = outcome.clone().map(|()| answer);
+        for Reply { to, told, .. } in answers {
+            let stopped = |stopped: &Stopped| Refusal::Journal {
+                why: stopped.clone().into(),
+                retry_after: RETRY_STOPPED,
+            };
+            let told = told.and_then(|answer| outcome.as_ref().map(|()| answer).map_err(stopped));
             // The client may have gone; its events are in the log all the same.
-            let _ = reply.send(
-                told.map_err(|stopped| Refusal::Journal { why: stopped.into(), retry_after: RETRY_STOPPED }),
-            );
+            let _ = to.send(told);
         }
     });
 }
 
 fn decode(job: Job, decoder: &mut Decoder) -> Reply {
-    let Taken { accepted, rejected, first } =
-        decoder.feed_body(&job.triplet, &job.codec, &job.bytes, REASONS_MAX);
-    let reasons = first.into_iter().map(|row| Reason {
+    if let Some(key) = job.key {
+        return Reply { told: decode_once(&job, key, decoder), to: job.reply, counts: false };
+    }
+    let taken = decoder.feed_body(&job.triplet, &job.codec, &job.bytes, REASONS_MAX);
+    Reply { to: job.reply, told: Ok(answer_of(&taken)), counts: true }
+}
+
+/// A request with a key: the answer of before, or it is taken as a whole.
+fn decode_once(job: &Job, key: [u8; 16], decoder: &mut Decoder) -> Result<Answer, Refusal> {
+    let print = digest(&[job.triplet.as_str().as_bytes(), job.codec.as_bytes(), &job.bytes]);
+    if let Some((request, receipt)) = decoder.outlet().accept.request(&key) {
+        if request.print != print {
+            return Err(Refusal::KeyUsed);
+        }
+        if decoder.outlet().durability == Durability::Fsync {
+            // Not told before the first one could be.
+            decoder.also_wait(receipt);
+        }
+        SourceCounters::add(&decoder.outlet().counters.duplicates_total, request.accepted);
+        return Ok(Answer {
+            accepted: request.accepted.saturating_sub(request.duplicates),
+            duplicates: request.duplicates,
+            rejected: request.rejected,
+            reasons: serde_json::from_str(&request.reasons).unwrap_or_default(),
+            is_repeated: true,
+        });
+    }
+    let mut told = None;
+    let note = |taken: &Taken| {
+        let answer = answer_of(taken);
+        let reasons = serde_json::to_string(&answer.reasons).unwrap_or_default().into();
+        let (accepted, rejected) = (answer.accepted, answer.rejected);
+        told = Some(answer);
+        Note::Request(Request { key, print, accepted, duplicates: 0, rejected, reasons })
+    };
+    let (taken, duplicates) = decoder.feed_noted(&job.triplet, &job.codec, &job.bytes, REASONS_MAX, note);
+    let mut answer = told.unwrap_or_else(|| answer_of(&taken));
+    answer.duplicates = duplicates.min(answer.accepted);
+    answer.accepted -= answer.duplicates;
+    Ok(answer)
+}
+
+fn answer_of(taken: &Taken) -> Answer {
+    let reasons = taken.first.iter().map(|row| Reason {
         offset_bytes: row.offset_bytes,
         line: row.line,
-        code: row.code,
-        message: row.message,
+        code: row.code.into(),
+        message: row.message.clone(),
     });
-    (job.reply, Answer { accepted, rejected, reasons: reasons.collect() })
+    Answer {
+        accepted: taken.accepted,
+        duplicates: 0,
+        rejected: taken.rejected,
+        reasons: reasons.collect(),
+        is_repeated: false,
+    }
+}
+
+/// Of parts that cannot run into each other.
+pub fn digest(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let whole = hasher.finalize();
+    std::array::from_fn(|index| whole.get(index).copied().unwrap_or_default())
 }

@@ -6,6 +6,7 @@
 //! counted, kept (bounded, see [`RejectedRows`](super::RejectedRows)), and the first of each connection logged. Limits are those of the
 //! codec: what an input keeps is never longer than one event may be.
 
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
 use std::sync::Arc;
@@ -17,11 +18,12 @@ use weir_core::codec::{
     self, Decode, Defaults, FieldNames, Gather, JsonDecoder, Limits, Rejected, StreamCounters,
 };
 use weir_core::config::{Durability, Framing, SourceKind, SourceSpec};
+use weir_core::record::Note;
 use weir_core::triplet::Triplet;
 
 use super::check::Codecs;
 use super::{Outlet, RejectedRow};
-use crate::intake::{Receipt, SourceCounters};
+use crate::intake::{Receipt, SourceCounters, Took};
 use crate::units::codec::{CodecMaker, ComponentDecoder, WasmCodec};
 
 mod reasons;
@@ -50,6 +52,8 @@ pub struct Feed {
     codec: Arc<str>,
     /// Where the codec is a component.
     component: Option<CodecMaker>,
+    /// Senders of bodies are told how many of their events came before.
+    tells_duplicates: bool,
 }
 
 impl Feed {
@@ -68,7 +72,8 @@ impl Feed {
             _ => Framing::Codec,
         };
         let defaults = Defaults { source, triplet, fields, may_write: spec.may_write.clone() };
-        Self { defaults, framing, codec: spec.codec.uses.as_str().into(), component: codecs.of(&spec.name) }
+        let (codec, component) = (spec.codec.uses.as_str().into(), codecs.of(&spec.name));
+        Self { defaults, framing, codec, component, tells_duplicates: spec.dedup.is_some() }
     }
 
     /// The stream is named from outside, so that the members that would name it are ordinary fields.
@@ -97,6 +102,13 @@ pub struct Input {
     pub accepted_total: u64,
     pub rejected_total: u64,
     pub asks: Asks,
+}
+
+impl Input {
+    /// What is here of an event that is not whole yet.
+    pub fn unfinished_bytes(&self) -> usize {
+        self.tail.len()
+    }
 }
 
 /// Whether the sender wants to be told what is on disk.
@@ -148,6 +160,47 @@ pub struct Decoder {
     receipt: Receipt,
     /// What is handed over is promised to be.
     pub durability: Durability,
+    /// Whose rows wait, where a sender is told how many of its own came before.
+    owners: Option<Owners>,
+    /// Rows leave only when they are asked for.
+    holds: bool,
+}
+
+/// Rows in the builders, by stream, and which body they are of.
+#[derive(Default)]
+struct Owners {
+    waiting: HashMap<Triplet, VecDeque<(usize, usize)>>,
+    /// By number of the body.
+    duplicates: Vec<u64>,
+}
+
+impl Owners {
+    fn came(&mut self, triplet: &Triplet, rows: u64) {
+        let number = self.duplicates.len();
+        self.duplicates.push(0);
+        self.waiting.entry(triplet.clone()).or_default().push_back((number, rows as usize));
+    }
+
+    /// A batch left; these of its rows came before.
+    fn left(&mut self, triplet: &Triplet, rows: usize, duplicates: &[u32]) {
+        let Some(waiting) = self.waiting.get_mut(triplet) else { return };
+        let (mut at, mut duplicates) = (0, duplicates.iter().copied().peekable());
+        while at < rows
+            && let Some((number, own)) = waiting.front_mut()
+        {
+            let count = (*own).min(rows - at);
+            at += count;
+            while duplicates.next_if(|row| (*row as usize) < at).is_some() {
+                if let Some(told) = self.duplicates.get_mut(*number) {
+                    *told += 1;
+                }
+            }
+            *own -= count;
+            if *own == 0 {
+                waiting.pop_front();
+            }
+        }
+    }
 }
 
 impl Decoder {
@@ -156,7 +209,19 @@ impl Decoder {
         let component = feed.component.clone().map(|maker| Arc::new(Mutex::new(WasmCodec::new(maker))));
         let (feed, durability) = (feed.clone(), outlet.durability);
         let (buffer, rejected, receipt) = (Vec::new(), Vec::new(), Receipt::default());
-        Self { outlet, feed, component, gather, buffer, rejected, lost_total: 0, receipt, durability }
+        Self {
+            outlet,
+            feed,
+            component,
+            gather,
+            buffer,
+            rejected,
+            lost_total: 0,
+            receipt,
+            durability,
+            owners: None,
+            holds: false,
+        }
     }
 
     pub fn outlet(&self) -> &Outlet {
@@ -283,8 +348,56 @@ impl Decoder {
         self.feed.defaults.triplet = Some(triplet.clone());
         let mut input = self.input_of(codec);
         let decoded = self.decode(&mut input, body, true, first_max);
+        if self.feed.tells_duplicates {
+            self.owners.get_or_insert_default().came(triplet, decoded.taken.accepted);
+        }
         self.send_full();
         decoded.taken
+    }
+
+    /// The same for a body that is in the log as a whole, with a note, or not at all. Returns how many of its rows came before, too.
+    pub fn feed_noted(
+        &mut self,
+        triplet: &Triplet,
+        codec: &str,
+        body: &[u8],
+        first_max: usize,
+        note: impl FnOnce(&Taken) -> Note,
+    ) -> (Taken, u64) {
+        self.flush_all();
+        self.feed.defaults.triplet = Some(triplet.clone());
+        let mut input = self.input_of(codec);
+        let taken = self.decode(&mut input, body, true, first_max).taken;
+        let (batches, note) = (self.gather.take_all(), note(&taken));
+        let took = self.hand_over(batches, Some(note));
+        (taken, took.duplicate_rows() as u64)
+    }
+
+    /// By number of the body since the last call: how many of its rows came before. Empty where nobody asks.
+    pub fn take_duplicates(&mut self) -> Vec<u64> {
+        self.owners.take().map(|owners| owners.duplicates).unwrap_or_default()
+    }
+
+    /// What is handed over next waits for this too.
+    pub fn also_wait(&mut self, receipt: Receipt) {
+        self.receipt = receipt.after(mem::take(&mut self.receipt));
+    }
+
+    /// From here on rows leave only with [`Self::flush_noted`].
+    pub fn hold(&mut self) {
+        self.holds = true;
+    }
+
+    /// Whether rows are due, or a batch is full.
+    pub fn is_due(&self) -> bool {
+        let now_unix_ns = self.outlet.accept.now_unix_ns();
+        self.gather.next_due_unix_ns().is_some_and(|due| due <= now_unix_ns)
+    }
+
+    /// Hands over all rows, and what is true once they are in the log.
+    pub fn flush_noted(&mut self, note: Note) {
+        let batches = self.gather.take_all();
+        self.hand_over(batches, Some(note));
     }
 
     /// Decodes a piece of an input that begins where the input stands.
@@ -349,8 +462,10 @@ impl Decoder {
     /// Hands over what is due. Returns how long until something is; none while no row waits.
     pub fn flush_due(&mut self) -> Option<Duration> {
         let now_unix_ns = self.outlet.accept.now_unix_ns();
-        let due = self.gather.take_due(now_unix_ns);
-        self.send(due);
+        if !self.holds {
+            let due = self.gather.take_due(now_unix_ns);
+            self.send(due);
+        }
         let wait_ns = self.gather.next_due_unix_ns()?.saturating_sub(now_unix_ns);
         Some(Duration::from_nanos(wait_ns.max(0).unsigned_abs()))
     }
@@ -371,11 +486,18 @@ impl Decoder {
     }
 
     fn send_full(&mut self) {
+        if self.holds {
+            return;
+        }
         let full = self.gather.take_full();
         self.send(full);
     }
 
     fn send(&mut self, batches: Vec<Incoming>) {
+        self.hand_over(batches, None);
+    }
+
+    fn hand_over(&mut self, batches: Vec<Incoming>, note: Option<Note>) -> Took {
         let lost = self.gather.lost_total() - self.lost_total;
         if lost > 0 {
             self.lost_total += lost;
@@ -383,13 +505,25 @@ impl Decoder {
             tracing::error!(source = %self.outlet.name, rows = lost, "events lost: their batch could not be built");
         }
         let changes = self.changes(&batches);
-        if !batches.is_empty() {
-            let receipt = self.outlet.send_as(batches, self.durability);
-            self.receipt = receipt.after(mem::take(&mut self.receipt));
+        let left: Vec<(Triplet, usize)> = match &self.owners {
+            Some(_) if note.is_none() => {
+                batches.iter().map(|batch| (batch.triplet.clone(), batch.rows())).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut took = self.outlet.send_as(batches, self.durability, note);
+        if let Some(owners) = &mut self.owners {
+            let duplicates = |number: usize| took.duplicates.iter().find(|(batch, _)| *batch == number);
+            for (number, (triplet, rows)) in left.iter().enumerate() {
+                let duplicates = duplicates(number).map(|(_, rows)| rows.as_slice());
+                owners.left(triplet, *rows, duplicates.unwrap_or_default());
+            }
         }
+        self.receipt = mem::take(&mut took.receipt).after(mem::take(&mut self.receipt));
         if !changes.is_empty() {
             self.outlet.accept.note(changes);
         }
+        took
     }
 
     /// What happened in the builders of these batches' streams that the batches do not say themselves.

@@ -11,11 +11,13 @@ use tokio::sync::watch;
 use weir_core::batch::Incoming;
 use weir_core::codec::StreamCounters;
 use weir_core::config::{Durability, SourceKind, SourceSpec};
+use weir_core::record::{FilePlace, Note, Request};
+use weir_core::seen::Seen;
 use weir_core::triplet::{Selector, Triplet};
 
 use super::Accept;
 use super::outlet::Outlet;
-use crate::intake::{Busy, Receipt, SourceCounters, Why};
+use crate::intake::{Busy, Receipt, SourceCounters, Took, Why};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,6 +33,10 @@ pub struct Fake {
     /// What builders said happened in streams.
     pub changes: Mutex<Vec<(Triplet, StreamCounters)>>,
     pub own: Mutex<Vec<Incoming>>,
+    /// As with a folder of data.
+    pub remembers: AtomicBool,
+    /// What notes said.
+    pub seen: Mutex<Seen>,
 }
 
 impl Accept for Fake {
@@ -39,10 +45,23 @@ impl Accept for Fake {
         if busy { Err(Busy { retry_after: Duration::from_millis(1_200), why: Why::Lag }) } else { Ok(()) }
     }
 
-    fn accept(&self, batches: Vec<Incoming>, _: Durability) -> Receipt {
-        self.calls.lock().push(batches);
+    fn accept(&self, batches: Vec<Incoming>, _: Durability, note: Option<Note>) -> Took {
+        if let Some(Note::Files(files)) = note {
+            self.seen.lock().places.note(&files);
+        }
+        if !batches.is_empty() {
+            self.calls.lock().push(batches);
+        }
         self.changed.notify_all();
-        Receipt::default()
+        Took::default()
+    }
+
+    fn request(&self, _: &[u8; 16]) -> Option<(Arc<Request>, Receipt)> {
+        None
+    }
+
+    fn places(&self, source: &str) -> Option<Vec<FilePlace>> {
+        self.remembers.load(Ordering::SeqCst).then(|| self.seen.lock().places.of(source))
     }
 
     fn note(&self, changes: Vec<(Triplet, StreamCounters)>) {
@@ -74,6 +93,8 @@ pub fn spec(name: &str, kind: SourceKind) -> SourceSpec {
         durability: kind_durability,
         may_write: vec!["*/*/*".parse().unwrap()],
         fields: Default::default(),
+        dedup: None,
+        requests: Default::default(),
         codec: Default::default(),
         place: Default::default(),
     }

@@ -2,7 +2,7 @@
 //!
 //! In: bodies in the codec that their content type names, else in that of the source; with gzip or zstd, if wanted. Of JSON an object, an array of
 //! objects and objects one after the other (NDJSON) are the same. Out: batches, and the answer of `docs/wire.md` once the events are in the log.
-//! The path names the stream: members that other sources take for the triplet are ordinary fields here.
+//! With a header `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header) a body is taken once, however often it is sent. The path names the stream: members that other sources take for the triplet are ordinary fields here.
 //!
 //! Limits: those of [`super::bodies`] and [`body`]; over one the answer is 413, or 429 where the program, not the request, has too much at once. While
 //! a flow that wants its stream lags a request is answered 429 with `Retry-After`. How slowly a body may come is the business of the API's accept
@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::StreamExt;
@@ -24,12 +24,15 @@ use weir_core::triplet::Selector;
 use super::StartError;
 use super::bodies::body::{self, Charge, Packing};
 use super::bodies::refusal::Refusal;
-use super::bodies::{Answer, Bodies, Ends};
+use super::bodies::{Answer, Bodies, Ends, digest};
 use super::decoder::Feed;
 use super::outlet::Outlet;
 use crate::intake::SourceCounters;
 
 mod content;
+
+/// Says that the answer is that of an earlier request with the same key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Makes the route and starts the decoder's thread, which ends at the stop signal; later requests are answered 503.
 pub(super) fn start(
@@ -53,7 +56,12 @@ async fn take(
         Ok(answer) => {
             let nothing = answer.accepted == 0 && answer.rejected > 0;
             let status = if nothing { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-            (status, axum::Json(answer)).into_response()
+            let is_repeated = answer.is_repeated;
+            let mut response = (status, axum::Json(answer)).into_response();
+            if is_repeated {
+                response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            }
+            response
         }
         Err(refusal) => {
             SourceCounters::add(&bodies.outlet.counters.refused_total, 1);
@@ -71,6 +79,8 @@ async fn try_take(
     let triplet = bodies.stream(path)?;
     let codec = content::codec(headers, &bodies.codec)?;
     let packing = content::packing(headers)?;
+    let key = content::key(headers)?;
+    let key = key.map(|key| digest(&[bodies.outlet.name.as_bytes(), key.as_bytes()]));
     bodies.outlet.accept.room(&[Selector::from(&triplet)]).map_err(|busy| bodies.lagging(busy))?;
     let mut charge = bodies.budget.charge();
     let mut bytes = read(body, headers, &mut charge).await?;
@@ -78,7 +88,7 @@ async fn try_take(
     if let Some(packing) = packing {
         (bytes, charge) = expand(packing, bytes, charge).await?;
     }
-    let answer = bodies.give(triplet, codec, bytes, charge)?;
+    let answer = bodies.give(triplet, codec, bytes, key, charge)?;
     answer.await.map_err(|_| Refusal::Stopping)?
 }
 

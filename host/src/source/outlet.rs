@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use weir_core::batch::Incoming;
 use weir_core::config::Durability;
+use weir_core::record::Note;
 use weir_core::triplet::Selector;
 
 use super::{Accept, RejectedRows};
-use crate::intake::{Busy, Receipt, SourceCounters};
+use crate::intake::{Busy, Receipt, SourceCounters, Took};
 
 /// Longest pause between two looks at whether there is room again: short enough that a flow never runs dry.
 const ROOM_LOOK_MAX: Duration = Duration::from_millis(20);
@@ -33,17 +34,24 @@ pub struct Outlet {
 impl Outlet {
     /// Counts the events and hands them over.
     pub fn send(&self, batches: Vec<Incoming>) -> Receipt {
-        self.send_as(batches, self.durability)
+        self.send_as(batches, self.durability, None).receipt
     }
 
-    /// The same where other senders of the source were promised more or less.
-    pub fn send_as(&self, batches: Vec<Incoming>, durability: Durability) -> Receipt {
-        if batches.is_empty() {
-            return Receipt::default();
+    /// The same where other senders of the source were promised more or less, or with a note.
+    pub fn send_as(&self, batches: Vec<Incoming>, durability: Durability, note: Option<Note>) -> Took {
+        if batches.is_empty() && note.is_none() {
+            return Took::default();
         }
         let events = batches.iter().map(Incoming::rows).sum::<usize>();
         SourceCounters::add(&self.counters.events_total, events as u64);
-        self.accept.accept(batches, durability)
+        let took = self.accept.accept(batches, durability, note);
+        if !took.duplicates.is_empty() {
+            SourceCounters::add(&self.counters.duplicates_total, took.duplicate_rows() as u64);
+        }
+        if took.unidentified > 0 {
+            SourceCounters::add(&self.counters.unidentified_total, took.unidentified);
+        }
+        took
     }
 
     /// Whether there is room for whatever this source may write.

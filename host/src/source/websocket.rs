@@ -1,7 +1,7 @@
 //! Source `websocket`: `GET /ingest/{application}/{environment}/{type}`, upgraded; each message is one whole body.
 //!
 //! In: text and binary messages in the codec of the source, or in the built-in one that the client names as its subprotocol (`json`, `msgpack`, ...). Out:
-//! batches, and to the client what became of its messages: text messages `{"messages_total", "accepted_total", "rejected_total", "reasons"}`, at once where
+//! batches, and to the client what became of its messages: text messages `{"messages_total", "accepted_total", "duplicates_total", "rejected_total", "reasons"}`, at once where
 //! nothing else waits, else every [`TALLY`]; totals since the connection opened, reasons since the last one. What is in a total is in the log. The
 //! path names the stream. Messages of a connection keep their order.
 //!
@@ -155,6 +155,7 @@ enum End {
 struct Tally {
     messages_total: u64,
     accepted_total: u64,
+    duplicates_total: u64,
     rejected_total: u64,
     reasons: Vec<Reason>,
 }
@@ -257,6 +258,7 @@ impl Connection {
         let answer = answer.ok_or(End::Stopped)?.map_err(End::Refused)?;
         self.tally.messages_total += 1;
         self.tally.accepted_total += answer.accepted;
+        self.tally.duplicates_total += answer.duplicates;
         self.tally.rejected_total += answer.rejected;
         let room = REASONS_MAX.saturating_sub(self.tally.reasons.len());
         self.tally.reasons.extend(answer.reasons.into_iter().take(room));

@@ -5,17 +5,19 @@
 //! ones, so nothing here is called by a worker. Answers are cached by digest (and configuration); a file is read again at each look, so that a new
 //! configuration sees a new file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
+use weir_core::config::Topology;
 use weir_core::graph::Catalog;
 use weir_core::manifest::{parse_manifest, parse_plan};
 use weir_core::plan::{Manifest, Plan};
 use weir_engine::{Component, Engine, World};
 
+use super::kept::Kept;
 use super::tables;
 
 /// Plans that are kept; over it the cache starts anew.
@@ -45,6 +47,10 @@ pub struct Components {
     /// Held while one is compiled that nothing waits for, so that none is compiled twice.
     warming: Mutex<()>,
     plans: Mutex<HashMap<PlanKey, Arc<Plan>>>,
+    /// Copies of what ran, where there is a data folder.
+    kept: Mutex<Option<Kept>>,
+    /// While a start runs again what ran: names stand for what they stood for in this revision.
+    pinned: Mutex<Option<u64>>,
 }
 
 impl Components {
@@ -57,7 +63,71 @@ impl Components {
             warm: Mutex::default(),
             warming: Mutex::default(),
             plans: Mutex::default(),
+            kept: Mutex::default(),
+            pinned: Mutex::default(),
         }
+    }
+
+    /// From here on what runs is kept in this folder.
+    pub fn keep_in(&self, folder: PathBuf) {
+        *self.kept.lock() = Some(Kept::open(folder));
+    }
+
+    /// Until the next call names stand for what they stood for in that revision.
+    pub fn pin(&self, revision: Option<u64>) {
+        *self.pinned.lock() = revision;
+    }
+
+    /// Keeps what a revision runs with. An error costs the copy, which is told.
+    pub fn keep(&self, revision: u64, topology: &Topology) {
+        if self.kept.lock().is_none() {
+            return;
+        }
+        let names = uses(topology).into_iter().filter(|uses| self.is_own(uses));
+        let names: BTreeMap<String, Vec<u8>> =
+            names.filter_map(|uses| Some((uses.to_owned(), self.bytes(uses).ok()?))).collect();
+        if let Some(kept) = &mut *self.kept.lock()
+            && let Err(error) = kept.keep(revision, &names)
+        {
+            tracing::warn!(revision, %error, "the components of a revision could not be copied; while its records are kept, leave their files where they are");
+        }
+    }
+
+    /// Names whose file is another one now than that which the revision runs with. What is gone is not among them.
+    pub fn changed_since(&self, revision: u64) -> Vec<String> {
+        let names = self.kept.lock().as_ref().map(|kept| kept.names(revision)).unwrap_or_default();
+        let differs = |(uses, digest): &(String, String)| {
+            self.current(uses).is_ok_and(|bytes| weir_engine::digest(&bytes) != *digest)
+        };
+        names.into_iter().filter(differs).map(|(uses, _)| uses).collect()
+    }
+
+    /// Revisions whose components are kept.
+    pub fn kept_revisions(&self) -> BTreeSet<u64> {
+        self.kept.lock().as_ref().map(Kept::revisions).unwrap_or_default()
+    }
+
+    /// Removes copies that none of these revisions names.
+    pub fn forget_all_but(&self, revisions: &BTreeSet<u64>) {
+        let gone = self.kept.lock().as_mut().map_or(Ok(0), |kept| kept.forget_all_but(revisions));
+        match gone {
+            Ok(0) => {}
+            Ok(gone) => {
+                tracing::debug!(gone, "copies of components that nothing names any more were removed")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "copies of components could not be removed; it is tried again")
+            }
+        }
+    }
+
+    /// Not carried by the program.
+    fn is_own(&self, uses: &str) -> bool {
+        let in_folder =
+            || self.folder.as_ref().is_some_and(|folder| folder.join(format!("{uses}.wasm")).is_file());
+        uses.ends_with(".wasm")
+            || in_folder()
+            || !crate::embedded::components().iter().any(|(name, _)| *name == uses)
     }
 
     /// With a folder for the files that configurations name.
@@ -161,7 +231,23 @@ impl Components {
         Ok(plan)
     }
 
+    /// What a name stands for: in the revision that is run again; else now; else, where its file is gone, what it stood for last.
     fn bytes(&self, uses: &str) -> Result<Vec<u8>, String> {
+        let pinned = *self.pinned.lock();
+        let kept = |revision: u64| self.kept.lock().as_ref()?.bytes(revision, uses);
+        if let Some(bytes) = pinned.and_then(kept) {
+            return Ok(bytes);
+        }
+        self.current(uses).or_else(|error| {
+            let newest = || self.kept.lock().as_ref()?.newest(uses);
+            let bytes = newest().ok_or_else(|| error.clone())?;
+            tracing::warn!(uses, error, "the copy of the component that ran last is used");
+            Ok(bytes)
+        })
+    }
+
+    /// As it is now.
+    fn current(&self, uses: &str) -> Result<Vec<u8>, String> {
         if uses.ends_with(".wasm") {
             return read(Path::new(uses));
         }
@@ -175,6 +261,16 @@ impl Components {
             .map(|(_, bytes)| bytes.to_vec())
             .ok_or_else(|| format!("there is no component `{uses}`"))
     }
+}
+
+/// Every name of a component that a configuration has.
+fn uses(topology: &Topology) -> BTreeSet<&str> {
+    let units = topology.pipelines.iter().flat_map(|pipeline| &pipeline.units).map(|unit| &unit.uses);
+    let rules = topology.rules.iter().map(|rule| &rule.uses);
+    let charts = topology.charts.iter().map(|chart| &chart.uses);
+    let codecs = topology.sources.iter().map(|source| &source.codec).filter(|codec| !codec.is_built_in());
+    let codecs = codecs.map(|codec| &codec.uses);
+    units.chain(rules).chain(charts).chain(codecs).map(String::as_str).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

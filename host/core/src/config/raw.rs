@@ -6,7 +6,7 @@
 use serde_json::Value;
 use toml::de::DeTable;
 
-pub use self::source::{Fields, Source, Tls};
+pub use self::source::{Dedup, Fields, Idempotency, Source, Tls};
 pub use super::reader::At;
 use super::reader::{Reader, Section};
 use super::{

@@ -13,6 +13,7 @@ use super::raw::{self, At};
 use super::{NAME_BYTES_MAX, Place};
 use crate::triplet::{Selector, Triplet};
 
+mod dedup;
 mod kind;
 
 const FIELD_BYTES_MAX: usize = 256;
@@ -38,7 +39,37 @@ pub struct SourceSpec {
     pub fields: FieldNames,
     /// What an acknowledgement means, or how soon its events are on disk.
     pub durability: Durability,
+    /// None: events are not told apart by it.
+    pub dedup: Option<DedupSpec>,
+    /// Of requests that name themselves by a key.
+    pub requests: RequestSpec,
     pub place: Place,
+}
+
+/// Names of the columns by which an event that came before is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DedupSpec {
+    pub producer: String,
+    pub seq: String,
+}
+
+impl Default for DedupSpec {
+    fn default() -> Self {
+        Self { producer: "producer".to_owned(), seq: "seq".to_owned() }
+    }
+}
+
+/// For how long the keys of requests are known, and how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestSpec {
+    pub keep_ns: i64,
+    pub keys_max: usize,
+}
+
+impl Default for RequestSpec {
+    fn default() -> Self {
+        Self { keep_ns: 600_000_000_000, keys_max: 1_000_000 }
+    }
 }
 
 impl SourceSpec {
@@ -239,6 +270,8 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> SourceSpec {
         triplet: raw.triplet.as_ref().and_then(|text| check.triplet(place, "triplet", text)),
         may_write: check.selectors(place, "may_write", &may_write),
         fields: fields(check, &raw.fields),
+        dedup: raw.dedup.as_ref().map(|raw| dedup::columns(check, place, raw)),
+        requests: dedup::requests(check, place, raw.idempotency.as_ref()),
         place: place.clone(),
     };
     own_triplet(check, raw, &spec);

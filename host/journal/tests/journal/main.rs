@@ -17,4 +17,5 @@ mod round_trip;
 mod shown;
 mod there;
 mod threads;
+mod together;
 mod upkeep;

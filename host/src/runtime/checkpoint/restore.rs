@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use weir_checkpoint::Entries;
 use weir_core::batch::Position;
 use weir_core::flow::counters::NodeCounters;
+use weir_core::seen::{self, Seen};
 use weir_core::state::{Quota, UnitState};
 
 use super::stored::{
@@ -32,6 +33,8 @@ pub struct Loaded {
     states: HashMap<u32, UnitState>,
     alerts: Vec<(Vec<u8>, Vec<u8>)>,
     series: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What was accepted: true whatever can run.
+    seen: Seen,
     /// Keys of flows, and prefixes of states and rules, that are stored.
     pub known: BTreeSet<Vec<u8>>,
     /// Entries that could not be read.
@@ -54,9 +57,12 @@ impl Entries for Loaded {
 
 impl Loaded {
     fn take(&mut self, key: Vec<u8>, value: Vec<u8>) -> Option<()> {
-        match key.first()? {
+        match *key.first()? {
             b'a' | b'e' => self.alerts.push((key, value)),
             b'm' | b's' => self.series.push((key, value)),
+            seen::PRODUCER | seen::REQUEST | seen::PLACE => {
+                return self.seen.restore(&key, &value).then_some(());
+            }
             b'g' => self.global = Some(serde_json::from_slice(&value).ok()?),
             b'r' => self.revisions.push(serde_json::from_slice(&value).ok()?),
             b'f' => {
@@ -79,6 +85,13 @@ impl Loaded {
 }
 
 impl Runtime {
+    /// What was accepted before; that it was does not depend on what runs.
+    pub fn restore_seen(&self, loaded: &mut Loaded) {
+        let mut seen = std::mem::take(&mut loaded.seen);
+        seen.restored();
+        self.log.lock().seen = seen;
+    }
+
     /// Makes it all run as it was. The error says why the configuration of then cannot; then nothing is restored.
     pub fn restore(&self, mut loaded: Loaded) -> Result<(), String> {
         let Some(global) = loaded.global.take() else { return Err("it says nothing of the log".to_owned()) };
@@ -87,12 +100,14 @@ impl Runtime {
         let words = |problems: Vec<weir_core::config::Problem>| {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         };
+        let _pinned = self.pin(newest.revision);
         let checked = Checked::new(&newest.text, &self.components).map_err(words)?;
         {
             let mut log = self.log.lock();
             log.sequencer.restore(global.accepted_at_unix_ns, global.clocks.iter().cloned());
             log.runs = global.runs.iter().map(|(name, run)| (name.as_str().into(), *run)).collect();
             log.begin_at(global.at, global.revision);
+            log.holes.restore(global.holes.clone());
             let derived = loaded.flows.iter().flat_map(|flow| &flow.streams);
             global.streams.iter().chain(derived).for_each(|totals: &StreamTotals| log.restore_totals(totals));
         }

@@ -1,6 +1,6 @@
 //! What a checkpoint holds: the kinds of entries, and how long values are cut.
 //!
-//! Keys: `a` and `e` alerts and episodes (core, `alerts/dump.rs`), `f` a flow in a lane, `g` what is the log's, `m` and `s` series (core, `series/dump.rs`), `r` and the number of
+//! Keys: `a` and `e` alerts and episodes (core, `alerts/dump.rs`), `f` a flow in a lane, `g` what is the log's, `i`, `p` and `t` what was accepted (core, `seen/dump.rs`), `m` and `s` series (core, `series/dump.rs`), `r` and the number of
 //! a revision, `u` and the number of a state and the state's own keys (core, `state/dump.rs`). Each key ends in a number of two bytes: a value longer
 //! than an entry may be is cut into pieces, the first of which begins with the length of the whole (u32, little-endian). Pieces of an older, longer value may stay behind;
 //! the length says that they are none.
@@ -16,6 +16,8 @@ use weir_core::record::Run;
 use weir_core::sequencer::StreamClock;
 use weir_core::triplet::Triplet;
 
+use crate::runtime::holes::Hole;
+
 const PIECE_BYTES: usize = VALUE_BYTES_MAX - 8;
 
 /// What is the log's, as of one position.
@@ -29,6 +31,9 @@ pub struct Global {
     pub clocks: Vec<(Triplet, StreamClock)>,
     pub runs: Vec<(String, Run)>,
     pub streams: Vec<StreamTotals>,
+    /// Of the journal, as starts found them.
+    #[serde(default)]
+    pub holes: Vec<Hole>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -12,6 +12,9 @@ use super::body::{self, Packing};
 /// A client that is told to come again waits this long at least; shorter answers are not possible in whole seconds.
 const RETRY_S_MIN: u64 = 1;
 
+/// Longest key by which a request is repeated.
+pub const KEY_BYTES_MAX: usize = 255;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     #[error("{0}; post to /ingest/application/environment/type")]
@@ -45,6 +48,15 @@ pub enum Refusal {
     NoWebSocket(String),
     #[error("too many connections are open; close one and try again")]
     TooManyConnections,
+    #[error(
+        "the header idempotency-key must be one, of 1 to {} visible characters, in quotes or without",
+        KEY_BYTES_MAX
+    )]
+    Key,
+    #[error(
+        "this idempotency-key was used for another request; send a new key with new events, the same events with the same key"
+    )]
+    KeyUsed,
     #[error("the program is stopping; send again when it runs")]
     Stopping,
 }
@@ -72,6 +84,8 @@ impl Refusal {
             Self::TooMuchAtOnce => (StatusCode::TOO_MANY_REQUESTS, "too-much-at-once"),
             Self::NoWebSocket(_) => (StatusCode::UPGRADE_REQUIRED, "websocket-expected"),
             Self::TooManyConnections => (StatusCode::SERVICE_UNAVAILABLE, "too-many-connections"),
+            Self::Key => (StatusCode::BAD_REQUEST, "bad-idempotency-key"),
+            Self::KeyUsed => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-used"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }
     }

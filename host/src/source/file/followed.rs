@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use weir_core::config::Begin;
+use weir_core::record::FilePlace;
+use weir_disk::crc32c;
 
 use super::super::decoder::{Decoder, Input};
 
@@ -55,6 +57,8 @@ pub struct Followed {
     changed: (i64, i64),
     /// When bytes last came.
     active: Instant,
+    /// What was told of where reading stands.
+    noted_bytes: Option<u64>,
 }
 
 impl Followed {
@@ -71,9 +75,45 @@ impl Followed {
             beginning: Vec::new(),
             changed: (0, 0),
             active: Instant::now(),
+            noted_bytes: None,
         };
         followed.beginning = followed.read_beginning()?;
         Ok(followed)
+    }
+
+    /// Goes on where reading stood; none: it is not the file that was read, or not any more.
+    pub fn resume(path: &Path, place: &FilePlace, input: Input) -> io::Result<Option<Self>> {
+        let mut followed = Self::open(path, Begin::Start, input)?;
+        let length = followed.file.metadata()?.len();
+        followed.offset_bytes = u64::from(place.beginning.1).min(length);
+        let beginning = followed.read_beginning()?;
+        let same = followed.id == (place.device, place.inode)
+            && length >= place.offset_bytes
+            && (crc32c(&beginning), beginning.len() as u32) == place.beginning;
+        followed.offset_bytes = place.offset_bytes;
+        followed.beginning = beginning;
+        followed.noted_bytes = Some(place.offset_bytes);
+        Ok(same.then_some(followed))
+    }
+
+    /// Where its next event begins, where that is news.
+    pub fn note(&mut self) -> Option<FilePlace> {
+        let offset_bytes = self.offset_bytes - self.input.unfinished_bytes() as u64;
+        if self.noted_bytes.replace(offset_bytes) == Some(offset_bytes) {
+            return None;
+        }
+        Some(FilePlace {
+            device: self.id.0,
+            inode: self.id.1,
+            offset_bytes,
+            beginning: (crc32c(&self.beginning), self.beginning.len() as u32),
+            path: self.path.to_string_lossy().into(),
+        })
+    }
+
+    /// Whether there is a place that nobody was told.
+    pub fn has_news(&self) -> bool {
+        self.noted_bytes != Some(self.offset_bytes - self.input.unfinished_bytes() as u64)
     }
 
     pub fn id(&self) -> Identity {

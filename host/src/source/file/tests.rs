@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use weir_core::config::SourceKind;
 
 use super::*;
-use crate::source::Running;
+use crate::source::{Accept, Running};
 use crate::source::fake::{self, Fake, wait_until};
 
 struct World {
@@ -159,4 +159,48 @@ fn a_link_is_the_file_that_it_leads_to_and_a_folder_is_none() {
     // A link to a file that is followed already is that file.
     assert!(world.end(10).into_iter().eq(0..10));
     assert_eq!(world.fake.counters.connections_total.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn who_remembers_goes_on_where_it_stood_with_what_came_meanwhile() {
+    let mut world = World::new();
+    world.fake.remembers.store(true, Ordering::SeqCst);
+    world.append("a.log", 0..10);
+    world.run("*.log", Some(Begin::End), AtEnd::Stay);
+    let opened = world.fake.counters.clone();
+    wait_until("it is open", || opened.connections_total.load(Ordering::Relaxed) == 1);
+    world.append("a.log", 10..20);
+    let mut file = File::options().append(true).open(world.path("a.log")).unwrap();
+    file.write_all(b"{\"n\":").unwrap();
+    world.end(10);
+    file.write_all(b"20}\n").unwrap();
+    world.append("a.log", 21..30);
+    world.append("b.log", 30..40);
+    world.run("*.log", Some(Begin::End), AtEnd::Stay);
+    let mut numbers = world.end(30);
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(10..40));
+    assert_eq!(world.fake.counters.rejected_total.load(Ordering::Relaxed), 0);
+    // Written anew while nobody looked, and longer than before.
+    let anew: String = (40..200).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    fs::write(world.path("a.log"), anew).unwrap();
+    world.run("*.log", Some(Begin::End), AtEnd::Stay);
+    let mut numbers = world.end(190);
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(10..200));
+}
+
+#[test]
+fn a_file_that_was_read_whole_is_not_read_again() {
+    let mut world = World::new();
+    world.fake.remembers.store(true, Ordering::SeqCst);
+    world.append("a.log", 0..5_000);
+    world.run("*.log", None, AtEnd::Stay);
+    world.end(5_000);
+    world.append("b.log", 5_000..5_010);
+    world.run("*.log", None, AtEnd::Stay);
+    let numbers = world.end(5_010);
+    assert!(numbers.into_iter().eq(0..5_010));
+    let gone = world.fake.places("file").unwrap();
+    assert_eq!(gone.len(), 2, "{gone:?}");
 }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use weir_core::codec;
 
 use super::super::bodies::body::Packing;
-use super::super::bodies::refusal::Refusal;
+use super::super::bodies::refusal::{KEY_BYTES_MAX, Refusal};
 
 /// Longest part of a header that an answer repeats.
 const REPEATED_CHARS_MAX: usize = 100;
@@ -36,6 +36,19 @@ pub fn codec(headers: &HeaderMap, default: &Arc<str>) -> Result<Arc<str>, Refusa
         return Ok(named.into());
     }
     Err(Refusal::ContentType(kind.chars().take(REPEATED_CHARS_MAX).collect()))
+}
+
+/// The key by which a sender repeats a request; as a string of RFC 8941, or as it is.
+pub fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Refusal::Key)?.trim();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if text.is_empty() || text.len() > KEY_BYTES_MAX || !visible || values.next().is_some() {
+        return Err(Refusal::Key);
+    }
+    Ok(Some(text.to_owned()))
 }
 
 /// None: the body comes as it is.

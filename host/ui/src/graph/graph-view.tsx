@@ -60,7 +60,7 @@ export function neighbour(graph: Graph, from: GraphNode, key: string): GraphNode
 
 function Head({ lane: { pipeline, y }, chosen }: { lane: Lane; chosen: boolean }) {
   const state = worst(pipeline);
-  const { lag_records, lag_s, lag_bytes, skipped_total } = pipeline;
+  const { lag_records, lag_s, lag_bytes, skipped_total, holes = [] } = pipeline;
   const lag = [lag_s > 3 ? `lags ${duration(lag_s)}` : "", skipped_total > 0 ? `${short(skipped_total)} skipped` : ""].filter(Boolean);
   const waits = lag.length > 0 ? `${pipeline.name}: ${short(lag_records)} records, ${bytes(lag_bytes)} wait` : pipeline.name;
   return (
@@ -68,6 +68,7 @@ function Head({ lane: { pipeline, y }, chosen }: { lane: Lane; chosen: boolean }
       <i aria-hidden="true">{shapeOf(state)}</i> <strong>{pipeline.name}</strong>
       {state !== "running" && <span>{state}</span>}
       {lag.length > 0 && <span class="loud">{lag.join(", ")}</span>}
+      {holes.length > 0 && <span class="loud" title={holes.map((hole) => hole.label).join("\n")}>{holes.length === 1 ? "journal hole" : `${holes.length} journal holes`}</span>}
     </a>
   );
 }

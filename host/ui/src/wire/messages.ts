@@ -151,7 +151,17 @@ export interface PipelineView {
   lag_records: number;
   lag_s: number;
   skipped_total: number;
+  /** What was missing in the journal when it was replayed through this pipeline. Not there from older hosts. */
+  holes?: HoleView[];
   units: UnitView[];
+}
+
+export interface HoleView {
+  from: number;
+  to: number;
+  start_unix_ns: number;
+  end_unix_ns: number | null;
+  label: string;
 }
 
 export interface AlertView {

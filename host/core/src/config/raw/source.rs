@@ -27,6 +27,22 @@ pub struct Source {
     pub triplet: Option<Text>,
     pub may_write: Option<Vec<Text>>,
     pub fields: Fields,
+    pub dedup: Option<Dedup>,
+    pub idempotency: Option<Idempotency>,
+}
+
+#[derive(Debug)]
+pub struct Dedup {
+    pub line: u32,
+    pub producer: Option<Text>,
+    pub seq: Option<Text>,
+}
+
+#[derive(Debug)]
+pub struct Idempotency {
+    pub line: u32,
+    pub keep: Option<Text>,
+    pub keys_max: Option<At<i64>>,
 }
 
 #[derive(Debug)]
@@ -64,6 +80,8 @@ pub(super) fn source(mut section: Section<'_>) -> Source {
         triplet: section.text("triplet"),
         may_write: section.texts("may_write", SELECTORS_MAX),
         fields: section.table("fields").map(fields).unwrap_or_default(),
+        dedup: section.table("dedup").map(dedup),
+        idempotency: section.table("idempotency").map(idempotency),
         name,
         place: section.finish(),
     }
@@ -73,6 +91,16 @@ fn tls(mut section: Section<'_>) -> Tls {
     let certificate = section.required("certificate", "\"/etc/weir/server.pem\"");
     let key = section.required("key", "\"/etc/weir/server.key\"");
     Tls { certificate, key, place: section.finish() }
+}
+
+fn dedup(mut section: Section<'_>) -> Dedup {
+    let (producer, seq) = (section.text("producer"), section.text("seq"));
+    Dedup { producer, seq, line: section.finish().line }
+}
+
+fn idempotency(mut section: Section<'_>) -> Idempotency {
+    let (keep, keys_max) = (section.text("keep"), section.integer("keys_max"));
+    Idempotency { keep, keys_max, line: section.finish().line }
 }
 
 fn fields(mut section: Section<'_>) -> Fields {

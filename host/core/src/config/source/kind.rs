@@ -51,7 +51,7 @@ pub fn kind(check: &Check<'_>, raw: &raw::Source) -> SourceKind {
 fn foreign_keys(check: &Check<'_>, raw: &raw::Source, word: &str) {
     let line = |text: &Option<At<String>>| text.as_ref().map(|text| text.line);
     let paths = raw.paths.as_ref().map(|paths| paths.first().map_or(0, |path| path.line));
-    let keys: [(&str, Option<u32>, &[&str]); 10] = [
+    let keys: [(&str, Option<u32>, &[&str]); 12] = [
         ("listen", line(&raw.listen), &["tcp", "udp"]),
         ("framing", line(&raw.framing), &["tcp"]),
         ("tls", raw.tls.as_ref().map(|tls| tls.place.line), &["tcp"]),
@@ -60,6 +60,8 @@ fn foreign_keys(check: &Check<'_>, raw: &raw::Source, word: &str) {
         ("read", line(&raw.read), &["file"]),
         ("begin", line(&raw.begin), &["file"]),
         ("at_end", line(&raw.at_end), &["file", "stdin"]),
+        ("dedup", raw.dedup.as_ref().map(|dedup| dedup.line), DECODE),
+        ("idempotency", raw.idempotency.as_ref().map(|keys| keys.line), &["http"]),
         ("codec", line(&raw.codec), DECODE),
         ("config", raw.place.config_lines.first().map(|(_, line)| *line), DECODE),
     ];
