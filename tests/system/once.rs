@@ -204,7 +204,7 @@ fn retries_around_a_kill_at_any_moment_count_once() {
         host.wait("/api/streams", enough).unwrap();
         host = again(host);
         // The one that was not answered may be there or not: it is sent again, as are some before it.
-        let last = sender.join().unwrap();
+        let last: u64 = sender.join().unwrap();
         for n in last.saturating_sub(20)..=last {
             let key = format!("key-{n}");
             assert_eq!(told(&post(&host, &body(n), Some(&key))), (n % 7 + 1, 0));
