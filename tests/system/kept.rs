@@ -28,6 +28,8 @@ from = ["my/dev/event"]
 name = "u"
 use = "{wasm}"
 config = {{ keep = "x % 2 = 0" }}
+[[pipeline.stream]]
+triplet = "my/dev/even"
 "#
     )
 }

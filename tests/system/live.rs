@@ -86,28 +86,20 @@ async fn a_client_that_acknowledges_gets_the_newest_once_it_took_what_it_had() {
     let host = TestHost::start(&format!("{COUNT}{CHART}")).unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
     host.send(&format!("{{\"key\":\"a\",\"x\":1,\"time\":{}}}\n", now - 100)).unwrap();
-    let url = format!("ws://127.0.0.1:{}/api/live", host.http);
-    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let mut socket = connect_small(&host).await;
     let ask = json!({ "subscribe": [{ "chart": "counts" }], "in_flight": 1 });
     socket.send(Message::text(ask.to_string())).await.unwrap();
-    let hello = socket.next().await.unwrap().unwrap();
-    assert!(hello.to_text().unwrap().contains("hello"));
-    let Message::Binary(first) = socket.next().await.unwrap().unwrap() else {
-        panic!("a frame was expected")
-    };
-    let first = header(&first);
+    let had = first(&mut socket).await;
     versions(&host, now, 5).await;
     // The answer to what is no request stands behind all that was sent before.
     socket.send(Message::text("{}")).await.unwrap();
     let answer = socket.next().await.unwrap().unwrap();
     assert!(answer.is_text() && answer.to_text().unwrap().contains("bad_message"), "{answer:?}");
-    let took =
-        json!({ "ack": [{ "chart": "counts", "epoch": first["epoch"], "version": first["version"] }] });
+    let took = json!({ "ack": [{ "chart": "counts", "epoch": had["epoch"], "version": had["version"] }] });
     socket.send(Message::text(took.to_string())).await.unwrap();
-    let Message::Binary(next) = socket.next().await.unwrap().unwrap() else { panic!("a frame was expected") };
-    let next = header(&next);
+    let next = first(&mut socket).await;
     assert!(next["merged"].as_u64() > Some(0), "{next}");
-    let between = next["version"].as_u64().unwrap() - first["version"].as_u64().unwrap() - 1;
+    let between = next["version"].as_u64().unwrap() - had["version"].as_u64().unwrap() - 1;
     assert_eq!(next["merged"].as_u64(), Some(between));
 }
 

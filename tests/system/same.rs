@@ -62,7 +62,7 @@ keep_firing = "6h"
 name = "gone"
 on = "lanes/in"
 use = "absent"
-config = { warning = "9h", critical = "30h", keys = ["key"] }
+config = { warning = "9h", critical = "30h", forget = "0s", keys = ["key"] }
 [[sink]]
 name = "held"
 kind = "file"

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p weir-core --example dedup_speed`
 
-#![allow(clippy::expect_used, reason = "a measurement may stop")]
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a measurement that is printed, and may stop")]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +23,7 @@ fn batch(producers: usize, first: u64, step: u64) -> RecordBatch {
     let names = DictionaryArray::<UInt32Type>::new(codes, Arc::new(names));
     let number = |row: usize| (first + step * (row / producers) as u64) as i64;
     let numbers = Int64Array::from_iter_values((0..ROWS).map(number));
-    let id = [(DICTIONARY_ID.to_owned(), "7".to_owned())].into();
+    let id: std::collections::HashMap<String, String> = [(DICTIONARY_ID.to_owned(), "7".to_owned())].into();
     let (names, numbers): (ArrayRef, ArrayRef) = (Arc::new(names), Arc::new(numbers));
     let fields = vec![
         Field::new("producer", names.data_type().clone(), true).with_metadata(id),

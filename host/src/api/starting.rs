@@ -25,8 +25,12 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
 }
 
 async fn ready(State(runtime): State<Arc<Runtime>>) -> Response {
-    let (status, text) = health::state(&runtime);
-    (status, [(header::RETRY_AFTER, "1")], text).into_response()
+    // Where the start is done, these words are the last before the whole API answers.
+    let text = match health::state(&runtime) {
+        (StatusCode::OK, _) => "not ready: starting\n".to_owned(),
+        (_, text) => text,
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], text).into_response()
 }
 
 async fn numbers(State(runtime): State<Arc<Runtime>>) -> Response {

@@ -1,3 +1,4 @@
+//! Numbers of producers, keys of requests and places in files against plain sets; dumps that come back; bounds.
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 

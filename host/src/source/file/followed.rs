@@ -92,6 +92,8 @@ impl Followed {
             && (crc32c(&beginning), beginning.len() as u32) == place.beginning;
         followed.offset_bytes = place.offset_bytes;
         followed.beginning = beginning;
+        // An event that was not whole may have been looked at; it is read again.
+        followed.beginning.truncate(place.offset_bytes as usize);
         followed.noted_bytes = Some(place.offset_bytes);
         Ok(same.then_some(followed))
     }

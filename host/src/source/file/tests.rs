@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use weir_core::config::SourceKind;
 
 use super::*;
-use crate::source::{Accept, Running};
 use crate::source::fake::{self, Fake, wait_until};
+use crate::source::{Accept, Running};
 
 struct World {
     folder: tempfile::TempDir,
@@ -179,7 +179,7 @@ fn who_remembers_goes_on_where_it_stood_with_what_came_meanwhile() {
     world.run("*.log", Some(Begin::End), AtEnd::Stay);
     let mut numbers = world.end(30);
     numbers.sort_unstable();
-    assert!(numbers.into_iter().eq(10..40));
+    assert_eq!(numbers, (10..40).collect::<Vec<_>>());
     assert_eq!(world.fake.counters.rejected_total.load(Ordering::Relaxed), 0);
     // Written anew while nobody looked, and longer than before.
     let anew: String = (40..200).map(|n| format!("{{\"n\":{n}}}\n")).collect();
@@ -187,7 +187,7 @@ fn who_remembers_goes_on_where_it_stood_with_what_came_meanwhile() {
     world.run("*.log", Some(Begin::End), AtEnd::Stay);
     let mut numbers = world.end(190);
     numbers.sort_unstable();
-    assert!(numbers.into_iter().eq(10..200));
+    assert_eq!(numbers, (10..200).collect::<Vec<_>>());
 }
 
 #[test]
