@@ -235,6 +235,7 @@ try {
   await check("every shape of the wire is drawn", "shapes", async (page) => {
     await page.waitForFunction(() => Object.keys(window.__weir.charts).length >= 7, null, WITHIN);
     for (const words of ["whiskers: 5th and 95th percentile", "24 bins of 5 ms", "requests, number: 0"]) await see(page, ".chart footer", words);
+    await see(page, ".chart .note", "at most 40 series");
     const undrawn = await page.locator(".chart .note").allTextContents();
     if (undrawn.length !== 1 || !undrawn[0].includes("at most 40 series")) throw new Error(`undrawn: ${undrawn.join(" | ")}`);
   });
@@ -262,7 +263,11 @@ try {
 
   for (const mode of ["full", "shapes"]) {
     await check(`V4: both axes of every chart carry a label and a unit (${mode})`, mode, async (page) => {
-      await page.waitForFunction(() => document.querySelectorAll(".chart .canvas canvas").length >= 7, null, WITHIN);
+      // Charts take turns.
+      await page.waitForFunction(() => {
+        const drawn = [...document.querySelectorAll(".chart")].filter((chart) => chart.querySelector(".canvas canvas"));
+        return drawn.length >= 7 && drawn.every((chart) => chart.querySelector(".y-name")?.textContent);
+      }, null, WITHIN);
       const bare = await page.evaluate(() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
         const [y, x] = [".y-name", ".x-name"].map((where) => chart.querySelector(where)?.textContent ?? "");
         // An axis of names has no unit.

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use sled::{Batch, Config, Db, Mode};
 
@@ -17,6 +18,8 @@ use crate::engine::{Change, Engine, EngineError, EngineName, Place, Stored, Visi
 /// Its own default is 1 GiB.
 const CACHE_BYTES: u64 = 48 << 20;
 const FLUSH_EVERY_MS: u64 = 500;
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+const LOCK_LOOK: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub struct SledPlace {
@@ -36,7 +39,7 @@ impl Place for SledPlace {
             .cache_capacity(CACHE_BYTES)
             .mode(Mode::LowSpace)
             .flush_every_ms(Some(FLUSH_EVERY_MS));
-        let db = guarded("opening", || config.open())?;
+        let db = open_once_free(&config)?;
         let mut engine = SledEngine { db: Some(db), folder: self.folder.clone(), log: None };
         engine.sync_folder().map_err(|error| failed("syncing its folder", &error))?;
         let log =
@@ -62,6 +65,21 @@ impl Place for SledPlace {
 
     fn engine(&self) -> EngineName {
         EngineName::Sled
+    }
+}
+
+/// sled lets go of its files a moment after it was dropped; whoever opens them again in the same process waits for it.
+fn open_once_free(config: &Config) -> Result<Db, EngineError> {
+    let begun = Instant::now();
+    loop {
+        match guarded("opening", || config.open()) {
+            Err(error)
+                if error.reason.contains("could not acquire lock") && begun.elapsed() < LOCK_WAIT_MAX =>
+            {
+                std::thread::sleep(LOCK_LOOK);
+            }
+            other => return other,
+        }
     }
 }
 
