@@ -118,10 +118,13 @@ fn settled(host: &TestHost) {
     panic!("the outputs do not come to rest");
 }
 
-/// As the API gives them.
+/// As the API gives them; series by their labels, since which of two lanes is the first to make one is not promised.
 fn outputs(host: &TestHost) -> Value {
-    let points =
-        |metric: &str| host.json(&format!("/api/series/points?metric={metric}&limit=100000")).unwrap();
+    let points = |metric: &str| {
+        let mut answer = host.json(&format!("/api/series/points?metric={metric}&limit=100000")).unwrap();
+        answer["series"].as_array_mut().unwrap().sort_by_key(|series| series["labels"].to_string());
+        answer
+    };
     let sorted = |path: &str, member: &str| {
         let mut all = host.json(path).unwrap()[member].as_array().cloned().unwrap();
         all.sort_by_key(|one| one["id"].to_string());
