@@ -1,6 +1,6 @@
 //! Checkpoints while everything runs: what the flows know is written beside the journal, so that a start replays only what came since.
 //!
-//! One thread, which steps back for others. It asks all flows for what changed, at one position of the log, under the log's lock; each answers on its own worker between two records ([`capture`]): it
+//! One thread. It asks all flows for what changed, at one position of the log, under the log's lock; each answers on its own worker between two records ([`capture`]): it
 //! freezes its states and goes on. The thread waits until the journal is on disk up to that position, so that no checkpoint knows more than the journal, reads the frozen
 //! states piece by piece, and writes. Then it folds older checkpoints together, and now and then writes a snapshot, which needs no engine; the journal is kept from the oldest snapshot on.
 //!
