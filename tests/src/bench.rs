@@ -6,6 +6,7 @@
 
 pub mod boundary;
 pub mod codec;
+pub mod curve;
 pub mod events;
 pub mod floor;
 pub mod ingest;
@@ -24,8 +25,10 @@ pub mod windows;
 use anyhow::{Result, bail};
 
 /// All benches, in the order of `all`.
-pub const NAMES: [&str; 10] =
-    ["boundary", "codec", "ingest", "journal", "latency", "metrics", "page", "start", "state", "units"];
+pub const NAMES: [&str; 11] = [
+    "boundary", "codec", "curve", "ingest", "journal", "latency", "metrics", "page", "start", "state",
+    "units",
+];
 
 /// What a bench found.
 #[derive(Debug)]
@@ -96,6 +99,7 @@ pub fn run(name: &str) -> Result<Report> {
     match name {
         "boundary" => boundary::run(),
         "codec" => codec::run(),
+        "curve" => curve::run(),
         "ingest" => ingest::run(),
         "journal" => journal::run(),
         "latency" => latency::run(),

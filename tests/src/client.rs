@@ -1,10 +1,10 @@
-//! A small HTTP client: one request, one connection, bounded. Nothing of the product is in it, so that it cannot share its mistakes.
+//! A small HTTP client, bounded: one request, one connection, or one connection that stays open. Nothing of the product is in it, so that it cannot share its mistakes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
@@ -52,6 +52,48 @@ pub fn request(port: u16, method: &str, path: &str, headers: &[(&str, &str)], bo
     let mut bytes = Vec::new();
     drop(stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes));
     parse(&bytes).with_context(|| format!("{method} {path}: {} bytes are no answer", bytes.len()))
+}
+
+/// A connection that stays open over requests. Of answers with `content-length` alone, as Weir gives to what it was sent.
+pub struct Connection {
+    stream: TcpStream,
+    port: u16,
+    bytes: Vec<u8>,
+}
+
+impl Connection {
+    pub fn open(port: u16) -> Result<Self> {
+        let stream =
+            TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("connect to port {port}"))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, port, bytes: Vec::new() })
+    }
+
+    pub fn post(&mut self, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
+        self.bytes.clear();
+        let (port, length) = (self.port, body.len());
+        write!(
+            self.bytes,
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n"
+        )?;
+        self.bytes.extend_from_slice(body);
+        self.stream.write_all(&self.bytes)?;
+        self.bytes.clear();
+        let mut piece = [0; 4_096];
+        loop {
+            let read = self.stream.read(&mut piece)?;
+            ensure!(read > 0, "{path}: the connection was closed before the answer");
+            self.bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
+            if let Some(answer) = parse(&self.bytes)
+                && let Some(length) = answer.header("content-length")
+                && answer.body.len() >= length.parse().with_context(|| answer.head.clone())?
+            {
+                return Ok(answer);
+            }
+        }
+    }
 }
 
 fn parse(bytes: &[u8]) -> Option<Answer> {

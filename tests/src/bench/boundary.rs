@@ -208,7 +208,7 @@ fn transform(components: &Components, batches: &[Batch]) -> Result<Pair> {
     turns(|| calls(&mut node, &inputs), native)
 }
 
-fn rollup_config() -> Value {
+pub fn rollup_config() -> Value {
     let sum = json!({ "of": "latency_ms", "is": "sum" });
     json!({ "keys": ["host"], "window": "1s", "aggregates": { "n": "count", "sum_ms": sum } })
 }
@@ -227,7 +227,7 @@ fn rollup(components: &Components, batches: &[Batch]) -> Result<Pair> {
 }
 
 /// A flow of one pipeline: the nodes one after the other, the last one's first port into a series.
-fn flow(nodes: Vec<Node>) -> Result<Flow> {
+pub fn flow(nodes: Vec<Node>) -> Result<Flow> {
     let units: String = nodes
         .iter()
         .enumerate()

@@ -31,11 +31,16 @@ pub struct Requests {
     made: usize,
     start_unix_ms: i64,
     span_ms: i64,
+    hosts: usize,
 }
 
 impl Requests {
     pub fn new(count: usize, start_unix_ms: i64, span_ms: i64) -> Self {
-        Self { random: 0x2545_f491_4f6c_dd1d, count, made: 0, start_unix_ms, span_ms }
+        Self::with_hosts(HOSTS, count, start_unix_ms, span_ms)
+    }
+
+    pub fn with_hosts(hosts: usize, count: usize, start_unix_ms: i64, span_ms: i64) -> Self {
+        Self { random: 0x2545_f491_4f6c_dd1d, count, made: 0, start_unix_ms, span_ms, hosts }
     }
 
     /// Appends the next event and its line feed; none when all are made.
@@ -48,7 +53,7 @@ impl Requests {
         let time_unix_ms =
             self.start_unix_ms + self.made as i64 * self.span_ms / self.count as i64 - late_ms as i64;
         self.made += 1;
-        let host = (random % HOSTS as u64) as usize;
+        let host = (random % self.hosts as u64) as usize;
         let status = [200, 200, 200, 404, 500].get((random >> 20) as usize % 5).copied().unwrap_or(200);
         let latency_us = (random >> 24) % 100_000_000 / 1_000;
         let (path, bytes) = ((random >> 8) % 500, (random >> 40) % 50_000);

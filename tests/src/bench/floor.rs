@@ -1,16 +1,25 @@
 //! The floor of the bench `ingest`: the same answer by hand, without Wasm, schema, batches, state or late windows.
 //!
-//! One thread of tokio reads one connection, splits lines, parses each by sonic-rs into a struct of borrowed text and adds to a `HashMap` by host
-//! and second. A process of its own, so that its CPU time stands alone. Out, on standard output: `port N`, then, when the connection is at its end, a
-//! line of JSON with rows, groups and the sum. It ends when its standard input does.
+//! One thread of tokio reads its connections, splits lines, parses each by sonic-rs into a struct of borrowed text and adds to a `HashMap` by host
+//! and second. A process of its own, so that its CPU time stands alone. Out, on standard output: `port N`, then, when all connections are at their end, a
+//! line of JSON with rows, groups and the sum. It ends when its standard input does. [`cpu_us_per_event`] starts it, feeds it and checks what it found.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream as Connection;
+use std::process::{Command, Stdio};
+use std::rc::Rc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+
+use super::measure::process_cpu_ns;
+use super::windows::Windows;
+use crate::process::Running;
 
 const READ_BYTES: usize = 256 * 1024;
 
@@ -37,10 +46,12 @@ pub struct Found {
     pub sum: f64,
 }
 
-pub fn serve() -> Result<()> {
+pub fn serve(connections: usize) -> Result<()> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start tokio")?;
-    let sums = runtime.block_on(one_connection())?;
+    let sums = Rc::new(RefCell::new(Sums::default()));
+    LocalSet::new().block_on(&runtime, all(connections, &sums))?;
+    let sums = sums.borrow();
     let cells = || sums.by_second.values().flat_map(HashMap::values);
     let found = Found {
         rows: cells().map(|(count, _)| count).sum(),
@@ -58,24 +69,75 @@ fn say(line: &str) -> Result<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).context("write to standard output")
 }
 
-async fn one_connection() -> Result<Sums> {
+async fn all(connections: usize, sums: &Rc<RefCell<Sums>>) -> Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", crate::host::free_port()?)).await.context("listen")?;
     say(&format!("port {}", listener.local_addr()?.port()))?;
-    let (mut stream, _) = listener.accept().await.context("accept")?;
-    let mut sums = Sums::default();
+    let mut tasks = Vec::new();
+    for _ in 0..connections {
+        let (stream, _) = listener.accept().await.context("accept")?;
+        tasks.push(tokio::task::spawn_local(one(stream, Rc::clone(sums))));
+    }
+    for task in tasks {
+        task.await.context("a task panicked")??;
+    }
+    Ok(())
+}
+
+async fn one(mut stream: TcpStream, sums: Rc<RefCell<Sums>>) -> Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     let mut filled = 0;
     loop {
         let room = buffer.get_mut(filled..).unwrap_or_default();
         let read = stream.read(room).await.context("read")?;
         if read == 0 {
-            return Ok(sums);
+            return Ok(());
         }
         filled += read;
-        let used = sums.take(buffer.get(..filled).unwrap_or_default())?;
+        let used = sums.borrow_mut().take(buffer.get(..filled).unwrap_or_default())?;
         buffer.copy_within(used..filled, 0);
         filled -= used;
     }
+}
+
+/// CPU of a floor for these bytes, µs per event. `send` writes them all to its connections, which are closed then.
+pub fn cpu_us_per_event(
+    windows: &Windows,
+    connections: usize,
+    send: impl FnOnce(&mut [Connection]) -> Result<()>,
+) -> Result<f64> {
+    let own = std::env::current_exe().context("where is this program?")?;
+    let mut command = Command::new(own);
+    command.arg("floor").arg(connections.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut floor = Running::start(&mut command)?;
+    let mut lines = BufReader::new(floor.child().stdout.take().context("no output of the floor")?).lines();
+    let mut line = || lines.next().context("the floor has ended")?.context("read from the floor");
+    let port = line()?;
+    let port: u16 =
+        port.strip_prefix("port ").and_then(|port| port.parse().ok()).context("no port of the floor")?;
+    let pid = floor.pid();
+    let begun_ns = process_cpu_ns(pid)?;
+    let mut streams = connect(port, connections)?;
+    send(&mut streams).context("send to the floor")?;
+    drop(streams);
+    let found: Found = serde_json::from_str(&line()?).context("what the floor found")?;
+    let cpu_us = (process_cpu_ns(pid)? - begun_ns) as f64 / 1_000.0;
+    let (rows, sum_ms) = (windows.rows(), windows.sum_ms());
+    ensure!(
+        found.rows == rows && found.groups == windows.len() as u64 && (found.sum - sum_ms).abs() < 1.0,
+        "the floor found {found:?} instead of {rows} rows, {} groups and {sum_ms}",
+        windows.len()
+    );
+    // Its input's end is its end.
+    drop(floor.child().stdin.take());
+    floor.wait()?;
+    Ok(cpu_us / rows as f64)
+}
+
+/// So many connections to a port of this machine.
+pub fn connect(port: u16, connections: usize) -> Result<Vec<Connection>> {
+    let connect =
+        |_| Connection::connect(("127.0.0.1", port)).with_context(|| format!("connect to port {port}"));
+    (0..connections).map(connect).collect()
 }
 
 impl Sums {

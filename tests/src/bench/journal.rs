@@ -1,8 +1,9 @@
-//! Bench `journal`: what the log on disk costs, without sources and pipelines.
+//! Bench `journal`: what the log on disk costs, without sources and pipelines, and what senders see of it.
 //!
 //! Batches of 1 to 4,096 events of ten columns (six texts of few values, four numbers; some 200 B as JSON) are encoded, written with one sync for each 256 batches, read back as they are and
-//! packed; then threads append and wait until each of their records is durable, one sync for all that wait. Files are in a new folder for temporary files. Bytes are those on
-//! disk, marks, names and descriptions of streams among them; time is the clock's, and a busy disk shows.
+//! packed; then threads append and wait until each of their records is durable, one sync for all that wait; last, clients of a real `weir` do the same over HTTP and TCP
+//! (`journal/served.rs`). Files are in a new folder for temporary files. Bytes are those on disk, marks, names and descriptions of streams among them; time is the clock's, and a
+//! busy disk shows.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use weir_journal::upkeep::Keep;
 use weir_journal::{Durability, Item, Journal, Reader, Settings, Writer, upkeep};
 
 use super::Report;
+
+mod served;
 
 const EVENTS: usize = 2_000_000;
 const BATCHES_MAX: usize = 100_000;
@@ -102,6 +105,7 @@ pub fn run() -> Result<Report> {
     for (threads, rows) in WAITING {
         acknowledged(&base.path().join(format!("wait-{threads}-{rows}")), threads, rows, &mut report)?;
     }
+    served::run(&mut report)?;
     Ok(report)
 }
 

@@ -34,6 +34,10 @@ impl Windows {
         self.cells.is_empty()
     }
 
+    pub fn rows(&self) -> u64 {
+        self.cells.values().map(|(count, _)| *count).sum()
+    }
+
     pub fn sum_ms(&self) -> f64 {
         self.cells.values().map(|(_, sum_us)| *sum_us).sum::<u64>() as f64 / 1_000.0
     }

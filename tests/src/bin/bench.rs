@@ -10,8 +10,11 @@ use weir_tests::bench;
 
 fn main() -> ExitCode {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
-    if names == ["floor"] {
-        return ended(bench::floor::serve());
+    if let [name, connections] = names.as_slice()
+        && name == "floor"
+    {
+        let connections = connections.parse().map_err(anyhow::Error::from);
+        return ended(connections.and_then(bench::floor::serve));
     }
     if names == ["all"] {
         names = bench::NAMES.map(str::to_owned).to_vec();
