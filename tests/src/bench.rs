@@ -22,6 +22,8 @@ pub mod state;
 pub mod units;
 pub mod windows;
 
+use std::io::Write;
+
 use anyhow::{Result, bail};
 
 /// All benches, in the order of `all`.
@@ -46,7 +48,9 @@ impl Report {
         Self { bench, table: vec![titles], figures: Vec::new(), missed: Vec::new() }
     }
 
+    /// Told on standard error at once too: a bench takes minutes.
     pub fn row(&mut self, cells: Vec<String>) {
+        drop(writeln!(std::io::stderr(), "{}: {}", self.bench, cells.join("  ")));
         self.table.push(cells);
     }
 

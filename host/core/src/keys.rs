@@ -96,7 +96,7 @@ pub struct KeyTable {
     /// None: nobody wants to know.
     touched: Option<dump::Touched>,
     /// What a checkpoint reads.
-    frozen: Option<crate::state::frozen::Frozen<u32, Option<Vec<u8>>>>,
+    frozen: Option<crate::state::frozen::Frozen>,
 }
 
 impl KeyTable {
@@ -313,7 +313,7 @@ impl KeyTable {
         for (number, key) in self.keys.iter_mut().enumerate() {
             if key.held == 0 && !key.free {
                 if let Some(frozen) = &mut self.frozen {
-                    frozen.before(number as u32, || key.value());
+                    frozen.before(dump::place(number as u32), || key.value());
                 }
                 self.by_value.remove(&key.encoded);
                 key.free = true;
@@ -323,7 +323,7 @@ impl KeyTable {
         }
         if let Some(touched) = &mut self.touched {
             touched.lists = true;
-            touched.numbers.extend(&self.forgotten);
+            self.forgotten.iter().for_each(|number| touched.numbers.insert(dump::place(*number)));
         }
         self.idle = 0;
         self.caches.clear();

@@ -10,6 +10,8 @@ pub mod dump;
 mod expiry;
 pub mod frozen;
 pub mod layer;
+pub mod marks;
+pub mod paged;
 mod quota;
 pub mod schedule;
 pub mod table;
@@ -517,7 +519,7 @@ impl UnitState {
         }
         let expire_ns = place.spec.expire_ns;
         if let Some(frozen) = &mut self.frozen {
-            let old = || was_there.then(|| self.old_bytes.get(from..).unwrap_or_default().to_vec());
+            let old = || was_there.then(|| self.old_bytes.get(from..).unwrap_or_default());
             frozen.values.before((table as u16, address), old);
         }
         self.undo.push(Undo::Value { table: table as u16, address, old });
@@ -532,7 +534,7 @@ impl UnitState {
         let (at, len) = (self.old_bytes.len() as u32, old.len());
         self.old_bytes.extend_from_slice(old);
         if let Some(frozen) = &mut self.frozen {
-            frozen.values.before((table as u16, address), || Some(old.to_vec()));
+            frozen.values.before((table as u16, address), || Some(old));
         }
         self.undo.push(Undo::Value { table: table as u16, address, old: Some((at, len as u32)) });
         place.remove(address, len);
@@ -546,7 +548,7 @@ impl UnitState {
         let old = self.schedule(clock, address).set(address, time);
         if old != time {
             if let Some(frozen) = &mut self.frozen {
-                frozen.timers.before((clock, address), || old);
+                frozen.timers.before((u16::from(clock), address), || dump::time_bytes(old));
             }
             self.undo.push(Undo::Timer { clock, address, old });
             self.count_timer(address, old, time);

@@ -37,6 +37,10 @@ const RSS_BUDGET_MIB: f64 = 250.0;
 pub const CONFIG: &str = crate::local_config!(
     tcp: "",
     r#"
+[[source]]
+name = "http"
+kind = "http"
+
 [[pipeline]]
 name = "requests"
 from = ["shop/prod/request"]

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 
 use super::{Key, KeyTable};
 use crate::state::dump::Entry;
-use crate::state::frozen::{Addresses, Frozen};
+use crate::state::frozen::Frozen;
+use crate::state::marks::{Marks, Place};
 use crate::triplet::Triplet;
 
 /// What changed since the last checkpoint.
 #[derive(Debug, Default)]
 pub struct Touched {
-    pub numbers: Addresses<u32>,
+    pub numbers: Marks,
     /// The lists: numbers that are free, or not announced yet, and the scopes.
     pub lists: bool,
 }
@@ -52,19 +53,19 @@ impl KeyTable {
 
     pub(super) fn touch(&mut self, number: u32) {
         if let Some(touched) = &mut self.touched {
-            touched.numbers.insert(number);
+            touched.numbers.insert(place(number));
             touched.lists = true;
         }
     }
 
     /// What changed, or all of it, is fixed; the lists are copied where they changed.
-    pub fn freeze(&mut self, all: bool) -> (Arc<Addresses<u32>>, Option<Lists>) {
+    pub fn freeze(&mut self, all: bool) -> (Arc<Marks>, Option<Lists>) {
         let touched = self.touched.take();
         let is_tracked = touched.is_some();
         let touched = touched.unwrap_or_default();
-        let numbers = if all { (0..self.keys.len() as u32).collect() } else { touched.numbers };
+        let numbers = if all { (0..self.keys.len() as u32).map(place).collect() } else { touched.numbers };
         let numbers = Arc::new(numbers);
-        self.frozen = Some(Frozen::new(&numbers));
+        self.frozen = Some(Frozen::new(&numbers, [None]));
         self.touched = is_tracked.then(Touched::default);
         let lists = (all || touched.lists).then(|| Lists {
             given: self.keys.len(),
@@ -82,7 +83,7 @@ impl KeyTable {
     /// A number is about to become another key's, or nobody's.
     pub(super) fn before(&mut self, number: u32) {
         if let Some(frozen) = &mut self.frozen {
-            frozen.before(number, || self.keys.get(number as usize).and_then(Key::value));
+            frozen.before(place(number), || self.keys.get(number as usize).and_then(Key::value));
         }
     }
 
@@ -90,7 +91,7 @@ impl KeyTable {
     pub fn frozen_entry(&mut self, number: u32) -> Entry {
         let now = || self.keys.get(number as usize).and_then(Key::value);
         let value = match &mut self.frozen {
-            Some(frozen) => frozen.take(number, now),
+            Some(frozen) => frozen.take(place(number), now),
             None => now(),
         };
         (number_key(number), value)
@@ -136,6 +137,11 @@ impl KeyTable {
             self.keys.push(Key { scope: 0, encoded: Box::default(), held: 0, free: true });
         }
     }
+}
+
+/// Numbers are the handles of one table.
+pub(super) fn place(number: u32) -> Place {
+    (0, (number, 0))
 }
 
 fn number_key(number: u32) -> Vec<u8> {

@@ -10,8 +10,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::frozen::{Addresses, Frozen, sorted};
+use super::frozen::Frozen;
 use super::layer::Address;
+use super::marks::{Marks, Place};
 use super::schedule::NEVER;
 use super::{Undo, UnitState};
 use crate::keys::dump::Lists;
@@ -22,9 +23,10 @@ pub type Entry = (Vec<u8>, Option<Vec<u8>>);
 /// What changed since the last dump.
 #[derive(Debug, Default)]
 pub struct Dirty {
-    values: Addresses<(u16, Address)>,
-    expiries: Addresses<(u16, Address)>,
-    timers: Addresses<(bool, Address)>,
+    values: Marks,
+    expiries: Marks,
+    /// In the table of the clock's number.
+    timers: Marks,
     /// Of each table, how many names were dumped.
     names: Vec<usize>,
 }
@@ -33,9 +35,9 @@ impl Dirty {
     pub(super) fn note(&mut self, undo: &[Undo]) {
         for undo in undo {
             match undo {
-                Undo::Value { table, address, .. } => drop(self.values.insert((*table, *address))),
-                Undo::Expiry { table, address, .. } => drop(self.expiries.insert((*table, *address))),
-                Undo::Timer { clock, address, .. } => drop(self.timers.insert((*clock, *address))),
+                Undo::Value { table, address, .. } => self.values.insert((*table, *address)),
+                Undo::Expiry { table, address, .. } => self.expiries.insert((*table, *address)),
+                Undo::Timer { clock, address, .. } => self.timers.insert((u16::from(*clock), *address)),
                 Undo::Key => {}
             }
         }
@@ -45,21 +47,21 @@ impl Dirty {
 /// What changed up to a moment, while it is read.
 #[derive(Debug)]
 pub struct FrozenState {
-    pub(super) values: Frozen<(u16, Address), Option<Vec<u8>>>,
-    pub(super) expiries: Frozen<(u16, Address), i64>,
-    pub(super) timers: Frozen<(bool, Address), i64>,
+    pub(super) values: Frozen,
+    pub(super) expiries: Frozen,
+    pub(super) timers: Frozen,
 }
 
 /// What is to be read of a frozen state; made on the flow's worker, read elsewhere.
 #[derive(Debug)]
 pub struct Changed {
-    expiries: Arc<Addresses<(u16, Address)>>,
-    numbers: Arc<Addresses<u32>>,
+    expiries: Arc<Marks>,
+    numbers: Arc<Marks>,
     lists: Option<Lists>,
     /// Of each table.
     names: Vec<Range<usize>>,
-    timers: Arc<Addresses<(bool, Address)>>,
-    values: Arc<Addresses<(u16, Address)>>,
+    timers: Arc<Marks>,
+    values: Arc<Marks>,
 }
 
 impl UnitState {
@@ -88,15 +90,14 @@ impl UnitState {
             values: Arc::new(dirty.values),
         };
         self.frozen = Some(FrozenState {
-            values: Frozen::new(&changed.values),
-            expiries: Frozen::new(&changed.expiries),
-            timers: Frozen::new(&changed.timers),
+            values: Frozen::new(&changed.values, self.tables.iter().map(|table| table.spec.size)),
+            expiries: Frozen::new(&changed.expiries, self.tables.iter().map(|_| TIME_BYTES)),
+            timers: Frozen::new(&changed.timers, [TIME_BYTES; 2]),
         });
-        // As large as the last time: growing from nothing to a million would hold records up.
         self.dirty = is_tracked.then(|| Dirty {
-            values: Addresses::with_capacity_and_hasher(changed.values.len(), Default::default()),
-            expiries: Addresses::with_capacity_and_hasher(changed.expiries.len(), Default::default()),
-            timers: Addresses::with_capacity_and_hasher(changed.timers.len(), Default::default()),
+            values: Marks::as_large_as(&changed.values),
+            expiries: Marks::as_large_as(&changed.expiries),
+            timers: Marks::as_large_as(&changed.timers),
             names: until,
         });
         changed
@@ -111,7 +112,7 @@ impl UnitState {
     /// Every address there is.
     fn everything(&self) -> Dirty {
         let tables = || self.tables.iter().enumerate();
-        let timers = self.timers.iter().map(|timers| (false, timers)).chain([(true, &self.clock_timers)]);
+        let timers = self.timers.iter().map(|timers| (0, timers)).chain([(1, &self.clock_timers)]);
         Dirty {
             values: tables()
                 .flat_map(|(table, place)| {
@@ -128,29 +129,29 @@ impl UnitState {
         }
     }
 
-    fn frozen_value(&mut self, (table, address): (u16, Address)) -> Option<Vec<u8>> {
+    fn frozen_value(&mut self, (table, address): Place) -> Option<Vec<u8>> {
         let place = self.tables.get(usize::from(table));
-        let now = || place.and_then(|place| place.get(address)).map(<[u8]>::to_vec);
+        let now = || place.and_then(|place| place.get(address));
         match &mut self.frozen {
             Some(frozen) => frozen.values.take((table, address), now),
-            None => now(),
+            None => now().map(<[u8]>::to_vec),
         }
     }
 
-    fn frozen_expiry(&mut self, (table, address): (u16, Address)) -> i64 {
+    fn frozen_expiry(&mut self, (table, address): Place) -> Option<Vec<u8>> {
         let place = self.expiries.get(usize::from(table));
-        let now = || place.map_or(NEVER, |expiry| expiry.get(address));
+        let now = || place.and_then(|expiry| time_bytes(expiry.get(address)));
         match &mut self.frozen {
             Some(frozen) => frozen.expiries.take((table, address), now),
-            None => now(),
+            None => now().map(Vec::from),
         }
     }
 
-    fn frozen_timer(&mut self, (clock, address): (bool, Address)) -> i64 {
-        let now = self.schedule(clock, address).get(address);
+    fn frozen_timer(&mut self, (clock, address): Place) -> Option<Vec<u8>> {
+        let now = time_bytes(self.schedule(clock == 1, address).get(address));
         match &mut self.frozen {
             Some(frozen) => frozen.timers.take((clock, address), || now),
-            None => now,
+            None => now.map(Vec::from),
         }
     }
 
@@ -197,12 +198,12 @@ impl UnitState {
 /// Reads what was frozen, in the order of keys.
 #[derive(Debug)]
 pub struct Reading {
-    expiries: Left<(u16, Address)>,
-    numbers: Left<u32>,
+    expiries: Left<Place>,
+    numbers: Left<Place>,
     lists: Option<Lists>,
     names: Left<(u16, u32)>,
-    timers: Left<(bool, Address)>,
-    values: Left<(u16, Address)>,
+    timers: Left<Place>,
+    values: Left<Place>,
 }
 
 /// Addresses that are left to be read.
@@ -220,21 +221,25 @@ impl Reading {
             names.flat_map(|(table, range)| range.clone().map(move |name| (table as u16, name as u32)));
         Self {
             names: left(names.collect()),
-            expiries: left(sorted(&changed.expiries)),
-            numbers: left(sorted(&changed.numbers)),
+            expiries: left(changed.expiries.sorted()),
+            numbers: left(changed.numbers.sorted()),
             lists: changed.lists,
-            timers: left(sorted(&changed.timers)),
-            values: left(sorted(&changed.values)),
+            timers: left(changed.timers.sorted()),
+            values: left(changed.values.sorted()),
         }
     }
 
     /// The next entries, at most `limit`; none when that was all.
     pub fn step(&mut self, state: &mut UnitState, limit: usize, out: &mut Vec<Entry>) {
-        out.extend(self.expiries.by_ref().take(limit).map(|(table, address)| {
-            (at_table(b'e', table, address), time_value(state.frozen_expiry((table, address))))
-        }));
+        out.extend(
+            self.expiries.by_ref().take(limit).map(|(table, address)| {
+                (at_table(b'e', table, address), state.frozen_expiry((table, address)))
+            }),
+        );
         let room = |out: &Vec<Entry>| limit.saturating_sub(out.len());
-        out.extend(self.numbers.by_ref().take(room(out)).map(|number| state.keys.frozen_entry(number)));
+        out.extend(
+            self.numbers.by_ref().take(room(out)).map(|(_, (number, _))| state.keys.frozen_entry(number)),
+        );
         if room(out) > 0
             && let Some(lists) = self.lists.take()
         {
@@ -245,9 +250,12 @@ impl Reading {
             let name = state.names.get(usize::from(table)).and_then(|names| names.name(handle));
             (key, name.map(<[u8]>::to_vec))
         }));
-        out.extend(self.timers.by_ref().take(room(out)).map(|(clock, address)| {
-            (at_clock(clock, address), time_value(state.frozen_timer((clock, address))))
-        }));
+        out.extend(
+            self.timers
+                .by_ref()
+                .take(room(out))
+                .map(|(clock, address)| (at_clock(clock, address), state.frozen_timer((clock, address)))),
+        );
         out.extend(
             self.values.by_ref().take(room(out)).map(|(table, address)| {
                 (at_table(b'v', table, address), state.frozen_value((table, address)))
@@ -256,8 +264,11 @@ impl Reading {
     }
 }
 
-fn time_value(time: i64) -> Option<Vec<u8>> {
-    (time != NEVER).then(|| time.to_le_bytes().to_vec())
+/// Of the value of an expiry or a timer.
+const TIME_BYTES: Option<u32> = Some(8);
+
+pub(super) fn time_bytes(time: i64) -> Option<[u8; 8]> {
+    (time != NEVER).then(|| time.to_le_bytes())
 }
 
 fn time_of(value: &[u8]) -> Option<i64> {
@@ -268,8 +279,8 @@ fn at_table(kind: u8, table: u16, address: Address) -> Vec<u8> {
     at(&[&[kind], table.to_be_bytes().as_slice()].concat(), address)
 }
 
-fn at_clock(clock: bool, address: Address) -> Vec<u8> {
-    at(&[b't', u8::from(clock)], address)
+fn at_clock(clock: u16, address: Address) -> Vec<u8> {
+    at(&[b't', clock as u8], address)
 }
 
 fn at(prefix: &[u8], address: Address) -> Vec<u8> {

@@ -46,7 +46,7 @@ impl UnitState {
             let old = expiry.set(address, time);
             if old != time {
                 if let Some(frozen) = &mut self.frozen {
-                    frozen.expiries.before((table as u16, address), || old);
+                    frozen.expiries.before((table as u16, address), || super::dump::time_bytes(old));
                 }
                 self.undo.push(Undo::Expiry { table: table as u16, address, old });
             }

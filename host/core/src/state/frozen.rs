@@ -1,47 +1,61 @@
 //! What changed up to a moment, readable as it was then while it goes on changing.
 //!
-//! In: the addresses that changed; every change after the moment, told before it is made ([`Frozen::before`]). Out: values of that moment, for addresses in rising order
-//! ([`Frozen::take`]). Kept are only values that were overwritten before they were read; a change of an address that was read, or that is not among these, costs one lookup.
+//! In: the places that changed; every change after the moment, told before it is made ([`Frozen::before`]). Out: values of that moment, for places in rising order
+//! ([`Frozen::take`]). Kept are only values that were overwritten before they were read; a change of a place that was read, or that is not among these, costs one look-up.
 
-use std::hash::Hash;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
-
-pub type Addresses<K> = HashSet<K, FixedState>;
+use super::layer::{Found, Layer};
+use super::marks::{Marks, Place};
 
 #[derive(Debug)]
-pub struct Frozen<K, V> {
+pub struct Frozen {
     /// Shared with the reader, who sorts them.
-    changed: Arc<Addresses<K>>,
+    changed: Arc<Marks>,
     /// Read up to and with this one.
-    read: Option<K>,
-    overwritten: HashMap<K, V, FixedState>,
+    read: Option<Place>,
+    /// By table; an entry that hides one below stands for none.
+    overwritten: Vec<Layer>,
 }
 
-impl<K: Copy + Ord + Hash, V> Frozen<K, V> {
-    pub fn new(changed: &Arc<Addresses<K>>) -> Self {
-        Self { changed: Arc::clone(changed), read: None, overwritten: HashMap::default() }
+impl Frozen {
+    /// `sizes`: of each table's values, where they are all of one size.
+    pub fn new(changed: &Arc<Marks>, sizes: impl IntoIterator<Item = Option<u32>>) -> Self {
+        let overwritten = sizes.into_iter().map(Layer::new).collect();
+        Self { changed: Arc::clone(changed), read: None, overwritten }
     }
 
-    /// The value of this address is about to change; `now` gives the one that it still has.
-    pub fn before(&mut self, address: K, now: impl FnOnce() -> V) {
-        if self.read.is_none_or(|read| address > read) && self.changed.contains(&address) {
-            self.overwritten.entry(address).or_insert_with(now);
+    /// The value of this place is about to change; `now` gives the one that it still has.
+    pub fn before<V: AsRef<[u8]>>(&mut self, place: Place, now: impl FnOnce() -> Option<V>) {
+        if self.read.is_some_and(|read| place <= read) || !self.changed.contains(place) {
+            return;
+        }
+        let (table, address) = place;
+        if let Some(layer) = self.overwritten.get_mut(usize::from(table))
+            && matches!(layer.get(address), Found::Unknown)
+        {
+            match now() {
+                Some(value) => layer.put(address, value.as_ref()),
+                None => layer.bury(address),
+            }
         }
     }
 
-    /// The value of the moment, where it changed since; else the one that there is now. Addresses rise from call to call.
-    pub fn take(&mut self, address: K, now: impl FnOnce() -> V) -> V {
-        self.read = Some(address);
-        self.overwritten.remove(&address).unwrap_or_else(now)
+    /// The value of the moment, where it changed since; else the one that there is now. Places rise from call to call.
+    pub fn take<V: Into<Vec<u8>>>(
+        &mut self,
+        place: Place,
+        now: impl FnOnce() -> Option<V>,
+    ) -> Option<Vec<u8>> {
+        self.read = Some(place);
+        let (table, address) = place;
+        let Some(layer) = self.overwritten.get_mut(usize::from(table)) else { return now().map(V::into) };
+        let value = match layer.get(address) {
+            Found::Value(value) => Some(value.to_vec()),
+            Found::Gone => None,
+            Found::Unknown => return now().map(V::into),
+        };
+        layer.forget(address);
+        value
     }
-}
-
-/// Addresses in the order in which they are read.
-pub fn sorted<K: Copy + Ord>(changed: &Addresses<K>) -> Vec<K> {
-    let mut sorted: Vec<K> = changed.iter().copied().collect();
-    sorted.sort_unstable();
-    sorted
 }

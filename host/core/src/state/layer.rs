@@ -2,18 +2,19 @@
 //!
 //! Values of a fixed size lie side by side in one vector; others are boxed. Freed cells are used again.
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use super::paged::Paged;
 
 /// Address of an entry: key number (or the handle of a free table's name) and slot.
 pub type Address = (u32, i64);
 
 /// Index value of an entry that hides one below.
 const TOMBSTONE: u32 = u32::MAX;
+/// Index value where this layer has nothing. Quotas end far below.
+const NOTHING: u32 = u32::MAX - 1;
 
 #[derive(Debug, Clone)]
 pub struct Layer {
-    index: HashMap<Address, u32, FixedState>,
+    index: Paged<u32>,
     cells: Cells,
     free: Vec<u32>,
 }
@@ -39,36 +40,28 @@ impl Layer {
             Some(size) => Cells::Fixed { size: size as usize, bytes: Vec::new() },
             None => Cells::Packed(Vec::new()),
         };
-        Self { index: HashMap::default(), cells, free: Vec::new() }
+        Self { index: Paged::new(NOTHING), cells, free: Vec::new() }
     }
 
     pub fn get(&self, address: Address) -> Found<'_> {
-        match self.index.get(&address) {
+        match self.index.get(address) {
             None => Found::Unknown,
-            Some(&TOMBSTONE) => Found::Gone,
-            Some(&cell) => self.cells.get(cell).map_or(Found::Unknown, Found::Value),
+            Some(TOMBSTONE) => Found::Gone,
+            Some(cell) => self.cells.get(cell).map_or(Found::Unknown, Found::Value),
         }
     }
 
     /// Puts a value; of a fixed-size layer it has that size (the table checks it).
     pub fn put(&mut self, address: Address, value: &[u8]) {
-        match self.index.entry(address) {
-            hashbrown::hash_map::Entry::Occupied(mut entry) => {
-                if *entry.get() == TOMBSTONE {
-                    entry.insert(self.cells.take(&mut self.free, value));
-                } else {
-                    self.cells.set(*entry.get(), value);
-                }
-            }
-            hashbrown::hash_map::Entry::Vacant(entry) => {
-                entry.insert(self.cells.take(&mut self.free, value));
-            }
+        match self.index.get(address).filter(|cell| *cell != TOMBSTONE) {
+            Some(cell) => self.cells.set(cell, value),
+            None => drop(self.index.insert(address, self.cells.take(&mut self.free, value))),
         }
     }
 
     /// Puts a value where this layer has one, which is appended to `old`; else does nothing and says so.
     pub fn replace(&mut self, address: Address, value: &[u8], old: &mut Vec<u8>) -> bool {
-        let Some(&cell) = self.index.get(&address).filter(|cell| **cell != TOMBSTONE) else { return false };
+        let Some(cell) = self.index.get(address).filter(|cell| *cell != TOMBSTONE) else { return false };
         old.extend_from_slice(self.cells.get(cell).unwrap_or_default());
         self.cells.set(cell, value);
         true
@@ -76,7 +69,7 @@ impl Layer {
 
     /// Takes the entry out of this layer; what lies below shows again.
     pub fn forget(&mut self, address: Address) {
-        if let Some(cell) = self.index.remove(&address)
+        if let Some(cell) = self.index.remove(address)
             && cell != TOMBSTONE
         {
             self.cells.clear(cell);
@@ -92,8 +85,8 @@ impl Layer {
 
     /// Entries in no order; none for a tombstone.
     pub fn iter(&self) -> impl Iterator<Item = (Address, Option<&[u8]>)> {
-        self.index.iter().map(|(address, &cell)| {
-            (*address, if cell == TOMBSTONE { None } else { Some(self.cells.get(cell).unwrap_or_default()) })
+        self.index.iter().map(|(address, cell)| {
+            (address, if cell == TOMBSTONE { None } else { Some(self.cells.get(cell).unwrap_or_default()) })
         })
     }
 
