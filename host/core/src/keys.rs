@@ -9,6 +9,8 @@
 pub mod dump;
 pub mod values;
 
+use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -16,7 +18,8 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
+use smallvec::SmallVec;
 
 use crate::batch::{Batch, DICTIONARY_ID};
 use crate::triplet::Triplet;
@@ -27,6 +30,8 @@ pub const REFUSED: u32 = u32::MAX;
 pub const PARTITIONS: u32 = 64;
 /// A sweep waits until this many numbers are held by nothing.
 const SWEEP_MIN: usize = 4_096;
+/// Kept between batches.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
 
 /// Names of a free table, and their handles.
 #[derive(Debug, Default)]
@@ -60,11 +65,13 @@ impl Names {
     }
 }
 
+type Encoded = SmallVec<[u8; 24]>;
+
 #[derive(Debug)]
 struct Key {
     scope: u32,
-    /// Encoded values of the key columns (see [`values`]); empty where the number is free.
-    encoded: Box<[u8]>,
+    /// Scope and encoded values of the key columns (see [`values`]); empty where the number is free. Most are short and lie in place: a look-up waits for one line less.
+    encoded: Encoded,
     /// Entries and timers that need the number.
     held: u32,
     free: bool,
@@ -83,7 +90,8 @@ pub struct KeyTable {
     across: bool,
     limit: usize,
     scopes: Vec<Triplet>,
-    by_value: HashMap<Box<[u8]>, u32, FixedState>,
+    /// Numbers by what their keys hold.
+    by_value: HashTable<u32>,
     keys: Vec<Key>,
     free: Vec<u32>,
     /// Freed but not yet announced.
@@ -106,7 +114,7 @@ impl KeyTable {
             across,
             limit: limit.min(REFUSED as usize - 1),
             scopes: Vec::new(),
-            by_value: HashMap::default(),
+            by_value: HashTable::new(),
             keys: Vec::new(),
             free: Vec::new(),
             forgotten: Vec::new(),
@@ -192,7 +200,7 @@ impl KeyTable {
             [Some(only)] if matches!(only.data_type(), DataType::Dictionary(_, _)) => {
                 self.number_codes(scope, batch, only)
             }
-            _ => (0..batch.rows()).map(|row| self.number_row(scope, &columns, row)).collect(),
+            _ => self.number_rows(scope, &columns, 0..batch.rows()),
         };
         (numbers, self.newest.len() - before)
     }
@@ -215,7 +223,7 @@ impl KeyTable {
                 out.push(known);
                 continue;
             }
-            let number = self.number_row(scope, &whole, row);
+            let number = self.number_rows(scope, &whole, row..row + 1).pop().unwrap_or(REFUSED);
             if codes.is_valid(row)
                 && let Some(place) = cache.numbers.get_mut(*code as usize)
             {
@@ -234,22 +242,56 @@ impl KeyTable {
         &mut self.caches[scope]
     }
 
-    fn number_row(&mut self, scope: usize, columns: &[Option<ArrayRef>], row: usize) -> u32 {
-        let mut encoded = std::mem::take(&mut self.scratch);
-        encoded.clear();
-        encoded.extend((scope as u32).to_le_bytes());
-        for column in columns {
-            values::encode(column.as_ref(), row, &mut encoded);
+    /// All are encoded and hashed first: the look-ups wait for memory, and those that follow each other closely wait together.
+    fn number_rows(&mut self, scope: usize, columns: &[Option<ArrayRef>], rows: Range<usize>) -> Vec<u32> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let mut places = Vec::with_capacity(rows.len());
+        for row in rows {
+            let from = scratch.len();
+            scratch.extend((scope as u32).to_le_bytes());
+            for column in columns {
+                values::encode(column.as_ref(), row, &mut scratch);
+            }
+            let encoded = scratch.get(from..).unwrap_or_default();
+            places.push((hash(encoded), from..scratch.len()));
         }
-        let number = match self.by_value.get(&encoded[..]) {
-            Some(number) => *number,
-            None => self.give(scope, &encoded),
+        let number = |(hash, place): (u64, Range<usize>)| {
+            let encoded = scratch.get(place).unwrap_or_default();
+            self.find(hash, encoded).unwrap_or_else(|| self.give(scope, hash, encoded))
         };
-        self.scratch = encoded;
-        number
+        let numbers = places.into_iter().map(number).collect();
+        scratch.truncate(0);
+        scratch.shrink_to(SCRATCH_BYTES_MAX);
+        self.scratch = scratch;
+        numbers
     }
 
-    fn give(&mut self, scope: usize, encoded: &[u8]) -> u32 {
+    fn find(&self, hash: u64, encoded: &[u8]) -> Option<u32> {
+        let is_it =
+            |number: &u32| self.keys.get(*number as usize).is_some_and(|key| &*key.encoded == encoded);
+        self.by_value.find(hash, is_it).copied()
+    }
+
+    /// Of a number whose key is written.
+    fn enter(&mut self, hash: u64, number: u32) {
+        let keys = &self.keys;
+        self.by_value.insert_unique(hash, number, |number| {
+            keys.get(*number as usize).map_or(0, |key| self::hash(&key.encoded))
+        });
+    }
+
+    /// Frees the number, which is nobody's then.
+    fn clear(&mut self, number: u32) {
+        let Some(key) = self.keys.get_mut(number as usize) else { return };
+        if let Ok(entry) = self.by_value.find_entry(hash(&key.encoded), |known| *known == number) {
+            entry.remove();
+        }
+        key.free = true;
+        key.encoded = Encoded::new();
+    }
+
+    fn give(&mut self, scope: usize, hash: u64, encoded: &[u8]) -> u32 {
         if self.by_value.len() >= self.limit {
             return REFUSED;
         }
@@ -263,7 +305,7 @@ impl KeyTable {
             Some(place) => *place = key,
             None => self.keys.push(key),
         }
-        self.by_value.insert(encoded.into(), number);
+        self.enter(hash, number);
         self.newest.push(number);
         self.touch(number);
         self.idle += 1;
@@ -275,12 +317,9 @@ impl KeyTable {
         let Some(number) = self.newest.pop() else { return };
         self.before(number);
         self.touch(number);
-        if let Some(key) = self.keys.get_mut(number as usize) {
-            self.by_value.remove(&key.encoded);
-            key.free = true;
-            key.encoded = Box::default();
-            self.idle -= usize::from(key.held == 0);
-        }
+        let is_idle = self.keys.get(number as usize).is_some_and(|key| key.held == 0);
+        self.idle -= usize::from(is_idle);
+        self.clear(number);
         if number as usize + 1 == self.keys.len() {
             self.keys.pop();
         } else {
@@ -310,15 +349,12 @@ impl KeyTable {
         if self.idle < SWEEP_MIN || self.idle * 2 < self.by_value.len() {
             return;
         }
-        for (number, key) in self.keys.iter_mut().enumerate() {
-            if key.held == 0 && !key.free {
-                if let Some(frozen) = &mut self.frozen {
-                    frozen.before(dump::place(number as u32), || key.value());
-                }
-                self.by_value.remove(&key.encoded);
-                key.free = true;
-                key.encoded = Box::default();
-                self.forgotten.push(number as u32);
+        for number in 0..self.keys.len() as u32 {
+            let is_idle = |key: &Key| key.held == 0 && !key.free;
+            if self.keys.get(number as usize).is_some_and(is_idle) {
+                self.before(number);
+                self.clear(number);
+                self.forgotten.push(number);
             }
         }
         if let Some(touched) = &mut self.touched {
@@ -349,6 +385,10 @@ impl KeyTable {
             .collect();
         values::decode(&self.columns, &encoded)
     }
+}
+
+fn hash(encoded: &[u8]) -> u64 {
+    FixedState::default().hash_one(encoded)
 }
 
 /// The id of a column's dictionary, where it lives across batches.

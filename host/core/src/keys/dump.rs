@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Key, KeyTable};
+use super::{Encoded, Key, KeyTable};
 use crate::state::dump::Entry;
 use crate::state::frozen::Frozen;
 use crate::state::marks::{Marks, Place};
@@ -114,8 +114,8 @@ impl KeyTable {
         }
         self.grow(number as usize + 1);
         let key = Key { scope: u32::from_le_bytes(*scope), encoded: encoded.into(), held: 0, free: false };
-        self.by_value.insert(key.encoded.clone(), number);
         *self.keys.get_mut(number as usize)? = key;
+        self.enter(super::hash(encoded), number);
         self.idle += 1;
         Some(())
     }
@@ -134,7 +134,7 @@ impl KeyTable {
 
     fn grow(&mut self, len: usize) {
         while self.keys.len() < len {
-            self.keys.push(Key { scope: 0, encoded: Box::default(), held: 0, free: true });
+            self.keys.push(Key { scope: 0, encoded: Encoded::new(), held: 0, free: true });
         }
     }
 }
