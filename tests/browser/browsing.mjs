@@ -41,6 +41,7 @@ export function startMock(mode, more = []) {
 
 /** Everything that a page must not do is written down while it runs. `offline`: what a lost connection makes the browser say is no fault of the page. */
 export async function watch(page, url, notes, { offline = false } = {}) {
+  page.setDefaultTimeout(WITHIN.timeout);
   const { origin, host } = new URL(url);
   const unreached = /net::ERR_CONNECTION_REFUSED|WebSocket connection to|status of (4\d\d|503)/;
   page.on("console", (message) => {

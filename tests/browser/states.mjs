@@ -24,6 +24,8 @@ const browser = await open();
 try {
   await check("an empty host shows three lines that can be copied", "empty", async (page) => {
     for (const tool of ["curl", "nc", "python"]) await see(page, ".copyable .tool", tool);
+    // Of the source that is configured.
+    await see(page, ".copyable code", "nc -w 1 127.0.0.1 7272");
     await see(page, ".badge", "no data yet");
     await page.goto(`${page.url().split("#")[0]}#/streams`);
     await see(page, ".empty", "No events yet");
