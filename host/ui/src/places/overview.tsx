@@ -150,11 +150,12 @@ function Alerts({ alerts }: { alerts: Polled<AlertView[]> }) {
 }
 
 function Changes({ store }: { store: Store }) {
-  const { value } = usePolled(fetchRevisions, CHANGES_POLL_MS, store.pictured);
+  const { value, failure, again } = usePolled(fetchRevisions, CHANGES_POLL_MS, store.pictured);
   return (
     <section aria-labelledby="changes-title">
       <h2 id="changes-title">What changed</h2>
-      {value === null && <Skeleton label="waiting for the changes" />}
+      {failure !== null && (value === null ? <Failed what="Not fetched" why={failure} retry={again} /> : <Old why={failure} retry={again} />)}
+      {value === null && failure === null && <Skeleton label="waiting for the changes" />}
       <ol class="changes">
         {(value ?? []).slice(0, CHANGES_SHOWN).map((revision) => (
           <li key={revision.revision}>
