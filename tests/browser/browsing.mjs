@@ -10,8 +10,12 @@ export const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const mock = fileURLToPath(new URL("../../host/ui/mock/server.mjs", import.meta.url));
 
-/** Long, so that a busy machine is no failure. */
-export const WITHIN = { timeout: 30_000 };
+/** Long, so that a busy machine is no failure: each check waits for what it asserts, and this only says when it gives up. */
+export const WITHIN = { timeout: 60_000 };
+const LOOK_AGAIN_MS = 100;
+/** A key that nobody listened to yet is pressed anew so often, each time after so long. */
+const PRESSES_MAX = 8;
+const PRESSED_WITHIN_MS = 5_000;
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** Fonts as the test says and not as the machine is set up: one family, grey edges. */
 const FIXED_FONTS = ["--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
@@ -37,6 +41,7 @@ export function startMock(mode, more = []) {
 
 /** Everything that a page must not do is written down while it runs. `offline`: what a lost connection makes the browser say is no fault of the page. */
 export async function watch(page, url, notes, { offline = false } = {}) {
+  page.setDefaultTimeout(WITHIN.timeout);
   const { origin, host } = new URL(url);
   const unreached = /net::ERR_CONNECTION_REFUSED|WebSocket connection to|status of (4\d\d|503)/;
   page.on("console", (message) => {
@@ -86,6 +91,38 @@ export class Checks {
 export function none(list) {
   if (list.length > 0) throw new Error(list.slice(0, 10).join("\n"));
 }
+
+/** Looks again and again until there is nothing to complain of; else fails with the last complaints. */
+export async function eventually(complaintsOf) {
+  const until_ms = Date.now() + WITHIN.timeout;
+  for (;;) {
+    const complaints = await complaintsOf();
+    if (complaints.length === 0) return;
+    if (Date.now() > until_ms) none(complaints);
+    await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
+  }
+}
+
+/** Waits until every chart that the page lists is on its canvas with all that stands around it: charts take turns to draw. */
+export const chartsDrawn = (page, least = 1) => page.waitForFunction((least) => {
+  const charts = [...document.querySelectorAll(".chart")];
+  return charts.length >= least && charts.every((chart) => chart.querySelector(".canvas canvas") && chart.querySelector("footer"));
+}, least, WITHIN);
+
+/** Presses keys one after the other until the page shows what they do: who listens to them may not be there yet, and two that belong together may have come too far apart. */
+export async function pressUntil(page, keys, shows, wanted = null) {
+  for (let presses = 1; ; presses++) {
+    for (const key of keys) await page.keyboard.press(key);
+    try {
+      return void (await page.waitForFunction(shows, wanted, { timeout: PRESSED_WITHIN_MS }));
+    } catch (error) {
+      if (presses === PRESSES_MAX) throw error;
+    }
+  }
+}
+
+/** By its two keys. */
+export const go = (page, key, hash) => pressUntil(page, ["g", key], (wanted) => location.hash.startsWith(wanted) && document.querySelector(`nav a[aria-current="page"][href="${wanted}"]`) !== null, hash);
 
 /** Waits until an element has this text in it. */
 export const see = (page, selector, wanted) =>

@@ -1,7 +1,7 @@
 // Each place by keys alone, and each place read by axe-core (WCAG 2.2 AA) in light, dark, more contrast, wide and narrow; against the mock of host/ui.
 //   node tests/browser/keyboard.mjs                   (the page must be built: host/ui/dist)
 // Out: one line for each check, then "N passed, N failed"; exit 1 where one failed. No pointer is used: what has the focus must be seen to have it.
-import { axeFindings, Checks, none, open, see, startMock, watch, WITHIN } from "./browsing.mjs";
+import { axeFindings, chartsDrawn, Checks, eventually, go, none, open, pressUntil, see, startMock, watch, WITHIN } from "./browsing.mjs";
 
 const TABS_MAX = 120;
 const checks = new Checks();
@@ -16,7 +16,7 @@ async function check(name, run, look = {}) {
     try {
       await watch(page, host.url, notes);
       await page.goto(host.url);
-      await page.waitForSelector(".canvas canvas", WITHIN);
+      await chartsDrawn(page, 8);
       await run(page);
       none(notes);
     } finally {
@@ -38,17 +38,11 @@ async function tabTo(page, selector) {
   }
   throw new Error(`${TABS_MAX} tabs did not reach ${selector}`);
 }
-async function go(page, key, hash) {
-  await page.keyboard.press("g");
-  await page.keyboard.press(key);
-  await page.waitForFunction((wanted) => location.hash.startsWith(wanted), hash, WITHIN);
-}
 
 await check("by keys: overview, a chart's values are read and it is opened alone", async (page) => {
   await tabTo(page, "#title-cpu a");
   await tabTo(page, ".canvas");
-  await page.keyboard.press("ArrowLeft");
-  await see(page, ".tooltip .reading", "core 0");
+  await pressUntil(page, ["ArrowLeft"], () => document.querySelector(".tooltip .reading")?.textContent.includes("core 0") === true);
   await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Shift+Tab");
@@ -80,8 +74,7 @@ await check("by keys: pipelines, from unit to unit and one is inserted", async (
 await check("by keys: streams, the table is held and a row opened", async (page) => {
   await go(page, "s", "#/streams");
   await page.waitForSelector(".virtual tbody tr", WITHIN);
-  await page.keyboard.press("Space");
-  await see(page, ".hold", "go on");
+  await pressUntil(page, ["Space"], () => document.querySelector(".hold")?.textContent.includes("go on") === true);
   await tabTo(page, ".row-open");
   await page.keyboard.press("Enter");
   await page.locator('.verdict[data-verdict="kept"]').first().waitFor(WITHIN);
@@ -105,12 +98,10 @@ await check("by keys: components, one is read", async (page) => {
 });
 
 await check("by keys: a wall and back", async (page) => {
-  await page.keyboard.press("t");
-  await page.waitForFunction(() => document.documentElement.dataset.tv !== undefined && document.querySelectorAll(".chart canvas").length === 6, null, WITHIN);
-  const title_px = await page.evaluate(() => document.querySelector(".chart h3").getBoundingClientRect().height);
-  if (title_px < 24) throw new Error(`titles are ${title_px} px high`);
-  await page.keyboard.press("t");
-  await page.waitForFunction(() => document.documentElement.dataset.tv === undefined && document.querySelectorAll(".chart canvas").length >= 8, null, WITHIN);
+  await pressUntil(page, ["t"], () => document.documentElement.dataset.tv !== undefined);
+  await page.waitForFunction(() => document.querySelectorAll(".chart canvas").length === 4 && document.querySelector(".chart h3").getBoundingClientRect().height >= 24, null, WITHIN);
+  await pressUntil(page, ["t"], () => document.documentElement.dataset.tv === undefined);
+  await chartsDrawn(page, 8);
 });
 
 const PLACES = { "#/overview": ".canvas canvas", "#/overview?chart=cpu": ".data-table td", "#/overview?tv=on": ".canvas canvas", "#/pipelines/requests/requests%2Fper_host?tab=configuration": ".panel .field", "#/streams/shop/prod/request": ".virtual tbody tr", "#/streams/shop/prod/request?make=metric": ".maker-preview canvas", "#/alerts": ".detail .canvas canvas", "#/components": ".detail .options" };
@@ -123,8 +114,11 @@ for (const [look, options] of Object.entries(LOOKS)) {
     for (const [hash, full] of Object.entries(PLACES)) {
       await page.goto(host.url + hash);
       await page.waitForSelector(full, WITHIN);
-      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      if (over > 0) throw new Error(`${hash} is ${over} px wider than the window`);
+      await page.waitForFunction(() => document.querySelector(".skeleton") === null, null, WITHIN);
+      await eventually(async () => {
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        return over > 0 ? [`${hash} is ${over} px wider than the window`] : [];
+      });
       none((await axeFindings(page)).map((finding) => `${hash}: ${finding}`));
     }
   }, options);

@@ -1,7 +1,7 @@
 //! The thread that draws.
 //!
-//! In: the charts of the running configuration. Out: [`Round`]s, one after each pass that drew something or saw another configuration; whoever waits for one
-//! then looks at the charts. It looks every [`LOOK_EVERY`] while somebody watches; else every [`IDLE_EVERY`]. [`Renderer::wake`] makes it look at once.
+//! In: the charts of the running configuration. Out: [`Round`]s, one after each pass that drew something or saw another configuration, and in a pass that takes
+//! long one every [`TELL_EVERY`], so that what is drawn does not wait for what is not; whoever waits for one then looks at the charts. It looks every [`LOOK_EVERY`] while somebody watches; else every [`IDLE_EVERY`]. [`Renderer::wake`] makes it look at once.
 
 use std::io;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::runtime::Runtime;
 /// How late a point may be because nobody looked.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const IDLE_EVERY: Duration = Duration::from_millis(250);
+const TELL_EVERY: Duration = Duration::from_millis(5);
 
 /// What there is to look at.
 #[derive(Clone)]
@@ -78,15 +79,22 @@ impl Renderer {
 /// One pass over all charts; true where somebody watches one.
 fn look(runtime: &Runtime, sender: &watch::Sender<Round>) -> bool {
     let (revision, charts) = runtime.charts();
+    let charts: Arc<[Arc<Chart>]> = charts.into();
+    let tell = || sender.send_replace(Round { revision, charts: Arc::clone(&charts) });
     let mut news = revision != sender.borrow().revision;
     let mut watched = false;
+    let mut told = Instant::now();
     let holes = runtime.holes();
-    for chart in &charts {
+    for chart in &*charts {
         watched |= chart.watchers() > 0;
         news |= chart.refresh(runtime.series(), &holes, runtime.now_unix_ns(), Instant::now());
+        if news && told.elapsed() >= TELL_EVERY {
+            tell();
+            (news, told) = (false, Instant::now());
+        }
     }
     if news {
-        sender.send_replace(Round { revision, charts: charts.into() });
+        tell();
     }
     watched
 }

@@ -94,6 +94,7 @@ async function api(request, response, url) {
   }
   if (parts[0] === "components" && parts.length === 2) return answer(response, 200, editing.component(parts[1]) ?? editing.component("transform"));
   if (parts[0] === "alerts" && parts.length === 2) return answer(response, 200, { alert: alerts(Date.now()).find(({ id }) => id === parts[1]) ?? alerts(Date.now())[0], episodes: episodes(Date.now()) });
+  if (parts.join("/") === "configuration") return void response.writeHead(200, { ...SECURITY, "content-type": "application/toml" }).end('[[source]]\nname = "tcp"\nkind = "tcp"\nlisten = "127.0.0.1:7272"\n');
   if (parts.join("/") === "configuration/revisions") return answer(response, 200, { current: editing.revision, revisions: editing.revisions });
   if (parts.join("/") === "configuration/diff") return answer(response, 200, { unified: '--- a\n+++ b\n@@ -4,3 +4,5 @@\n [[pipeline.unit]]\n-config = { keep = "latency_ms > 200" }\n+config = { keep = "latency_ms > 100" }\n' });
   if (parts[0] === "dead" && parts.length === 1 && !noDead) return answer(response, 200, empty ? { total: 0, rows: 0, letters: [] } : shelf.page(url.searchParams));

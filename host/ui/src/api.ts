@@ -138,6 +138,17 @@ export async function fetchConfiguration(): Promise<{ text: string; revision: nu
   return { text: await response.text(), revision: Number((response.headers.get("etag") ?? "").replaceAll('"', "")) };
 }
 
+/** Where lines of JSON are taken in, unless it is configured otherwise. */
+export const TCP_USUAL = { name: "127.0.0.1", port: "7171" };
+
+/** Of the first TCP source that is configured; one that listens on all addresses is reached by the loopback one. */
+export async function fetchTcpAddress(): Promise<typeof TCP_USUAL> {
+  const { text } = await fetchConfiguration();
+  const source = text.split(/^\[\[?/m).find((table) => /^source\]\]/.test(table) && /^\s*kind\s*=\s*"tcp"/m.test(table));
+  const [, name = "", port = ""] = /^\s*listen\s*=\s*"(.*):(\d+)"/m.exec(source ?? "") ?? [];
+  return port === "" ? TCP_USUAL : { name: /^(0\.0\.0\.0|\[::\])$/.test(name) ? TCP_USUAL.name : name, port };
+}
+
 export const putConfiguration = (text: string, summary: string, revision: number): Promise<Edited> =>
   call(`/api/configuration?summary=${part(summary)}`, { method: "PUT", body: text, revision });
 export const checkConfiguration = (text: string): Promise<{ problems: Problem[]; warnings: Problem[] }> =>

@@ -25,6 +25,12 @@ export function short(value: number): string {
   return three(value);
 }
 
+/** Of what is counted for each second: a rate moves, so what is far behind the point is only noise. */
+export const rate = (value: number): string => short(Math.abs(value) >= 100 ? value : Math.abs(value) >= 10 ? Math.round(value) : Number(value.toFixed(1)) || Number(value.toPrecision(1)));
+
+/** The first letters of a digest, without the name of its method. */
+export const shortDigest = (digest: string, letters = 12): string => digest.replace(/^\w+:/, "").slice(0, letters);
+
 export function bytes(value: number): string {
   for (const [size, unit] of BINARY) {
     if (Math.abs(value) >= size) return `${three(value / size)} ${unit}`;

@@ -12,6 +12,7 @@ import { Store } from "./live/store";
 
 const store = new Store();
 const socket = new LiveSocket(store, `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`);
+// First: the host answers and draws while the page is built.
+socket.start();
 const page = document.getElementById("page");
 if (page !== null) render(<App store={store} socket={socket} />, page);
-socket.start();

@@ -10,8 +10,10 @@ export interface Polled<T> {
   again: () => void;
 }
 
-/** `ask` must be the same function at each call (a module's function or a memo). */
-export function usePolled<T>(ask: () => Promise<T>, every_ms: number): Polled<T> {
+const AT_ONCE = Promise.resolve();
+
+/** `ask` must be the same function at each call (a module's function or a memo). `from`: not before. */
+export function usePolled<T>(ask: () => Promise<T>, every_ms: number, from: Promise<void> = AT_ONCE): Polled<T> {
   const [value, setValue] = useState<T | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
   const now = useRef<() => void>(() => undefined);
@@ -37,11 +39,11 @@ export function usePolled<T>(ask: () => Promise<T>, every_ms: number): Polled<T>
       timer = window.setTimeout(() => void run(), Math.min(RETRY_MAX_MS, every_ms * 2 ** Math.min(failures, 5)));
     };
     now.current = () => void run();
-    void run();
+    void from.then(() => (ended ? undefined : run()));
     return () => {
       ended = true;
       window.clearTimeout(timer);
     };
-  }, [ask, every_ms]);
+  }, [ask, every_ms, from]);
   return { value, failure, again: useCallback(() => now.current(), []) };
 }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { find } from "../src/parts/palette";
 import { beginning, fieldOf, missing } from "../src/parts/schema-form";
 import { freeName } from "../src/places/inject";
-import { properName, wishOf } from "../src/places/metric-maker";
+import { chosenIn, properName, queryOf, wishOf } from "../src/places/metric-choice";
 
 test.each([
   [{ type: "string" }, "text"], [{ type: "string", format: "weir-expression" }, "expression"], [{ type: "integer" }, "number"], [{ type: "boolean" }, "boolean"], [{ enum: [1, 2] }, "choice"],
@@ -35,4 +35,15 @@ test("a metric is what was picked; counting needs no value", () => {
   expect(wishOf("a/b/c", choice)).toMatchObject({ from: ["a/b/c"], key: ["host"], value: "ms", where: "status = 200", rollup: [{ window: "1s", is: ["p99"] }] });
   expect(wishOf("a/b/c", { ...choice, is: "count" })).not.toHaveProperty("value");
   expect(properName("9 Latency (ms)!")).toBe("latency_ms");
+});
+
+test("what is picked for a metric comes back from the query, and what is only proposed is not in it", () => {
+  const stream = { triplet: "a/b/c", columns: [{ name: "ms", type: "f64" }, { name: "status", type: "s64" }] } as never;
+  const proposed = chosenIn(stream, {});
+  expect(Object.values(queryOf(stream, proposed)).every((value) => value === null)).toBe(true);
+  for (const change of [{ key: ["host", "path"] }, { value: "status" }, { value: "", is: "count" }, { is: "p99", window: "5m", shape: "bar" }, { where: "ms > 1", name: "mine" }]) {
+    const picked = { ...proposed, name: change.name ?? chosenIn(stream, { value: change.value ?? "ms", is: change.is ?? "mean" }).name, ...change };
+    const query = Object.fromEntries(Object.entries(queryOf(stream, picked)).filter((one): one is [string, string] => one[1] !== null));
+    expect(chosenIn(stream, query)).toEqual(picked);
+  }
 });

@@ -11,6 +11,7 @@ use weir_sdk::drawing::names;
 use weir_text::{count, duration};
 
 use crate::counter::{self, Reset};
+use crate::fields;
 use crate::gaps::{self, Gap};
 use crate::m4::Scale;
 use crate::options::{Options, Shape};
@@ -233,7 +234,8 @@ fn draw(chart: &mut Chart, seen: &[Seen], request: &Request, options: &Options) 
             chart.mark("band", one, label, &[("low", low), ("high", high)]);
         }
         for (field, _) in one.drawn(options) {
-            chart.mark(options.shape.word(), one, label(one, options, field), &[("y", field)]);
+            let label = label(one, options, &request.measure, field);
+            chart.mark(options.shape.word(), one, label, &[("y", field)]);
             if let Some(mark) = chart.marks.last_mut() {
                 mark.stack = options.stack;
             }
@@ -250,7 +252,7 @@ fn draw_spread(chart: &mut Chart, seen: &[Seen], scale: Scale, options: &Options
         let mut fields = Vec::new();
         for ((field, _), values) in one.series.fields.iter().zip(made.fields) {
             let (least, greatest) = (format!("{field} least"), format!("{field} greatest"));
-            let label = label(one, options, field);
+            let label = label(one, options, &chart.y.1, field);
             chart.mark(
                 "band",
                 one,
@@ -274,12 +276,15 @@ impl Chart {
     }
 }
 
-/// The series, the field, or both where there are several.
-fn label(one: &Seen, options: &Options, field: &str) -> String {
+/// The series, the field, or both where there are several. Fields that would be called the same keep their whole names.
+fn label(one: &Seen, options: &Options, measure: &str, field: &str) -> String {
+    let short = fields::for_people(field, measure);
+    let same = one.drawn(options).filter(|(other, _)| fields::for_people(other, measure) == short).count();
+    let name = if same > 1 { field } else { &short };
     match (one.label.as_str(), one.drawn(options).count()) {
-        ("", _) => field.to_owned(),
+        ("", _) => name.to_owned(),
         (label, 0 | 1) => label.to_owned(),
-        (label, _) => format!("{label} {field}"),
+        (label, _) => format!("{label} {name}"),
     }
 }
 

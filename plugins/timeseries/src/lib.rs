@@ -3,6 +3,7 @@
 pub mod chart;
 pub mod component;
 pub mod counter;
+pub mod fields;
 pub mod gaps;
 pub mod m4;
 pub mod options;

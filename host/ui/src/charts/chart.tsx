@@ -6,7 +6,7 @@ import type { LiveSocket } from "../live/socket";
 import type { ChartPicture, Store } from "../live/store";
 import type { Axis, ChartEntry } from "../wire/messages";
 import { Failed, Skeleton } from "../parts/states";
-import { hashOf } from "../route";
+import { hashOf, parseRoute, setQuery } from "../route";
 import { DataTable } from "./data-table";
 import { ExportMenu } from "./export-menu";
 import { watchInView } from "./in-view";
@@ -41,17 +41,22 @@ interface Look {
   large?: boolean;
   /** Of the canvas, in CSS pixels; left out: the usual one. */
   height?: number;
+  /** Tracks of the grid. */
+  span?: number;
 }
+
+/** Ids of the charts that are shown as tables. */
+const tablesInUrl = (): string[] => (parseRoute(location.hash).query["table"] ?? "").split(",").filter((id) => id !== "");
 
 const KEY_STEPS: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
 
-export function Chart({ entry, store, socket, theme, large = false, height = large ? HEIGHT_LARGE_PX : HEIGHT_PX }: Look) {
+export function Chart({ entry, store, socket, theme, large = false, height = large ? HEIGHT_LARGE_PX : HEIGHT_PX, span }: Look) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const [shown, setShown] = useState<Shown | null>(null);
   const [failure, setFailure] = useState<string | null>(store.chartErrors.get(entry.id) ?? null);
   const [reading, setReading] = useState<Reading | null>(null);
-  const [asTable, setAsTable] = useState(false);
+  const [asTable, setAsTable] = useState(() => tablesInUrl().includes(entry.id));
 
   useEffect(() => {
     const element = host.current;
@@ -71,7 +76,7 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
       if (last?.picture !== picture) last = { picture, model: buildModel(picture.description, picture.tables) };
       const { model } = last;
       canvas.draw(model, commonEnd(), element.clientWidth, height, store.hostNow_ms());
-      socket.resized(element.clientWidth, element.clientHeight);
+      socket.resized(entry.id, element.clientWidth, element.clientHeight);
       store.drawn(entry.id);
       // The summary changes with each picture: set here, so that the view need not be made anew for it.
       element.setAttribute("aria-label", spoken(picture, entry));
@@ -111,6 +116,7 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
       window.clearInterval(clockTimer);
       resize.disconnect();
       turns.leave(draw);
+      socket.left(entry.id);
       canvas.destroy();
     };
   }, [entry.id, store, socket, theme, height]);
@@ -122,13 +128,19 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
   const empty = shown !== null && shown.model.series.every((one) => one.x.length === 0);
   const title = picture?.description.title || entry.title;
   const drawn = shown !== null && !onlyRows;
+  const toggleTable = (): void => {
+    const others = tablesInUrl().filter((id) => id !== entry.id);
+    const next = asTable ? others : [...others, entry.id];
+    setAsTable(!asTable);
+    setQuery({ table: next.length === 0 ? null : next.join(",") });
+  };
   return (
-    <article class={large ? "chart large" : "chart"} aria-labelledby={`title-${entry.id}`}>
+    <article class={large ? "chart large" : "chart"} aria-labelledby={`title-${entry.id}`} style={span === undefined ? {} : { gridColumn: `span ${span}` }}>
       <header>
         <h3 id={`title-${entry.id}`}><a href={hashOf("overview", [], large ? {} : { chart: entry.id })} title={large ? "all charts" : "this chart alone"}>{title}</a></h3>
         {drawn && <span class="y-name">{shown.yNames.join(" · right: ")}</span>}
         <span class="chart-tools">
-          {drawn && <button type="button" class="quiet" aria-pressed={asTable} aria-label={`${asTable ? "chart" : "table"} of ${title}`} onClick={() => setAsTable(!asTable)}>{asTable ? "chart" : "table"}</button>}
+          {drawn && <button type="button" class="quiet" aria-pressed={asTable} aria-label={`${asTable ? "chart" : "table"} of ${title}`} onClick={toggleTable}>{asTable ? "chart" : "table"}</button>}
           {shown && picture && <ExportMenu title={title} picture={picture} plot={plot} shown={shown} xName={timeUnit(shown.model.xAxis)} id={entry.id} canDraw={drawn && !rows} />}
         </span>
       </header>

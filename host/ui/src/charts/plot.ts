@@ -40,6 +40,8 @@ const MOMENT_NEAR_PX = 5;
 const MOMENTS_SHOWN = 6;
 /** Of a digit in the labels of an axis. */
 const LETTER_PX = 6.6;
+/** Above a chart on a wall, where the present is named in larger letters. */
+const PRESENT_TV_PX = 22;
 const DASH_ESTIMATED = [5, 4];
 const DASH_REPEATED = [2, 2];
 /** Room for names at the left of a chart. */
@@ -200,7 +202,7 @@ export class Plot {
       width: this.width,
       height: this.height,
       ms: 1,
-      padding: [8, this.direct ? directWidth(model.series.map(seriesName)) : 10, 0, 0],
+      padding: [lookScale() > 1 ? PRESENT_TV_PX : 8, this.direct ? directWidth(model.series.map(seriesName)) : 10, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: "weir", setSeries: false },
@@ -256,7 +258,7 @@ export class Plot {
     if (names !== undefined) {
       return { ...common, splits: names.map((_, index) => index), values: (_, at) => at.map((index) => names[index] ?? "") };
     }
-    if (model.xAxis.scale === "time") return { ...common, space: 64 * lookScale(), incrs: TIME_STEPS, values: (plot, at, __, ___, step) => at.map((ms) => whole(plot, ms, timeLabel(ms, step))) };
+    if (model.xAxis.scale === "time") return { ...common, space: 72 * lookScale(), incrs: TIME_STEPS, values: (plot, at, __, ___, step) => at.map((ms) => whole(plot, ms, timeLabel(ms, step))) };
     return { ...common, values: (_, at) => at.map((value) => short(value)) };
   }
 
@@ -461,13 +463,17 @@ function readInks(): Inks {
   return { surface: read("--surface"), text: read("--text"), muted: read("--muted"), rule: read("--rule"), gap: read("--gap") };
 }
 
-function timeLabel(ms: number, step_ms: number): string {
+export function timeLabel(ms: number, step_ms: number): string {
   const date = new Date(ms);
   const two = (value: number): string => String(value).padStart(2, "0");
   const day = `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   if (step_ms >= 86_400_000) return day;
   const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  return step_ms >= 60_000 ? minutes : `${minutes}:${two(date.getSeconds())}`;
+  if (step_ms >= 60_000) return minutes;
+  const seconds = `${minutes}:${two(date.getSeconds())}`;
+  // As many digits as tell neighbours apart.
+  const digits = step_ms >= 1_000 ? 0 : step_ms >= 100 ? 1 : step_ms >= 10 ? 2 : 3;
+  return digits === 0 ? seconds : `${seconds}.${String(date.getMilliseconds()).padStart(3, "0").slice(0, digits)}`;
 }
 
 /** A label that would be cut at the right edge is left out; its rule stays. */

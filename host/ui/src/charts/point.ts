@@ -26,7 +26,8 @@ export function markerPlaces(plot: uPlot, series: ChartSeries, gaps: readonly Ga
   const ratio = window.devicePixelRatio;
   const count = series.x.length;
   const alone = series.shape === "point";
-  const room = alone || plotWidth_px(plot) / Math.max(1, count) >= SPACE_MIN_PX;
+  // What is estimated is no data point: its line is dashed, and only a value that no line reaches is marked.
+  const room = alone || (!series.estimated && plotWidth_px(plot) / Math.max(1, count) >= SPACE_MIN_PX);
   const size = alone ? Math.max(5, markerSize(plot, count)) : markerSize(plot, count);
   const places: Marker[] = [];
   const mark = (index: number): void => {

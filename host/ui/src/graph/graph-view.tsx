@@ -1,7 +1,7 @@
 // The graph as it is seen: edges as an SVG behind nodes that are links (so that keyboard, focus and "open in a new tab" work as everywhere).
 // An edge's width is its rate; the bar of a node is its share of the time that all units take now; a badge is its state; numbers come with the pointer or the focus.
 import { useRef } from "preact/hooks";
-import { bytes, duration, exact, short } from "../format";
+import { bytes, duration, exact, rate, short, withMeasure } from "../format";
 import { shapeOf, toneOf, worst } from "../parts/state-mark";
 import { hashOf } from "../route";
 import type { UnitView } from "../wire/messages";
@@ -29,7 +29,7 @@ export function GraphView({ graph, chosen, fresh, dead }: { graph: Graph; chosen
   };
   return (
     <div class="graph-scroll" role="region" aria-label="graph of the pipelines" tabIndex={0}>
-      <div ref={place} class="graph" style={{ width: `${graph.width}px`, height: `${graph.height}px` }} onKeyDown={move}>
+      <div ref={place} class={graph.tree ? "graph tree" : "graph"} style={{ width: `${graph.width}px`, height: `${graph.height}px` }} onKeyDown={move}>
         <svg width={graph.width} height={graph.height} aria-hidden="true">
           {graph.edges.map((edge) => (
             <g key={edge.key}>
@@ -90,7 +90,7 @@ function Node({ node, width, all, chosen, fresh, dead }: { node: GraphNode; widt
   }
   const share = all > 0 ? load(unit) / all : 0;
   const troubles = unit.faults_total + unit.rejected_total;
-  const numbers = `${short(unit.rows_per_s)} /s, ${short(unit.ns_per_event)} ns`;
+  const numbers = `${rate(unit.rows_per_s)} /s, ${withMeasure(unit.ns_per_event, "ns")}`;
   const title = `${unit.id}: ${unit.state}; ${numbers}; ${exact(Math.round(load(unit) * 1e6) / 1e4)} % of a core, ${Math.round(share * 100)} % of the time of all units`;
   return (
     <a class={classes} style={style} data-key={node.key} href={href} aria-current={chosen ? "true" : undefined} title={title}>

@@ -27,6 +27,8 @@ export class LiveSocket {
   private sizeTimer = 0;
   private size = { width: 600, height: 160 };
   private wantedSize = this.size;
+  /** Of the charts on the page, by their ids. */
+  private readonly sizes = new Map<string, { width: number; height: number }>();
   private tailed: string | null = null;
   /** Of the charts that got a frame since the last message. */
   private readonly unacknowledged = new Set<string>();
@@ -49,9 +51,11 @@ export class LiveSocket {
     this.open();
   }
 
-  /** Size of a chart in CSS pixels: formatters send no more points than can be seen. All charts of the grid have one size; it is told once it rests. */
-  resized(width: number, height: number): void {
-    const size = { width: Math.max(1, Math.round(width)), height: Math.max(1, Math.round(height)) };
+  /** Size of a chart in CSS pixels: formatters send no more points than can be seen. The largest of all is told, once it rests. */
+  resized(id: string, width: number, height: number): void {
+    this.sizes.set(id, { width: Math.max(1, Math.round(width)), height: Math.max(1, Math.round(height)) });
+    const all = [...this.sizes.values()];
+    const size = { width: Math.max(...all.map((one) => one.width)), height: Math.max(...all.map((one) => one.height)) };
     const like = (old: { width: number; height: number }): boolean => Math.abs(size.width - old.width) <= old.width * 0.1 && Math.abs(size.height - old.height) <= 40;
     if (like(this.wantedSize)) return;
     this.wantedSize = size;
@@ -60,6 +64,11 @@ export class LiveSocket {
       this.size = this.wantedSize;
       this.subscribe(true);
     }, SIZE_RESTS_MS);
+  }
+
+  /** The chart is not on the page any more. */
+  left(id: string): void {
+    this.sizes.delete(id);
   }
 
   tail(triplet: string | null): void {

@@ -7,6 +7,8 @@ import type { ChartEntry, Description, EventRow, HostText } from "../wire/messag
 import { applyFrame, type Tables } from "../wire/table";
 
 export const TAIL_EVENTS_MAX = 1_000;
+/** A page without a chart does not wait longer for one. */
+const PICTURED_WITHIN_MS = 400;
 /** The host lets one page watch so many charts. */
 export const CHARTS_MAX = 64;
 
@@ -72,10 +74,17 @@ export class Store {
     state: "connecting", lost_at_ms: null, retry_at_ms: null, version: null, newest_unix_ms: null, skew_ms: null,
     merged_total: 0, merged_last: 0, merged_last_at_ms: null, problem: null,
   };
+  /** When a first picture is on its canvas, or would have been: what is less urgent begins then. */
+  readonly pictured: Promise<void>;
+  private firstDrawn: () => void = () => undefined;
   private readonly listeners = new Map<string, Set<() => void>>();
   private readonly probe: Probe = { charts: {} };
 
   constructor() {
+    this.pictured = new Promise((done) => {
+      this.firstDrawn = done;
+      setTimeout(done, PICTURED_WITHIN_MS);
+    });
     if (typeof window !== "undefined") window.__weir = this.probe;
   }
 
@@ -164,6 +173,7 @@ export class Store {
     if (chart === undefined) return;
     chart.drawn_at_ms = Date.now();
     chart.first_drawn_at_ms ??= chart.drawn_at_ms;
+    this.firstDrawn();
     this.probe.drawn?.(id, chart);
   }
 

@@ -2,14 +2,26 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
-/** In CSS pixels: of one column at least, and of the canvas of one chart. */
+/** How many columns; in CSS pixels the width of one at least, and the height of the canvas of one chart. */
 export interface Fit {
+  columns: number;
   width: number;
   height: number;
 }
 
+/** Tracks of a grid, and how many of them the chart at a place spans. Where the charts do not fill the last row, the first row has fewer and wider ones: what is configured
+ * first matters most, and no place stays empty. */
+export function spans(count: number, columns: number): { tracks: number; of: (index: number) => number } {
+  const rest = count % columns;
+  if (rest === 0 || count < columns) return { tracks: Math.max(1, Math.min(count, columns)), of: () => 1 };
+  const tracks = (columns * rest) / common(columns, rest);
+  return { tracks, of: (index) => tracks / (index < rest ? rest : columns) };
+}
+
+const common = (a: number, b: number): number => (b === 0 ? a : common(b, a % b));
+
 const COLUMN_PX = 340;
-const COLUMN_TV_PX = 480;
+const COLUMN_TV_PX = 420;
 const GAP_PX = { x: 24, y: 12 };
 /** Head and foot of a chart around its canvas. */
 const AROUND_PX = 62;
@@ -27,7 +39,7 @@ export function fitted(count: number, width: number, room: number, tv: boolean):
   const least = tv ? COLUMN_TV_PX : COLUMN_PX;
   const most = Math.max(1, Math.min(count, Math.floor((width + GAP_PX.x) / (least + GAP_PX.x))));
   const columnOf = (columns: number): number => Math.floor((width - (columns - 1) * GAP_PX.x) / columns);
-  let best: Fit = { width: columnOf(most), height: HEIGHT_PX.usual };
+  let best: Fit = { columns: most, width: columnOf(most), height: HEIGHT_PX.usual };
   let largest = 0;
   for (let columns = most; columns >= 1; columns--) {
     const column = columnOf(columns);
@@ -36,13 +48,14 @@ export function fitted(count: number, width: number, room: number, tv: boolean):
     const height = Math.min(each, HEIGHT_PX.most * (tv ? 2 : 1), Math.max(HEIGHT_PX.usual, Math.round(column * ASPECT.most)));
     if (each < HEIGHT_PX.least || (columns < most && height < column * ASPECT.least) || column * height <= largest) continue;
     largest = column * height;
-    best = { width: column, height };
+    best = { columns, width: column, height };
   }
   return best;
 }
 
-export function useFit(place: RefObject<HTMLElement | null>, count: number, tv: boolean): Fit {
-  const [fit, setFit] = useState<Fit>({ width: COLUMN_PX, height: HEIGHT_PX.usual });
+/** Null before the room is known: what is drawn for another width would be drawn twice. */
+export function useFit(place: RefObject<HTMLElement | null>, count: number, tv: boolean): Fit | null {
+  const [fit, setFit] = useState<Fit | null>(null);
   useLayoutEffect(() => {
     const element = place.current;
     if (element === null) return;
@@ -50,8 +63,8 @@ export function useFit(place: RefObject<HTMLElement | null>, count: number, tv: 
       if (element.clientWidth === 0) return;
       const top = element.getBoundingClientRect().top + window.scrollY;
       const narrow = window.innerWidth <= NARROW_PX;
-      const next = narrow ? { width: element.clientWidth, height: HEIGHT_PX.usual } : fitted(count, element.clientWidth, window.innerHeight - top, tv);
-      setFit((old) => (old.width === next.width && old.height === next.height ? old : next));
+      const next = narrow ? { columns: 1, width: element.clientWidth, height: HEIGHT_PX.usual } : fitted(count, element.clientWidth, window.innerHeight - top, tv);
+      setFit((old) => (old !== null && old.columns === next.columns && old.width === next.width && old.height === next.height ? old : next));
     };
     look();
     const resize = new ResizeObserver(look);

@@ -1,19 +1,20 @@
 // What has changed: the revisions of the configuration, newest first, each with its difference, and the way back.
 // Going back makes a new revision, so an undo can be undone. A revision that came meanwhile refuses it, and the list says so.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { fetchDiff, fetchRevisions, undoTo } from "../api";
 import { clock, dateAndClock, short } from "../format";
 import { usePolled } from "../poll";
+import { setQuery } from "../route";
 import type { RevisionView } from "../wire/messages";
 import { Failed, Old, Skeleton } from "./states";
 
 const POLL_MS = 3_000;
 const SHOWN = 30;
 
-export function History({ running, changed }: { running: number; changed: () => void }) {
+/** `exactly`: the number of the revision whose difference is open, from the URL. */
+export function History({ running, exactly, changed }: { running: number; exactly: string | null; changed: () => void }) {
   const { value, failure, again } = usePolled(fetchRevisions, POLL_MS);
   const [refused, setRefused] = useState<string | null>(null);
-  const [open, setOpen] = useState<number | null>(null);
   const back = (to: number): void => {
     setRefused(null);
     undoTo(to, running).then(() => { again(); changed(); }, (error: unknown) => setRefused(error instanceof Error ? error.message : String(error)));
@@ -27,8 +28,8 @@ export function History({ running, changed }: { running: number; changed: () => 
       {value !== null && value.length === 1 && <p class="quiet-text">Nothing since the start. Choose a unit to look into it, change it, or insert another after it.</p>}
       <ol class="revisions">
         {(value ?? []).slice(0, SHOWN).map((revision, index, all) => (
-          <Revision key={revision.revision} revision={revision} before={all[index + 1]?.revision ?? null} current={revision.revision === running} open={open === revision.revision}
-            onOpen={() => setOpen(open === revision.revision ? null : revision.revision)} onBack={back} />
+          <Revision key={revision.revision} revision={revision} before={all[index + 1]?.revision ?? null} current={revision.revision === running} open={exactly === String(revision.revision)}
+            onOpen={() => setQuery({ exactly: exactly === String(revision.revision) ? null : String(revision.revision) })} onBack={back} />
         ))}
       </ol>
       {(value?.length ?? 0) > SHOWN && <p class="quiet-text">{`and ${short((value?.length ?? 0) - SHOWN)} older ones: weir config revisions`}</p>}
@@ -48,10 +49,9 @@ interface Row {
 function Revision({ revision, before, current, open, onOpen, onBack }: Row) {
   const { revision: number, at, summary, origin } = revision;
   const [diff, setDiff] = useState<string | null>(null);
-  const show = (): void => {
-    onOpen();
-    if (diff === null && before !== null) fetchDiff(before, number).then(setDiff, (error: unknown) => setDiff(String(error)));
-  };
+  useEffect(() => {
+    if (open && before !== null) fetchDiff(before, number).then(setDiff, (error: unknown) => setDiff(String(error)));
+  }, [open, before, number]);
   return (
     <li aria-current={current ? "true" : undefined}>
       <div>
@@ -60,7 +60,7 @@ function Revision({ revision, before, current, open, onOpen, onBack }: Row) {
       </div>
       <span>{summary || "no summary"}</span>
       <span class="buttons">
-        {before !== null && <button type="button" class="quiet" aria-expanded={open} onClick={show}>{open ? "close" : "what exactly"}</button>}
+        {before !== null && <button type="button" class="quiet" aria-expanded={open} onClick={onOpen}>{open ? "close" : "what exactly"}</button>}
         {current && before !== null && <button type="button" onClick={() => onBack(before)}>undo</button>}
         {!current && <button type="button" class="quiet" onClick={() => onBack(number)} aria-label={`back to this: revision ${number}`}>back to this</button>}
       </span>

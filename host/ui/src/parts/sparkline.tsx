@@ -5,6 +5,7 @@ export function Sparkline({ values, label }: { values: readonly number[]; label:
   const points = values.map((value, index) => `${((index / Math.max(1, values.length - 1)) * width).toFixed(1)} ${(height - 1 - (value / most) * (height - 3)).toFixed(1)}`);
   return (
     <svg class="spark" width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label}>
+      {values.length > 1 && <path class="under" d={`M${points.join("L")}V${height}H0Z`} />}
       {values.length > 1 && <path d={`M${points.join("L")}`} />}
     </svg>
   );

@@ -1,5 +1,7 @@
 // The three states of a list or chart besides full: loading, failed, empty. Each says what, and what to do.
 import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { fetchTcpAddress, TCP_USUAL } from "../api";
 import { Copyable } from "./copyable";
 
 /** `said`: what is waited for may take long, so it is read by all and not only by assistive technology. */
@@ -44,11 +46,18 @@ export function Empty({ title, children }: { title: string; children?: Component
 export function SendOne() {
   const event = `{"application":"my","environment":"dev","type":"event","value":1}`;
   const http = `${location.origin}/ingest/my/dev/event`;
-  const python = `import json,socket; s=socket.create_connection(("127.0.0.1",7171)); s.sendall(json.dumps({"application":"my","environment":"dev","type":"event","value":1}).encode()+b"\\n")`;
+  const [tcp, setTcp] = useState(TCP_USUAL);
+  useEffect(() => {
+    let ended = false;
+    fetchTcpAddress().then((found) => !ended && setTcp(found), () => undefined);
+    return () => void (ended = true);
+  }, []);
+  const { name, port } = tcp;
+  const python = `import json,socket; s=socket.create_connection(("${name}",${port})); s.sendall(json.dumps({"application":"my","environment":"dev","type":"event","value":1}).encode()+b"\\n")`;
   return (
     <ul class="send">
       <Copyable name="curl" text={`curl -H 'content-type: application/json' -d '{"value": 1}' ${http}`} />
-      <Copyable name="nc" text={`echo '${event}' | nc -w 1 127.0.0.1 7171`} />
+      <Copyable name="nc" text={`echo '${event}' | nc -w 1 ${name} ${port}`} />
       <Copyable name="python" text={`python3 -c '${python}'`} />
     </ul>
   );

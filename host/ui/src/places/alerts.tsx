@@ -13,6 +13,8 @@ import { hashOf, setQuery } from "../route";
 import type { AlertPage, AlertView, ChartEntry, EpisodeView, Outline } from "../wire/messages";
 
 const POLL_MS = 2_000;
+/** Of the canvas where one chart shows why. */
+const ONE_CHART_PX = 260;
 const CHARTS_SHOWN = 2;
 
 export const fires = (alert: AlertView): boolean => alert.state === "firing" || alert.state === "recovering";
@@ -67,7 +69,7 @@ function Entry({ alert, chosen, query }: { alert: AlertView; chosen: boolean; qu
   return (
     <li class={fires(alert) ? toneOf(alert.level) : ""}>
       <a class="card" href={hashOf("alerts", [alert.id], query)} aria-current={chosen ? "true" : undefined}>
-        <div><StateMark state={alert.level} /> {wordsOf(alert)} <time>{sinceText(alert)}</time></div>
+        <div><span><StateMark state={alert.level} /> {wordsOf(alert)}</span> <time>{sinceText(alert)}</time></div>
         <strong>{alert.rule}</strong>
         <span>{alert.summary || (alert.value === null ? "" : `value ${short(alert.value)}`)}</span>
         <small>{[alert.triplet, labelsText(alert.labels)].filter(Boolean).join(", ")}</small>
@@ -139,33 +141,42 @@ function Detail({ id, ...look }: Look & { id: string }) {
         <div><dt>stream</dt><dd><a href={hashOf("streams", alert.triplet.split("/"))}>{alert.triplet}</a></dd></div>
         {alert.value !== null && <div><dt>value</dt><dd title={exact(alert.value)}>{short(alert.value)}</dd></div>}
         {Object.entries({ ...alert.labels, ...alert.extra_labels }).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{String(value)}</dd></div>)}
-        {notes.map(([name, text]) => <div key={name}><dt>{name}</dt><dd>{text}</dd></div>)}
+        {notes.map(([name, text]) => <div key={name}><dt>{name}</dt><dd><Note text={text} /></dd></div>)}
       </dl>
-      {charts.length > 0 && <div class="charts">{charts.map((entry) => <Chart key={entry.id} entry={entry} {...look} />)}</div>}
-      {charts.length === 0 && <p class="quiet-text">No chart draws a series of the pipeline in which this rule stands.</p>}
+      {charts === null && <Skeleton label="waiting for the charts" tall />}
+      {charts !== null && charts.length > 0 && <div class="charts">{charts.map((entry) => <Chart key={entry.id} entry={entry} {...(charts.length === 1 ? { height: ONE_CHART_PX } : {})} {...look} />)}</div>}
+      {charts?.length === 0 && <p class="quiet-text">No chart draws a series of the pipeline in which this rule stands.</p>}
       <h2>History</h2>
       <Episodes episodes={alert.episode ? [alert.episode, ...episodes.filter((one) => one.id !== alert.episode?.id)] : episodes} />
     </section>
   );
 }
 
-/** The charts over series of the pipeline that the rule is part of; those that share its unit come first. */
-function useReasons(rule: string | null, store: Store): ChartEntry[] {
-  const [found, setFound] = useState<ChartEntry[]>([]);
+/** An annotation; what is an address of the web can be opened. */
+function Note({ text }: { text: string }) {
+  return /^https?:\/\/\S+$/.test(text) ? <a href={text} target="_blank" rel="noopener noreferrer">{text}</a> : <>{text}</>;
+}
+
+/** The charts over series of the pipeline that the rule is part of; those that share its unit come first. Null: not known yet. */
+function useReasons(rule: string | null, store: Store): ChartEntry[] | null {
+  const [found, setFound] = useState<ChartEntry[] | null>(null);
   useEffect(() => {
     let ended = false;
     const look = async (): Promise<void> => {
       if (rule === null) return;
+      let none = true;
       const { pipelines } = await fetchRunning();
       const named = rule.startsWith("rule/") ? rule : `rule/${rule}`;
       for (const pipeline of pipelines) {
         if (!pipeline.units.some((unit) => unit.id === named)) continue;
         const metrics = seriesNear(await fetchOutline(pipeline.name), named);
         const charts = (store.charts ?? []).filter((chart) => chart.metric !== undefined && metrics.includes(chart.metric));
+        none = charts.length === 0;
         if (!ended) setFound(charts.sort((a, b) => metrics.indexOf(a.metric ?? "") - metrics.indexOf(b.metric ?? "")).slice(0, CHARTS_SHOWN));
       }
+      if (none && !ended) setFound([]);
     };
-    look().catch(() => undefined);
+    look().catch(() => !ended && setFound([]));
     return () => void (ended = true);
   }, [rule, store]);
   return found;

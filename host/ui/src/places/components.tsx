@@ -1,7 +1,7 @@
 // Components: what is installed, what each one is, may and costs; of the chosen one its options from the JSON Schema and where it runs.
 import { useCallback, useEffect } from "preact/hooks";
 import { fetchComponent, fetchPipelines, fetchReadyComponents } from "../api";
-import { bytes, exact, short } from "../format";
+import { bytes, exact, short, shortDigest } from "../format";
 import { Empty, Failed, Old, Skeleton } from "../parts/states";
 import { StateMark } from "../parts/state-mark";
 import { usePolled } from "../poll";
@@ -91,7 +91,7 @@ function Facts({ component }: { component: ComponentView }) {
     <dl class="pairs">
       <div><dt>kind</dt><dd>{component.kind}</dd></div>
       <div><dt>size</dt><dd title={exact(component.bytes, "bytes")}>{bytes(component.bytes)}</dd></div>
-      <div><dt>digest</dt><dd><code title={component.digest}>{component.digest.slice(0, 16)}</code></dd></div>
+      <div><dt>digest</dt><dd><code title={component.digest}>{shortDigest(component.digest, 16)}</code></dd></div>
       <div><dt>may</dt><dd>{[...may, "compute; no network, files, clock or other components' data"].join("; ")}</dd></div>
     </dl>
   );

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { fetchComponent, fetchReadyComponents, injectUnit } from "../api";
 import { beginning, missing, SchemaForm, type Config } from "../parts/schema-form";
 import { Failed, Skeleton } from "../parts/states";
-import { hashOf } from "../route";
+import { hashOf, setQuery } from "../route";
 import type { ComponentDetail, ComponentView, PipelinesView, PipelineView } from "../wire/messages";
 import { Reasons, refusalOf, type Refusal } from "./panel";
 
@@ -20,7 +20,8 @@ export function freeName(component: string, taken: ReadonlySet<string>): string 
   }
 }
 
-export function Inject({ pipeline, after, view, changed }: { pipeline: PipelineView; after: string; view: PipelinesView; changed: () => void }) {
+/** `use`: name of the component that is chosen, from the URL. */
+export function Inject({ pipeline, after, view, use, changed }: { pipeline: PipelineView; after: string; view: PipelinesView; use: string | null; changed: () => void }) {
   const [list, setList] = useState<ComponentView[] | null>(null);
   const [compiling, setCompiling] = useState(0);
   const [detail, setDetail] = useState<ComponentDetail | null>(null);
@@ -45,15 +46,19 @@ export function Inject({ pipeline, after, view, changed }: { pipeline: PipelineV
       window.clearTimeout(timer);
     };
   }, []);
-  if (list === null) return refusal === null ? <Skeleton label="waiting for the components" tall /> : <Failed what="The components could not be fetched" why={refusal.message} />;
-  const choose = (component: ComponentView): void => {
+  useEffect(() => {
+    if (use === null) return setDetail(null);
+    let ended = false;
     setRefusal(null);
     const taken = new Set(pipeline.units.map((unit) => unit.id.slice(unit.id.indexOf("/") + 1)));
-    fetchComponent(component.name).then(
-      (found) => { setDetail(found); setConfig(beginning(found.config_schema)); setName(freeName(component.name, taken)); },
-      (error: unknown) => setRefusal(refusalOf(error)),
+    fetchComponent(use).then(
+      (found) => { if (!ended) { setDetail(found); setConfig(beginning(found.config_schema)); setName(freeName(use, taken)); } },
+      (error: unknown) => !ended && setRefusal(refusalOf(error)),
     );
-  };
+    return () => void (ended = true);
+    // The units change with each look; what is proposed does not.
+  }, [use, pipeline.name]);
+  if (list === null) return refusal === null ? <Skeleton label="waiting for the components" tall /> : <Failed what="The components could not be fetched" why={refusal.message} />;
   const insert = (event: Event): void => {
     event.preventDefault();
     if (detail === null || busy) return;
@@ -71,7 +76,7 @@ export function Inject({ pipeline, after, view, changed }: { pipeline: PipelineV
       {compiling > 0 && <p class="note" role="status">{`${compiling} more components are being compiled`}</p>}
       <div class="choices" role="group" aria-label="component">
         {list.map((component) => (
-          <button key={component.name} type="button" aria-pressed={detail?.component.name === component.name} title={component.summary} onClick={() => choose(component)}>{component.name}</button>
+          <button key={component.name} type="button" aria-pressed={detail?.component.name === component.name} title={component.summary} onClick={() => setQuery({ use: component.name })}>{component.name}</button>
         ))}
       </div>
       {detail !== null && (

@@ -66,7 +66,11 @@ export function LiveTable({ store, socket, triplet, stream, query }: Look) {
       {now.skipped_total > 0 && <p class="note">{`${short(now.skipped_total)} events came too fast to be shown here; none is lost for the pipelines.`}</p>}
       {failure !== null && <Failed what={where === "" ? "The latest events could not be fetched" : "The filter was refused"} why={failure} retry={where === "" ? live.again : filtered.again} />}
       {loading && <Skeleton label="waiting for events" tall />}
-      {!loading && shown.events.length === 0 && failure === null && <Empty title={where === "" ? "No recent events of this stream" : "No recent event matches"} />}
+      {!loading && shown.events.length === 0 && failure === null && (where === "" ? <Empty title="No recent events of this stream" /> : (
+        <Empty title="No recent event matches">
+          <p>The filter looks once a second at the newest events that the host keeps; what matches appears by itself. <button type="button" onClick={() => setQuery({ where: null })}>show all</button></p>
+        </Empty>
+      ))}
       <div class={opened === null ? "with-detail" : "with-detail open"}>
         {shown.events.length > 0 && <Events events={shown.events} columns={chosen} opened={opened === null ? null : keyOf(opened)} />}
         {opened !== null && <EventDetail key={keyOf(opened)} triplet={triplet} event={opened} />}

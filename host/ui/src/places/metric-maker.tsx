@@ -1,69 +1,36 @@
 // Makes a metric from a stream: value, aggregate, key, window and chart are picked; what it would give on the recent events is drawn before it is saved,
-// and the TOML that it makes is shown. The host computes the preview and says what is wrong (docs/wire.md, Metrics); nothing changes before "save".
+// and the TOML that it makes is shown. What is picked is in the URL. The host computes the preview and says what is wrong (docs/wire.md, Metrics); nothing changes before "save".
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { makeMetric, previewMetric, type MetricPreview, type MetricWish } from "../api";
 import { buildModel } from "../charts/model";
 import { Plot } from "../charts/plot";
 import { zone } from "../format";
 import { Skeleton } from "../parts/states";
-import { hashOf } from "../route";
+import { hashOf, setQuery } from "../route";
 import type { StreamView } from "../wire/messages";
+import { chosenIn, NUMBERS, proposed, queryOf, wishOf, type Choice } from "./metric-choice";
 import { previewPicture } from "./metric-picture";
 import { Reasons, refusalOf, type Refusal } from "./panel";
 
 const RESTS_MS = 300;
 const PREVIEW_PX = 260;
-const NUMBERS = new Set(["f64", "s64", "u64"]);
 const LABELS = new Set(["text", "category", "bool", "s64", "u64"]);
 const AGGREGATES = ["mean", "median", "p90", "p95", "p99", "min", "max", "sum", "rate", "last", "first", "stddev", "distinct", "increase", "counter-rate", "count"];
 const WINDOWS = ["1s", "5s", "10s", "30s", "1m", "5m", "1h"];
 const SHAPES = ["line", "area", "bar", "point"];
-/** Without a preferred formatter this one draws. */
-const SERIES_CHART = "timeseries";
 
-interface Choice {
-  name: string;
-  value: string;
-  is: string;
-  key: string[];
-  window: string;
-  shape: string;
-  where: string;
-}
-
-/** Lower case, as units and series are called after it. */
-export function properName(text: string): string {
-  return text.toLowerCase().replace(/[^a-z0-9_]+/g, "_").replace(/^[^a-z]+|_+$/g, "").slice(0, 40);
-}
-
-export function wishOf(stream: string, choice: Choice): MetricWish {
-  const counts = choice.is === "count" || choice.value === "";
-  return {
-    name: choice.name, from: [stream], key: choice.key, rollup: [{ window: choice.window, is: [counts ? "count" : choice.is] }],
-    chart: { title: choice.name.replace(/_/g, " "), use: SERIES_CHART, config: { shape: choice.shape } },
-    ...(counts ? {} : { value: choice.value }), ...(choice.where.trim() === "" ? {} : { where: choice.where.trim() }),
-  };
-}
-
-function begin(stream: StreamView): Choice {
-  const value = stream.columns.find(({ type }) => type === "f64")?.name ?? stream.columns.find(({ type }) => NUMBERS.has(type))?.name ?? "";
-  const is = value === "" ? "count" : "mean";
-  return { name: proposed(stream.triplet, value, is), value, is, key: [], window: "1s", shape: "line", where: "" };
-}
-
-const proposed = (triplet: string, value: string, is: string): string => properName(`${triplet.split("/")[2] ?? ""}_${value === "" || is === "count" ? "count" : `${value}_${is}`}`);
-
-export function MetricMaker({ stream, theme }: { stream: StreamView; theme: string }) {
-  const [choice, setChoice] = useState<Choice>(() => begin(stream));
-  const [named, setNamed] = useState(false);
+export function MetricMaker({ stream, theme, query }: { stream: StreamView; theme: string; query: Record<string, string> }) {
+  const choice = chosenIn(stream, query);
   const [refusal, setRefusal] = useState<Refusal | null>(null);
   const [made, setMade] = useState<string | null>(null);
-  const wish = useMemo(() => wishOf(stream.triplet, choice), [stream.triplet, choice]);
+  const said = JSON.stringify(wishOf(stream.triplet, choice));
+  const wish = useMemo(() => JSON.parse(said) as MetricWish, [said]);
   const { preview, problem, old } = usePreview(wish);
   const pick = (change: Partial<Choice>): void => {
     const next = { ...choice, ...change };
-    if (!named && change.name === undefined) next.name = proposed(stream.triplet, next.value, next.is);
-    setChoice(next);
+    // As long as nobody gave it a name it is called after what it is.
+    if (change.name === undefined && choice.name === proposed(stream.triplet, choice.value, choice.is)) next.name = proposed(stream.triplet, next.value, next.is);
+    setQuery(queryOf(stream, next));
     setRefusal(null);
   };
   const saveIt = (event: Event): void => {
@@ -87,7 +54,7 @@ export function MetricMaker({ stream, theme }: { stream: StreamView; theme: stri
           ))}
         </fieldset>
         <div class="field"><label for="maker-where">Only events where</label><input id="maker-where" class="code" type="text" spellcheck={false} placeholder="all; or status >= 500" value={choice.where} onInput={(event) => pick({ where: event.currentTarget.value })} /></div>
-        <div class="field"><label for="maker-name">Name</label><input id="maker-name" type="text" required maxLength={40} pattern="[a-z][a-z0-9_]*" value={choice.name} onInput={(event) => { setNamed(true); pick({ name: event.currentTarget.value }); }} /></div>
+        <div class="field"><label for="maker-name">Name</label><input id="maker-name" type="text" required maxLength={40} pattern="[a-z][a-z0-9_]*" value={choice.name} onInput={(event) => pick({ name: event.currentTarget.value })} /></div>
         <p class="doing"><button type="submit" class="main" disabled={choice.name === "" || problem !== null}>save</button></p>
         {refusal !== null && <Reasons what="Not saved" refusal={refusal} />}
       </div>

@@ -2,13 +2,13 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { fetchAlerts, fetchFaults, fetchPipelines, fetchRevisions } from "../api";
 import { Chart } from "../charts/chart";
-import { clock, exact, short } from "../format";
+import { clock, exact, short, shortDigest } from "../format";
 import type { LiveSocket } from "../live/socket";
 import { CHARTS_MAX, type Store } from "../live/store";
 import { Empty, Failed, Old, SendOne, Skeleton } from "../parts/states";
 import { shapeOf, StateMark, toneOf, worst } from "../parts/state-mark";
 import { usePolled, type Polled } from "../poll";
-import { useFit, useTurn, type Fit } from "../parts/fit";
+import { spans, useFit, useTurn } from "../parts/fit";
 import { hashOf } from "../route";
 import type { AlertView, ChartEntry, FaultView, PipelineView } from "../wire/messages";
 import { fires, inOrder, labelsText, sinceText, wordsOf } from "./alerts";
@@ -18,20 +18,21 @@ const CHANGES_POLL_MS = 5_000;
 const FAULTS_SHOWN = 3;
 const ALERTS_SHOWN = 5;
 const CHANGES_SHOWN = 6;
-const TV_CHARTS = 6;
+/** On a wall at once: fewer where the window is low, so that each can be read from afar. */
+const TV_CHARTS = { many: 6, few: 4, below_px: 1_000 };
 
 /** `chart`: the id of the one that is shown alone. `tv`: to be read from across a room, without a hand on it. */
 export function Overview({ store, socket, theme, chart, tv }: { store: Store; socket: LiveSocket; theme: string; chart: string | null; tv: boolean }) {
-  const pipelines = usePolled(fetchPipelines, POLL_MS);
-  const alerts = usePolled(fetchAlerts, POLL_MS);
-  const faults = usePolled(fetchFaults, POLL_MS);
+  const pipelines = usePolled(fetchPipelines, POLL_MS, store.pictured);
+  const alerts = usePolled(fetchAlerts, POLL_MS, store.pictured);
+  const faults = usePolled(fetchFaults, POLL_MS, store.pictured);
   return (
     <div class="overview">
       <Strip pipelines={pipelines} alerts={alerts.value} />
       <Charts store={store} socket={socket} theme={theme} only={chart} tv={tv} />
       <aside class="side">
         <Alerts alerts={alerts} />
-        <Changes />
+        <Changes store={store} />
         <Faults faults={faults} />
       </aside>
     </div>
@@ -42,9 +43,11 @@ function Strip({ pipelines, alerts: all }: { pipelines: Polled<PipelineView[]>; 
   const alerts = all === null ? null : all.filter(fires);
   const { value } = pipelines;
   if (value === null) {
-    return pipelines.failure === null
-      ? <Skeleton label="waiting for the pipelines" />
-      : <Failed what="The pipelines could not be fetched" why={pipelines.failure} retry={pipelines.again} />;
+    return (
+      <div class="strip waits">
+        {pipelines.failure === null ? <Skeleton label="waiting for the pipelines" /> : <Failed what="The pipelines could not be fetched" why={pipelines.failure} retry={pipelines.again} />}
+      </div>
+    );
   }
   const counts = new Map<string, number>();
   for (const pipeline of value) counts.set(worst(pipeline), (counts.get(worst(pipeline)) ?? 0) + 1);
@@ -107,14 +110,16 @@ function Charts({ store, socket, theme, only, tv }: { store: Store; socket: Live
 function Grid({ charts, lost, tv, ...look }: { charts: ChartEntry[]; lost: boolean; tv: boolean; store: Store; socket: LiveSocket; theme: string }) {
   const place = useRef<HTMLElement>(null);
   const shown = charts.slice(0, CHARTS_MAX);
-  const page = useTurn(tv ? Math.ceil(shown.length / TV_CHARTS) : 1);
-  const here = tv ? shown.slice(page * TV_CHARTS, (page + 1) * TV_CHARTS) : shown;
-  const fit: Fit = useFit(place, tv ? Math.min(TV_CHARTS, shown.length) : shown.length, tv);
+  const atOnce = window.innerHeight < TV_CHARTS.below_px ? TV_CHARTS.few : TV_CHARTS.many;
+  const page = useTurn(tv ? Math.ceil(shown.length / atOnce) : 1);
+  const here = tv ? shown.slice(page * atOnce, (page + 1) * atOnce) : shown;
+  const fit = useFit(place, tv ? Math.min(atOnce, shown.length) : shown.length, tv);
+  const { tracks, of } = spans(here.length, fit?.columns ?? 1);
   return (
-    <section ref={place} class={lost ? "charts lost" : "charts"} aria-label="charts" style={{ "--chart-width": `${fit.width}px` }}>
+    <section ref={place} class={lost ? "charts lost" : "charts"} aria-label="charts" style={{ gridTemplateColumns: `repeat(${tracks}, minmax(0, 1fr))` }}>
       {charts.length > CHARTS_MAX && <p class="note">{`${charts.length - CHARTS_MAX} more charts are configured; the page shows ${CHARTS_MAX}.`}</p>}
-      {here.map((entry) => <Chart key={entry.id} entry={entry} height={fit.height} {...look} />)}
-      {here.length < shown.length && <p class="quiet-text turns">{`charts ${page * TV_CHARTS + 1} to ${page * TV_CHARTS + here.length} of ${shown.length}`}</p>}
+      {fit !== null && here.map((entry, index) => <Chart key={entry.id} entry={entry} height={fit.height} span={of(index)} {...look} />)}
+      {here.length < shown.length && <p class="quiet-text turns">{`charts ${page * atOnce + 1} to ${page * atOnce + here.length} of ${shown.length}`}</p>}
     </section>
   );
 }
@@ -131,7 +136,7 @@ function Alerts({ alerts }: { alerts: Polled<AlertView[]> }) {
         {list.slice(0, ALERTS_SHOWN).map((alert) => (
           <li class={toneOf(alert.level)} key={alert.id}>
             <a class="card" href={hashOf("alerts", [alert.id])}>
-              <div><StateMark state={alert.level} /> {wordsOf(alert)} <time title={exact(alert.since_unix_ns / 1e6, "ms since 1970")}>{sinceText(alert)}</time></div>
+              <div><span><StateMark state={alert.level} /> {wordsOf(alert)}</span> <time title={exact(alert.since_unix_ns / 1e6, "ms since 1970")}>{sinceText(alert)}</time></div>
               <strong>{alert.rule}</strong>
               <span title={alert.value === null ? "" : exact(alert.value)}>{alert.summary || (alert.value === null ? "" : `value ${short(alert.value)}`)}</span>
               <small>{[alert.triplet, labelsText(alert.labels)].filter(Boolean).join(", ")}</small>
@@ -144,12 +149,13 @@ function Alerts({ alerts }: { alerts: Polled<AlertView[]> }) {
   );
 }
 
-function Changes() {
-  const { value } = usePolled(fetchRevisions, CHANGES_POLL_MS);
+function Changes({ store }: { store: Store }) {
+  const { value, failure, again } = usePolled(fetchRevisions, CHANGES_POLL_MS, store.pictured);
   return (
     <section aria-labelledby="changes-title">
       <h2 id="changes-title">What changed</h2>
-      {value === null && <Skeleton label="waiting for the changes" />}
+      {failure !== null && (value === null ? <Failed what="Not fetched" why={failure} retry={again} /> : <Old why={failure} retry={again} />)}
+      {value === null && failure === null && <Skeleton label="waiting for the changes" />}
       <ol class="changes">
         {(value ?? []).slice(0, CHANGES_SHOWN).map((revision) => (
           <li key={revision.revision}>
@@ -176,7 +182,7 @@ function Faults({ faults }: { faults: Polled<FaultView[]> }) {
             <div><StateMark state="faulted" /> <time title={fault.at}>{clock(Date.parse(fault.at))}</time></div>
             <strong><a href={hashOf("pipelines", [fault.unit.split("/")[0] ?? "", fault.unit], { tab: "faults" })}>{fault.unit}</a></strong>
             <span>{`${fault.kind} in ${fault.call}: ${fault.message}`}</span>
-            <small>{`position ${fault.position}, ${fault.rows} ${fault.rows === 1 ? "row" : "rows"}, component ${fault.digest.slice(0, 12)}`}</small>
+            <small>{`position ${fault.position}, ${fault.rows} ${fault.rows === 1 ? "row" : "rows"}, component ${shortDigest(fault.digest)}`}</small>
           </li>
         ))}
       </ul>

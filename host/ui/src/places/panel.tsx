@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { actOnPipeline, actOnUnit, changeUnit, fetchComponent, fetchOutline, Refused, removeUnit, shortName, type Action } from "../api";
 import type { Chosen } from "../graph/graph-view";
-import { bytes, duration, exact, short } from "../format";
+import { bytes, duration, exact, rate, short, shortDigest, withMeasure } from "../format";
 import { SchemaForm, type Config } from "../parts/schema-form";
 import { Failed, Skeleton } from "../parts/states";
 import { StateMark } from "../parts/state-mark";
@@ -57,21 +57,21 @@ export function Panel({ chosen, view, tab, query, changed }: Place) {
         </p>
       )}
       <p class="doing">
-        {!isRule && <button type="button" class="main" aria-pressed={open === "insert"} onClick={() => setQuery({ tab: open === "insert" ? null : "insert" })}>insert after</button>}
+        {!isRule && <button type="button" class="main" aria-pressed={open === "insert"} onClick={() => setQuery({ tab: open === "insert" ? null : "insert", use: null })}>insert after</button>}
         {unit !== null && !isRule && <Remove pipeline={pipeline.name} unit={unit} view={view} changed={changed} refused={setRefusal} />}
       </p>
       {refusal !== null && <Reasons what="That was refused" refusal={refusal} />}
-      {open === "insert" && <Inject pipeline={pipeline} after={unit === null ? "in" : shortName(pipeline.name, unit.id)} view={view} changed={changed} />}
+      {open === "insert" && <Inject pipeline={pipeline} after={unit === null ? "in" : shortName(pipeline.name, unit.id)} view={view} use={query["use"] ?? null} changed={changed} />}
       {open !== "insert" && (
         <>
           <nav class="tabs" aria-label="of the panel">
-            {tabs.map((name) => <button key={name} type="button" aria-pressed={open === name} onClick={() => setQuery({ tab: name === "about" ? null : name, code: null, before: null })}>{name}</button>)}
+            {tabs.map((name) => <button key={name} type="button" aria-pressed={open === name} onClick={() => setQuery({ tab: name === "about" ? null : name, code: null, before: null, exactly: null })}>{name}</button>)}
           </nav>
           {open === "about" && (unit === null ? <AboutPipeline pipeline={pipeline} /> : <AboutUnit unit={unit} />)}
           {open === "configuration" && unit !== null && <Configuration pipeline={pipeline.name} unit={unit} view={view} changed={changed} readOnly={isRule} />}
           {open === "faults" && unit !== null && <UnitFaults unit={unit.id} />}
           {open === "dead letters" && <DeadLetters scope={unit === null ? { unit: null, pipeline: pipeline.name } : { unit: unit.id, pipeline: null }} query={query} changed={changed} />}
-          {open === "history" && <History running={view.revision} changed={changed} />}
+          {open === "history" && <History running={view.revision} exactly={query["exactly"] ?? null} changed={changed} />}
         </>
       )}
     </aside>
@@ -129,10 +129,10 @@ function AboutUnit({ unit }: { unit: UnitView }) {
     <>
       {detail && <p class="lead">{detail.component.summary}</p>}
       <dl class="pairs">
-        <div><dt>component</dt><dd><a href={hashOf("components", [unit.component])}>{unit.component}</a>{detail && ` ${detail.component.version}`} <code title={unit.digest}>{unit.digest.slice(0, 8)}</code></dd></div>
-        <Fact name="rows in" text={`${short(unit.rows_per_s)} /s, ${short(unit.rows_in_total)} in all`} title={exact(unit.rows_in_total)} />
+        <div><dt>component</dt><dd><a href={hashOf("components", [unit.component])}>{unit.component}</a>{detail && ` ${detail.component.version}`} <code title={unit.digest}>{shortDigest(unit.digest, 8)}</code></dd></div>
+        <Fact name="rows in" text={`${rate(unit.rows_per_s)} /s, ${short(unit.rows_in_total)} in all`} title={exact(unit.rows_in_total)} />
         <Fact name="rows out" text={short(unit.rows_out_total)} title={exact(unit.rows_out_total)} />
-        <Fact name="time" text={`${short(unit.ns_per_event)} ns/event, ${duration(unit.busy_ns_total / 1e9)} in all`} title={`${exact(unit.ns_per_event)} ns/event`} />
+        <Fact name="time" text={`${withMeasure(unit.ns_per_event, "ns")}/event, ${duration(unit.busy_ns_total / 1e9)} in all`} title={`${exact(unit.ns_per_event)} ns/event`} />
         <Fact name="memory" text={bytes(unit.memory_bytes)} title={exact(unit.memory_bytes, "bytes")} />
         <Fact name="state" text={`${short(unit.state_entries)} entries`} title={exact(unit.state_entries)} />
         <Fact name="late rows" text={short(unit.late_total)} title={exact(unit.late_total)} />

@@ -49,7 +49,7 @@ export function Pipelines({ path, query }: { path: string[]; query: Record<strin
         {path.length > 0 && chosen === null && <p class="note">{`There is no ${path.join(", ")} (any more).`}</p>}
         <GraphView graph={layOut(value.pipelines, outlines, meter.current.rates, room)} chosen={chosen} fresh={fresh} dead={dead} />
       </section>
-      {chosen === null ? <History running={value.revision} changed={again} />
+      {chosen === null ? <History running={value.revision} exactly={query["exactly"] ?? null} changed={again} />
         : <Panel key={`${chosen.pipeline} ${chosen.unit}`} chosen={chosen} view={value} tab={query["tab"] ?? "about"} query={query} changed={again} />}
     </div>
   );

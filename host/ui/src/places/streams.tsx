@@ -1,7 +1,7 @@
 // Streams: every triplet with its rate and age; of the chosen one the columns, the recent ring as a live table, and a metric made from it.
 import { useCallback, useRef } from "preact/hooks";
 import { fetchStreams } from "../api";
-import { duration, exact, short } from "../format";
+import { duration, exact, rate, short } from "../format";
 import type { LiveSocket } from "../live/socket";
 import type { Store } from "../live/store";
 import { Sparkline, Trends } from "../parts/sparkline";
@@ -10,6 +10,7 @@ import { usePolled } from "../poll";
 import { hashOf, setQuery } from "../route";
 import type { StreamView } from "../wire/messages";
 import { LiveTable } from "./live-table";
+import { NOTHING_PICKED } from "./metric-choice";
 import { MetricMaker } from "./metric-maker";
 
 const POLL_MS = 1_000;
@@ -61,10 +62,10 @@ export function Streams({ store, socket, theme, path, query }: Place) {
         <section class="selected" aria-labelledby="selected-title">
           <header>
             <h2 id="selected-title">{selected}</h2>
-            <button type="button" aria-pressed={making} onClick={() => setQuery({ make: making ? null : "metric" })}>make a metric</button>
+            <button type="button" aria-pressed={making} onClick={() => setQuery(making ? { make: null, ...NOTHING_PICKED } : { make: "metric" })}>make a metric</button>
           </header>
           {stream && <Facts key={selected} stream={stream} />}
-          {making && stream ? <MetricMaker key={selected} stream={stream} theme={theme} /> : <LiveTable key={selected} store={store} socket={socket} triplet={selected} stream={stream} query={query} />}
+          {making && stream ? <MetricMaker key={selected} stream={stream} theme={theme} query={query} /> : <LiveTable key={selected} store={store} socket={socket} triplet={selected} stream={stream} query={query} />}
         </section>
       )}
     </div>
@@ -79,7 +80,7 @@ function Entry({ stream, trend, selected, now_ms }: { stream: StreamView; trend:
         <strong>{stream.triplet}{stream.derived && <small> derived</small>}</strong>
         <Sparkline values={trend} label="rate over the last minute" />
         <small title={`${exact(stream.events_total)} events, ${exact(stream.bytes_total)} bytes`}>{`${short(stream.events_total)} events, ${age}`}</small>
-        <span class="number" title={`${exact(stream.events_per_s)} events/s`}>{`${short(stream.events_per_s)} /s`}</span>
+        <span class="number" title={`${exact(stream.events_per_s)} events/s`}>{`${rate(stream.events_per_s)} /s`}</span>
       </a>
     </li>
   );

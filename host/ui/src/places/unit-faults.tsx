@@ -1,7 +1,7 @@
 // What went wrong in a unit: its faults, each with the rows that it cost, and the rows that it could not take, each whole and with the reason.
 import { useCallback, useState } from "preact/hooks";
 import { fetchDead, fetchDeadLetters, fetchFaults, Refused } from "../api";
-import { clock } from "../format";
+import { clock, shortDigest } from "../format";
 import { Failed, Old, Skeleton } from "../parts/states";
 import { StateMark } from "../parts/state-mark";
 import { usePolled } from "../poll";
@@ -52,7 +52,7 @@ function Fault({ fault, rows }: { fault: FaultView; rows: DeadLetterView[] }) {
       <div><StateMark state="faulted" /> <time title={fault.at}>{clock(Date.parse(fault.at))}</time></div>
       <strong>{`${fault.kind} in ${fault.call}`}</strong>
       <span>{fault.message}</span>
-      <small>{`position ${fault.position}, ${fault.rows} ${fault.rows === 1 ? "row" : "rows"}, component ${fault.digest.slice(0, 12)}`}</small>
+      <small>{`position ${fault.position}, ${fault.rows} ${fault.rows === 1 ? "row" : "rows"}, component ${shortDigest(fault.digest)}`}</small>
       {rows.slice(0, 5).map((letter) => <Letter key={letter.row} letter={letter} />)}
       {rows.length === 0 && <small>The row itself is not kept (any more).</small>}
       {fault.frames.length > 0 && <button type="button" class="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>{`${fault.frames.length} frames`}</button>}
