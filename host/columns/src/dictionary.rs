@@ -194,8 +194,9 @@ mod tests {
 
     #[test]
     fn thousands_of_names_of_all_lengths_keep_their_codes() {
+        const COUNT: usize = if cfg!(miri) { 500 } else { 20_000 };
         let mut dictionary = Dictionary::new();
-        let names: Vec<Vec<u8>> = (0..20_000usize)
+        let names: Vec<Vec<u8>> = (0..COUNT)
             .map(|number| {
                 let text = format!("{number:x}");
                 // Long ones differ in the middle, where no word looks.
@@ -211,6 +212,6 @@ mod tests {
                 assert_eq!(dictionary.name(code), name);
             }
         }
-        assert_eq!(dictionary.code(b""), 20_000);
+        assert_eq!(dictionary.code(b""), COUNT as u32);
     }
 }

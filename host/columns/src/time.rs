@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(reader.read(usual), Some(1_795_302_359 * NS_PER_S + 123_000_000));
         assert_eq!(reader.usual(usual), reader.any(usual));
         for at in 0..USUAL_BYTES {
-            for byte in 0..=u8::MAX {
+            for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 17 } else { 1 }) {
                 let mut text = *usual;
                 text[at] = byte;
                 let mut any = TimeReader::default();
@@ -305,7 +305,7 @@ mod tests {
                 assert_eq!(TimeReader::default().read(&text), expected);
             }
         }
-        for ms in 0..60_000 {
+        for ms in (0..60_000).step_by(if cfg!(miri) { 777 } else { 1 }) {
             let text = format!("2026-11-21T23:05:{:02}.{:03}Z", ms / 1_000, ms % 1_000);
             let expected = 1_795_302_300 * NS_PER_S + ms * 1_000_000;
             assert_eq!(reader.usual(text.as_bytes().try_into().unwrap()), Some(expected));
