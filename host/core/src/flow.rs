@@ -3,7 +3,7 @@
 //! In: the records of the log that concern it, in order. Out: the [`Effects`] of each record, complete or not at all; state is committed with them.
 //! Pipelines run in the order of derivation, units in topological order; a unit first gets its batches, then its timers that are due at the
 //! watermark after the record. At most [`PIECES_PER_BATCH`] pieces of 4,096 timers are handed to a unit in a batch record and
-//! [`PIECES_PER_TICK`] in a tick; what is left holds the watermark back and comes with the next records, so that a hundred thousand closing
+//! [`PIECES_PER_TICK`] in a tick; what is left holds the watermark back and comes with the next records ([`Flow::owes`]), so that a hundred thousand closing
 //! windows do not hold up a batch. A batch that was derived more than [`HOPS_MAX`] times is dropped and counted.
 
 pub mod circuit;
@@ -34,7 +34,7 @@ use types::Types;
 use watermarks::Watermarks;
 
 pub const PIECES_PER_BATCH: usize = 1;
-pub const PIECES_PER_TICK: usize = 4;
+pub const PIECES_PER_TICK: usize = 1;
 pub const HOPS_MAX: u8 = 8;
 
 /// Where a port leads.
@@ -132,6 +132,11 @@ impl Flow {
                             && !node.circuit.allows(now))
                 })
         })
+    }
+
+    /// Whether more timers are due than the last record handed out: the next one should not be waited for long.
+    pub fn owes(&self) -> bool {
+        self.pipelines.iter().any(|pipeline| pipeline.watermarks.owes())
     }
 
     /// Whether a fault happened in the last record.
