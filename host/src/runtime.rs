@@ -68,6 +68,8 @@ pub use views::rfc3339;
 
 /// Ticks move idle streams on and wake timers.
 const TICK: Duration = Duration::from_millis(100);
+/// As long as a flow has more timers due than a record hands out: about what one piece of them takes.
+const TICK_OWED: Duration = Duration::from_millis(10);
 /// Rates are taken over this time.
 const RATES_EVERY: u32 = 10;
 /// What a busy answer asks a client to wait.
@@ -148,6 +150,8 @@ pub struct Runtime {
     /// Offset of the first record that a replay may still need.
     needed_from: AtomicU64,
     stopping: AtomicBool,
+    /// A flow has more timers due than its last record handed out.
+    owed: AtomicBool,
 }
 
 impl Runtime {
@@ -181,6 +185,7 @@ impl Runtime {
             checkpoints: checkpoint::Checkpoints::default(),
             needed_from: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            owed: AtomicBool::new(false),
         });
         // So that the first points are not taken for ones of 1970.
         runtime.series.lock().forget_silent(clock_unix_ns());
@@ -194,19 +199,21 @@ impl Runtime {
         std::thread::Builder::new().name("sinks".into()).spawn(move || crate::sinks::run(&sinks, durable))?;
         let ticker = Arc::downgrade(&runtime);
         std::thread::Builder::new().name("ticks".into()).spawn(move || {
-            let mut count: u32 = 0;
+            let (mut pause, mut waited) = (TICK, Duration::ZERO);
             loop {
-                std::thread::sleep(TICK);
+                std::thread::sleep(pause);
                 let Some(runtime) =
                     ticker.upgrade().filter(|runtime| !runtime.stopping.load(Ordering::Acquire))
                 else {
                     return;
                 };
                 runtime.tick();
-                count = count.wrapping_add(1);
-                if count.is_multiple_of(RATES_EVERY) {
+                waited += pause;
+                if waited >= TICK * RATES_EVERY {
+                    waited = Duration::ZERO;
                     runtime.sample_rates();
                 }
+                pause = if runtime.owed.swap(false, Ordering::Relaxed) { TICK_OWED } else { TICK };
             }
         })?;
         Ok(runtime)

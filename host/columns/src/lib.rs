@@ -20,6 +20,7 @@ mod limits;
 mod literal;
 pub mod logfmt;
 pub mod msgpack;
+mod order;
 mod reject;
 mod routes;
 mod row;

@@ -287,6 +287,14 @@ impl Tables {
         }
     }
 
+    /// Notes parts of the route of a row of which only its table was noted.
+    pub(crate) fn restage_route(&mut self, chunk: &[u8], route: impl Iterator<Item = (u8, Span)>) {
+        self.stage.table = None;
+        for (number, span) in route {
+            self.stage_route(chunk, number, span);
+        }
+    }
+
     #[cold]
     pub(crate) fn too_many_keys(&self) -> Refusal {
         Refusal::new(

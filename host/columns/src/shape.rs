@@ -6,12 +6,18 @@
 //! Where one does not fit, another shape that begins the same goes on ([`Shapes::walk`]); where none does, the row is read step by step, from
 //! there on or from its start. So a shape is only a guess that was checked, and both ways give the same rows and refusals.
 //!
+//! How rows of a table begin is remembered too ([`heads`]).
+//!
 //! Bounds: [`SHAPES_MAX`] shapes of [`STEPS_MAX`] values; a new one takes the place of the one that came least. Where shapes fail row after
 //! row they are tried and learned ever more rarely, so that a sender who shuffles its keys pays little for them.
 
+use self::heads::Heads;
 use crate::lanes::{Lanes, Portable};
 use crate::literal::Literal;
-use crate::schema::Role;
+use crate::schema::{NONE, Role};
+use crate::stage::{Span, Stage};
+
+mod heads;
 
 const SHAPES_MAX: usize = 16;
 const STEPS_MAX: usize = 128;
@@ -46,15 +52,24 @@ pub(crate) trait Values {
 
     /// Reads the value at `at`; where it ends. None: it cannot, and has done nothing.
     fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, step: &Step) -> Result<Option<usize>, Self::Stop>;
+
+    /// The row begins as one of that table.
+    fn begins(&mut self, table: u32);
+
+    /// Parts of the route of a row of which only its table was said, because it leaves the shape.
+    fn leaves(&mut self, chunk: &[u8], route: impl Iterator<Item = (u8, Span)>);
+
+    /// What follows a text that was staged.
+    fn behind_text(chunk: &[u8], span: Span) -> Option<usize>;
 }
 
 /// How far a row came along the shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Walk {
-    /// All of it, in the shape of that number; it ends there.
-    Whole { number: usize, end: usize },
+    /// All of it, in the shape of that number; it ends there. `head`: how it began, where that was foretold, else [`NONE`].
+    Whole { number: usize, end: usize, head: u32 },
     /// Its first values, so many, as in that shape; the last of them ended at `at`.
-    Part { number: usize, steps: usize, at: usize },
+    Part { number: usize, steps: usize, at: usize, head: u32 },
 }
 
 #[derive(Debug)]
@@ -62,6 +77,8 @@ struct Shape {
     steps: Vec<Step>,
     /// What stands behind the last value and belongs to the event.
     tail: Literal,
+    /// How many steps are a head: all that are of the route, where they come first.
+    head_steps: usize,
     /// Rows that came so; halved when a shape is learned, so that old ones count less.
     hits: u32,
     /// How many steps at the start are those of each other shape.
@@ -101,11 +118,17 @@ pub(crate) struct Shapes {
     /// The row that is learned from.
     traced: Vec<Step>,
     tracing: bool,
+    heads: Heads,
 }
 
 impl Shapes {
     pub fn forget(&mut self) {
         *self = Self::default();
+    }
+
+    /// To be called when the same route may lead to another table.
+    pub fn forget_heads(&mut self) {
+        self.heads.forget();
     }
 
     /// Compares the row at `start` with the shapes that were learned and reads its values. `ends_at`: where it must end, where that is known.
@@ -119,9 +142,23 @@ impl Shapes {
     ) -> Result<Walk, V::Stop> {
         let mut at = start;
         let Some((mut number, mut shape)) = self.first() else {
-            return Ok(Walk::Part { number: 0, steps: 0, at });
+            return Ok(Walk::Part { number: 0, steps: 0, at, head: NONE });
         };
         let mut rest = shape.steps.iter();
+        let (mut begun, mut head) = (None, NONE);
+        if let Some((found, known)) = self.heads.find(chunk, start)
+            && let Some(begins) = self.shapes.get(known.shape)
+        {
+            // The shape that came last may go on from there too, where it has no other field of the route.
+            let same = shape.shared.get(known.shape).copied().unwrap_or(0);
+            if usize::from(same) < known.steps || shape.head_steps != known.steps {
+                (number, shape) = (known.shape, begins);
+            }
+            rest = shape.steps.get(known.steps..).unwrap_or_default().iter();
+            at += known.length();
+            values.begins(known.table());
+            (begun, head) = (Some(known), found);
+        }
         loop {
             let mut longer_than = None;
             let left = rest.len();
@@ -136,8 +173,11 @@ impl Shapes {
             } else {
                 let end = at + shape.tail.length();
                 if ends_at.is_none_or(|ends_at| end == ends_at) && L::matches(chunk, at, &shape.tail) {
-                    return Ok(Walk::Whole { number, end });
+                    return Ok(Walk::Whole { number, end, head });
                 }
+            }
+            if let Some(known) = begun.take() {
+                values.leaves(chunk, known.route(start));
             }
             let steps = shape.steps.len() - left;
             match self.other(&Turn { number, steps, longer_than, ends_at }, chunk, at) {
@@ -145,7 +185,7 @@ impl Shapes {
                     (number, shape) = found;
                     rest = shape.steps.get(steps..).unwrap_or_default().iter();
                 }
-                None => return Ok(Walk::Part { number, steps, at }),
+                None => return Ok(Walk::Part { number, steps, at, head }),
             }
         }
     }
@@ -186,9 +226,28 @@ impl Shapes {
         self.shapes.iter().enumerate().find(comes)
     }
 
-    /// Notes that a row came in that shape.
+    /// Notes that the staged row, which starts at `start`, came in that shape and was taken.
     #[inline(always)]
-    pub fn came(&mut self, number: usize) {
+    pub fn took<V: Values>(&mut self, chunk: &[u8], start: usize, number: usize, head: u32, stage: &Stage) {
+        self.came(number);
+        if head != NONE {
+            self.heads.came(head);
+            return;
+        }
+        let steps = self.shapes.get(number).map_or(0, |shape| shape.head_steps);
+        if steps > 0 {
+            self.heads.missed::<V>(chunk, start, (number, steps), stage);
+        }
+    }
+
+    /// Notes how a row began that left its shape.
+    #[inline(always)]
+    pub fn began(&mut self, head: u32) {
+        self.heads.came(head);
+    }
+
+    #[inline(always)]
+    fn came(&mut self, number: usize) {
         if self.last != number {
             self.last = number;
             self.alone = 0;
@@ -283,9 +342,15 @@ impl Shapes {
                 *slot = same;
             }
         }
-        let shape = Shape { steps, tail, hits: 1, shared };
+        let routes = |steps: &[Step]| steps.iter().filter(|step| matches!(step.role, Role::Route(_))).count();
+        let all = routes(&steps);
+        let head_steps = if routes(steps.get(..all).unwrap_or_default()) == all { all } else { 0 };
+        let shape = Shape { steps, tail, head_steps, hits: 1, shared };
         match self.shapes.get_mut(number) {
-            Some(slot) => *slot = shape,
+            Some(slot) => {
+                *slot = shape;
+                self.heads.forget();
+            }
             None => self.shapes.push(shape),
         }
         self.last = number;
@@ -325,6 +390,14 @@ mod tests {
         ) -> Result<Option<usize>, Infallible> {
             Ok(chunk.get(at).is_some_and(u8::is_ascii_digit).then_some(at + 1))
         }
+
+        fn begins(&mut self, _: u32) {}
+
+        fn leaves(&mut self, _: &[u8], _: impl Iterator<Item = (u8, Span)>) {}
+
+        fn behind_text(_: &[u8], _: Span) -> Option<usize> {
+            None
+        }
     }
 
     #[test]
@@ -335,11 +408,11 @@ mod tests {
         learn(&mut shapes, &["x", "b", "e"]);
         for last in 0..3 {
             shapes.came(last);
-            assert_eq!(walk(&shapes, "a1b1d1}"), Walk::Whole { number: 1, end: 7 });
-            assert_eq!(walk(&shapes, "a1b1c1}"), Walk::Whole { number: 0, end: 7 });
-            assert_eq!(walk(&shapes, "x1b1e1}"), Walk::Whole { number: 2, end: 7 });
-            assert!(matches!(walk(&shapes, "a1b1e1}"), Walk::Part { number: 0 | 1, steps: 2, at: 4 }));
-            assert_eq!(walk(&shapes, "x1b1c1}"), Walk::Part { number: 2, steps: 2, at: 4 });
+            assert_eq!(walk(&shapes, "a1b1d1}"), Walk::Whole { number: 1, end: 7, head: NONE });
+            assert_eq!(walk(&shapes, "a1b1c1}"), Walk::Whole { number: 0, end: 7, head: NONE });
+            assert_eq!(walk(&shapes, "x1b1e1}"), Walk::Whole { number: 2, end: 7, head: NONE });
+            assert!(matches!(walk(&shapes, "a1b1e1}"), Walk::Part { number: 0 | 1, steps: 2, at: 4, .. }));
+            assert_eq!(walk(&shapes, "x1b1c1}"), Walk::Part { number: 2, steps: 2, at: 4, head: NONE });
         }
     }
 
@@ -348,19 +421,19 @@ mod tests {
         let mut shapes = Shapes::default();
         learn(&mut shapes, &["a", "b{c"]);
         learn(&mut shapes, &["a", "b"]);
-        assert_eq!(walk(&shapes, "a1b{c1}"), Walk::Whole { number: 0, end: 7 });
-        assert_eq!(walk(&shapes, "a1b{d1}"), Walk::Part { number: 1, steps: 1, at: 2 });
+        assert_eq!(walk(&shapes, "a1b{c1}"), Walk::Whole { number: 0, end: 7, head: NONE });
+        assert_eq!(walk(&shapes, "a1b{d1}"), Walk::Part { number: 1, steps: 1, at: 2, head: NONE });
     }
 
     #[test]
     fn a_row_that_came_in_part_is_traced_from_there() {
         let mut shapes = Shapes::default();
         learn(&mut shapes, &["a", "b"]);
-        assert_eq!(walk(&shapes, "a1c1}"), Walk::Part { number: 0, steps: 1, at: 2 });
+        assert_eq!(walk(&shapes, "a1c1}"), Walk::Part { number: 0, steps: 1, at: 2, head: NONE });
         assert!(shapes.begin_steps(0, 1));
         shapes.trace(b"c", 2, 2, Role::Value, &[]);
         shapes.end_trace(b"}");
-        assert_eq!(walk(&shapes, "a1c1}"), Walk::Whole { number: 1, end: 5 });
+        assert_eq!(walk(&shapes, "a1c1}"), Walk::Whole { number: 1, end: 5, head: NONE });
     }
 
     #[test]

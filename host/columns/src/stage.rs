@@ -65,6 +65,8 @@ pub(crate) struct Stage {
     /// Where all of them are there and say a table that is known.
     pub table: Option<u32>,
     pub time_unix_ns: Option<i64>,
+    /// The row came in an order of its own.
+    pub unordered: bool,
 }
 
 impl Stage {
@@ -81,6 +83,7 @@ impl Stage {
             all_recent: true,
             table: None,
             time_unix_ns: None,
+            unordered: false,
         }
     }
 
@@ -96,6 +99,7 @@ impl Stage {
         self.all_recent = true;
         self.table = None;
         self.time_unix_ns = None;
+        self.unordered = false;
     }
 
     #[inline(always)]

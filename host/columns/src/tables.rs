@@ -14,13 +14,14 @@ use hashbrown::HashMap;
 use crate::column::Blank;
 use crate::json::Learned;
 use crate::limits::Limits;
+use crate::order::InOrder;
 use crate::reject::Refusal;
 use crate::routes::{Router, Routes};
 use crate::row::Row;
 use crate::schema::{Fields, NONE};
 use crate::settings::{ROUTE_FIELDS_MAX, Settings};
 use crate::shape::Shapes;
-use crate::stage::{Kind, Stage};
+use crate::stage::{Cell, Kind, Stage};
 use crate::table::{Finished, Table, TableCounters};
 use crate::time::TimeReader;
 use crate::value::Raw;
@@ -100,6 +101,9 @@ impl Tables {
     /// To be called when the [`Router`] may answer otherwise than before.
     pub fn forget_routes(&mut self) {
         self.routes.forget();
+        for shapes in [&mut self.learned.shapes, &mut self.msgpack_shapes, &mut self.logfmt_shapes] {
+            shapes.forget_heads();
+        }
     }
 
     /// Begins a row. `chunk` is what it is decoded from: texts that lie in it are not copied until they are in a column.
@@ -197,27 +201,24 @@ impl Tables {
             Some(number) => number,
             None => self.new_combination(chunk, router)?,
         };
+        self.stage.table = Some(number);
         if self.fields.len() > self.fields.settled() {
             self.settle_fields(number);
         }
         let Self { stage, tables, settings, fields, .. } = self;
         let Some(table) = tables.get_mut(number as usize) else { return Ok(()) };
-        for cell in &stage.cells {
-            let mut column = table.column_of(cell.field);
-            if column == NONE {
-                let room = table.columns.len() < settings.limits.columns_max;
-                if !room || fields.get(cell.field).is_none() {
-                    table.counters.columns_over_limit += 1;
-                    continue;
+        if !(stage.unordered && put_in_order(table, stage, chunk)) {
+            for cell in &stage.cells {
+                let mut column = table.column_of(cell.field);
+                if column == NONE {
+                    let room = table.columns.len() < settings.limits.columns_max;
+                    if !room || fields.get(cell.field).is_none() {
+                        table.counters.columns_over_limit += 1;
+                        continue;
+                    }
+                    column = table.add_column(cell.field, fields.column_name(cell.field, settings));
                 }
-                column = table.add_column(cell.field, fields.column_name(cell.field, settings));
-            }
-            // The frequent kinds by name, so that each has its own short way into a column.
-            match cell.kind {
-                Kind::Text => table.put(column, Raw::Text(stage.piece(chunk, *cell))),
-                Kind::Int => table.put(column, Raw::Int(cell.bits as i64)),
-                Kind::Float => table.put(column, Raw::Float(f64::from_bits(cell.bits))),
-                _ => table.put_rare(column, stage.raw(chunk, *cell)),
+                put(table, stage, chunk, column, *cell);
             }
         }
         table.counters.columns_over_limit += stage.dropped;
@@ -320,6 +321,32 @@ impl Tables {
         while self.waiting.front().is_some_and(|waiting| !self.still_waits(waiting)) {
             self.waiting.pop_front();
         }
+    }
+}
+
+/// Writes the values in the order of their columns; false: they were not, because a column is missing, or there are too many.
+#[inline(never)]
+fn put_in_order(table: &mut Table, stage: &Stage, chunk: &[u8]) -> bool {
+    let mut order = InOrder::new();
+    if !order.take(&stage.cells, table) {
+        return false;
+    }
+    order.each(|column, cell| {
+        if let Some(cell) = stage.cells.get(cell) {
+            put(table, stage, chunk, column as u32, *cell);
+        }
+    });
+    true
+}
+
+/// Writes a value. The frequent kinds by name, so that each has its own short way into a column.
+#[inline(always)]
+fn put(table: &mut Table, stage: &Stage, chunk: &[u8], column: u32, cell: Cell) {
+    match cell.kind {
+        Kind::Text => table.put(column, Raw::Text(stage.piece(chunk, cell))),
+        Kind::Int => table.put(column, Raw::Int(cell.bits as i64)),
+        Kind::Float => table.put(column, Raw::Float(f64::from_bits(cell.bits))),
+        _ => table.put_rare(column, stage.raw(chunk, cell)),
     }
 }
 

@@ -10,6 +10,7 @@ use arrow_schema::DataType;
 use super::*;
 
 mod cuts;
+mod heads;
 
 /// Tables are named by what the route fields say.
 struct Joined;

@@ -8,6 +8,15 @@ const NS_PER_S: i64 = 1_000_000_000;
 /// Length of `YYYY-MM-DDTHH:MM:`.
 const MINUTE_BYTES: usize = 17;
 
+/// Length of `YYYY-MM-DDTHH:MM:SS.mmmZ`, the most frequent form.
+pub(crate) const USUAL_BYTES: usize = 24;
+
+/// The last 8 bytes of that form with zeros for digits, and what must be added to its bytes, the digits less their zeros, so that the top bit tells
+/// those that are none, and other bytes than these.
+const USUAL_END: u64 = u64::from_le_bytes(*b":00.000Z");
+const USUAL_REST: u64 = u64::from_le_bytes([0x7f, 0x76, 0x76, 0x7f, 0x76, 0x76, 0x76, 0x7f]);
+const TOPS: u64 = 0x8080_8080_8080_8080;
+
 /// Remembers the last minute that was read: events of one minute share 17 bytes.
 #[derive(Debug, Default)]
 pub struct TimeReader {
@@ -17,26 +26,49 @@ pub struct TimeReader {
 }
 
 impl TimeReader {
+    /// A text of the most frequent form in the minute that was read last.
+    #[inline(always)]
+    pub(crate) fn usual(&self, text: &[u8; USUAL_BYTES]) -> Option<i64> {
+        let (prefix, end) = (text.first_chunk::<16>()?, text.last_chunk::<8>()?);
+        if *prefix != *self.prefix.first_chunk::<16>()? {
+            return None;
+        }
+        // A byte that carries into the next one has its top bit set itself.
+        let digits = u64::from_le_bytes(*end) ^ USUAL_END;
+        if (digits | digits.wrapping_add(USUAL_REST)) & TOPS != 0 {
+            return None;
+        }
+        let digit = |place: u32| (digits >> (8 * place) & 0xf) as i64;
+        let second = digit(1) * 10 + digit(2);
+        let ms = digit(4) * 100 + digit(5) * 10 + digit(6);
+        if second > 59 {
+            return None;
+        }
+        (self.minute_unix_s + second).checked_mul(NS_PER_S)?.checked_add(ms * 1_000_000)
+    }
+
     pub fn text(&mut self, text: &str) -> Option<i64> {
         self.read(text.as_bytes())
     }
 
     /// The same of bytes; what is not ASCII is no time.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self, text: &[u8]) -> Option<i64> {
+        if let Ok(usual) = <&[u8; USUAL_BYTES]>::try_from(text)
+            && let Some(time_unix_ns) = self.usual(usual)
+        {
+            return Some(time_unix_ns);
+        }
+        self.any(text)
+    }
+
+    #[inline(never)]
+    fn any(&mut self, text: &[u8]) -> Option<i64> {
         let (prefix, rest) = text.split_first_chunk::<MINUTE_BYTES>()?;
         // The empty prefix of a new reader has zero bytes, which no valid prefix has.
         if *prefix != self.prefix {
             self.minute_unix_s = minute_unix_s(prefix)?;
             self.prefix = *prefix;
-        }
-        // The most frequent form: milliseconds, UTC.
-        if let [s1, s2, b'.', m1, m2, m3, b'Z'] = rest
-            && let Some(second) = two_digits([*s1, *s2]).filter(|second| *second < 60)
-            && let (Some(high), Some(low)) = (two_digits([b'0', *m1]), two_digits([*m2, *m3]))
-            && let Some(at_unix_ns) = (self.minute_unix_s + second).checked_mul(NS_PER_S)
-        {
-            return at_unix_ns.checked_add((high * 100 + low) * 1_000_000);
         }
         let (second, rest) = rest.split_first_chunk::<2>()?;
         let second = two_digits(*second)?;
@@ -254,6 +286,29 @@ mod tests {
             "2026-11-21T23:06:01Z",
         ] {
             assert_eq!(reader.text(text), read(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_form_is_read_as_any_other() {
+        let (mut reader, usual) = (TimeReader::default(), b"2026-11-21T23:05:59.123Z");
+        assert_eq!(reader.usual(usual), None);
+        assert_eq!(reader.read(usual), Some(1_795_302_359 * NS_PER_S + 123_000_000));
+        assert_eq!(reader.usual(usual), reader.any(usual));
+        for at in 0..USUAL_BYTES {
+            for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 17 } else { 1 }) {
+                let mut text = *usual;
+                text[at] = byte;
+                let mut any = TimeReader::default();
+                let expected = any.any(&text);
+                assert!(reader.usual(&text).is_none_or(|found| Some(found) == expected), "{at} {byte}");
+                assert_eq!(TimeReader::default().read(&text), expected);
+            }
+        }
+        for ms in (0..60_000).step_by(if cfg!(miri) { 777 } else { 1 }) {
+            let text = format!("2026-11-21T23:05:{:02}.{:03}Z", ms / 1_000, ms % 1_000);
+            let expected = 1_795_302_300 * NS_PER_S + ms * 1_000_000;
+            assert_eq!(reader.usual(text.as_bytes().try_into().unwrap()), Some(expected));
         }
     }
 

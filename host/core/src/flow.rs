@@ -2,8 +2,8 @@
 //!
 //! In: the records of the log that concern it, in order. Out: the [`Effects`] of each record, complete or not at all; state is committed with them.
 //! Pipelines run in the order of derivation, units in topological order; a unit first gets its batches, then its timers that are due at the
-//! watermark after the record. At most [`PIECES_PER_BATCH`] pieces of 4,096 timers are handed to a unit in a batch record and
-//! [`PIECES_PER_TICK`] in a tick; what is left holds the watermark back and comes with the next records, so that a hundred thousand closing
+//! watermark after the record. A record hands each unit as many timers as it has rows, and [`TIMERS_MIN`] at least; what is left holds the watermark back and comes with
+//! the next records ([`Flow::owes`]), so that a hundred thousand closing
 //! windows do not hold up a batch. A batch that was derived more than [`HOPS_MAX`] times is dropped and counted.
 
 pub mod circuit;
@@ -33,8 +33,8 @@ use node::{Moment, Node, lock};
 use types::Types;
 use watermarks::Watermarks;
 
-pub const PIECES_PER_BATCH: usize = 1;
-pub const PIECES_PER_TICK: usize = 4;
+/// A call that closes so many windows takes some milliseconds. As many as rows, because a row may open a window: else a flow of large batches would never be done.
+pub const TIMERS_MIN: usize = 2_048;
 pub const HOPS_MAX: u8 = 8;
 
 /// Where a port leads.
@@ -134,6 +134,11 @@ impl Flow {
         })
     }
 
+    /// Whether more timers are due than the last record handed out: the next one should not be waited for long.
+    pub fn owes(&self) -> bool {
+        self.pipelines.iter().any(|pipeline| pipeline.watermarks.owes())
+    }
+
     /// Whether a fault happened in the last record.
     pub fn faulted(&self) -> bool {
         self.nodes().any(|node| node.faulted)
@@ -148,9 +153,17 @@ impl Flow {
         let mut effects = Effects::default();
         self.newest_unix_ns = self.newest_unix_ns.max(record.accepted_at_unix_ns);
         self.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.nodes).for_each(Node::begin);
-        let pieces =
-            if matches!(record.payload, Payload::Tick { .. }) { PIECES_PER_TICK } else { PIECES_PER_BATCH };
-        let pass = Pass { record, newest_unix_ns: self.newest_unix_ns, pieces, patient, clock };
+        let rows = match &record.payload {
+            Payload::Batch { batch, .. } => batch.rows(),
+            _ => 0,
+        };
+        let pass = Pass {
+            record,
+            newest_unix_ns: self.newest_unix_ns,
+            timers: rows.max(TIMERS_MIN),
+            patient,
+            clock,
+        };
         match &record.payload {
             Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns } => {
                 let batch = self.take_lane(batch);
@@ -297,8 +310,8 @@ impl Pipeline {
 struct Pass<'a> {
     record: &'a Record,
     newest_unix_ns: i64,
-    /// Most pieces of timers for each node and scope.
-    pieces: usize,
+    /// Most timers by watermark for each node and scope.
+    timers: usize,
     patient: bool,
     clock: &'a dyn Fn() -> u64,
 }
@@ -402,7 +415,8 @@ impl PipelineRun<'_> {
         let scoped = !scopes.is_empty();
         for scope in 0..scopes.len().max(1) {
             let triplet = scopes.get(scope).filter(|_| scoped).cloned();
-            for piece in 0..=self.pass.pieces {
+            let mut left = self.pass.timers;
+            loop {
                 let mark = match &triplet {
                     Some(triplet) => self.pipeline.watermarks.after(triplet),
                     None => self.pipeline.watermarks.least(),
@@ -412,14 +426,15 @@ impl PipelineRun<'_> {
                 let watermark = mark.saturating_sub(behind);
                 state.expire_due(scope, watermark);
                 let Some(first) = state.first_due(scope, watermark) else { break };
-                if piece == self.pass.pieces {
+                if left == 0 {
                     // More than one record may hand out: time stands still at the first that is left.
                     drop(state);
                     self.pipeline.watermarks.hold_back(triplet.as_ref(), first.saturating_add(behind));
                     break;
                 }
-                let due = state.take_due(scope, watermark);
+                let due = state.take_due(scope, watermark, left);
                 drop(state);
+                left = left.saturating_sub(due.keys.len());
                 self.tick(index, triplet.as_ref(), &due, inboxes);
             }
         }

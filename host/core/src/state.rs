@@ -427,9 +427,10 @@ impl UnitState {
 
     // ---- what the flow asks ----
 
-    /// Takes up to [`DUE_MAX`] timers of a scope that are due at this watermark, in the order of (time, key, slot).
-    pub fn take_due(&mut self, scope: usize, watermark: i64) -> Due {
-        let due = self.timers.get(scope).map(|schedule| schedule.due(watermark, DUE_MAX)).unwrap_or_default();
+    /// Takes timers of a scope that are due at this watermark, up to `limit` and [`DUE_MAX`], in the order of (time, key, slot).
+    pub fn take_due(&mut self, scope: usize, watermark: i64, limit: usize) -> Due {
+        let limit = limit.min(DUE_MAX);
+        let due = self.timers.get(scope).map(|schedule| schedule.due(watermark, limit)).unwrap_or_default();
         self.hand_out(false, due)
     }
 

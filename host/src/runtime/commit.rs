@@ -1,5 +1,6 @@
 //! The effects of a finished record: points to the series, derived batches to their rings, words of rules to the alerts, the rest to the shelf.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use arrow_array::ArrayRef;
@@ -20,6 +21,9 @@ pub struct ToRuntime(pub Weak<Runtime>);
 impl Commit for ToRuntime {
     fn commit(&self, flow: &Flow, record: &Record, mut effects: Effects) {
         let Some(runtime) = self.0.upgrade() else { return };
+        if flow.owes() {
+            runtime.owed.store(true, Ordering::Relaxed);
+        }
         runtime.alerting.commit(flow, record, std::mem::take(&mut effects.signals));
         if effects.is_empty() {
             return;

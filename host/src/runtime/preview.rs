@@ -36,8 +36,8 @@ const TIME_MAX_NS: u64 = 1_000_000_000;
 pub const SERIES_MAX: usize = 200;
 /// Time is put forward by this to close what is open: longer than any window that a ring of a thousand events fills.
 const FORWARD_NS: i64 = 400 * 86_400 * 1_000_000_000;
-/// Ticks to hand out what is due then, 16,384 windows each.
-const TICKS_MAX: usize = 16;
+/// Ticks to hand out what is due then, 2,048 windows each.
+const TICKS_MAX: usize = 128;
 const FAULTS_MAX: usize = 10;
 
 pub struct Preview {

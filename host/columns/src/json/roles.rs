@@ -12,6 +12,7 @@ use crate::row::check_length;
 use crate::schema::NONE;
 use crate::stage::Span;
 use crate::tables::Tables;
+use crate::time::USUAL_BYTES;
 
 impl Rows<'_> {
     /// Reads the time at `at`; what follows it.
@@ -19,6 +20,14 @@ impl Rows<'_> {
     pub(super) fn event_time<L: Lanes>(&mut self, chunk: &[u8], at: usize) -> Result<usize, Stop> {
         if chunk.get(at) == Some(&b'"') {
             let start = at + 1;
+            // The usual form has no byte in it that would end the text.
+            if let Some(usual) = chunk.get(start..).and_then(|rest| rest.first_chunk::<USUAL_BYTES>())
+                && chunk.get(start + USUAL_BYTES) == Some(&b'"')
+                && let Some(time_unix_ns) = self.tables.time.usual(usual)
+            {
+                self.tables.stage.time_unix_ns = Some(time_unix_ns);
+                return Ok(start + USUAL_BYTES + 1);
+            }
             let end = L::plain_end(chunk, start);
             if chunk.get(end) == Some(&b'"')
                 && let Some(time_unix_ns) = self.tables.time.read(chunk.get(start..end).unwrap_or_default())

@@ -88,12 +88,15 @@ impl Rows<'_> {
             self.tables.stage.begin();
             let walked = shapes.walk::<L, _>(chunk, self.row_start, None, self)?;
             let end = match walked {
-                Walk::Whole { number, end } => {
+                Walk::Whole { number, end, head } => {
                     self.end_row(chunk, end)?;
-                    shapes.came(number);
+                    shapes.took::<Self>(chunk, self.row_start, number, head, &self.tables.stage);
                     end
                 }
-                Walk::Part { number, steps, at } => self.stepped::<L>(chunk, shapes, number, steps, at)?,
+                Walk::Part { number, steps, at, head } => {
+                    shapes.began(head);
+                    self.stepped::<L>(chunk, shapes, number, steps, at)?
+                }
             };
             match self.next_row(chunk, end) {
                 Some(start) => self.row_start = start,
@@ -148,6 +151,7 @@ impl Rows<'_> {
     #[inline(always)]
     fn by_keys<L: Lanes>(&mut self, chunk: &[u8]) -> Result<Next, Stop> {
         let (mut at, mut before) = (self.row_start, Before::Row);
+        self.tables.stage.unordered = true;
         loop {
             let starts = matches!(before, Before::Row);
             let known = self.known_key::<L>(chunk, at, starts, NONE, Object::ROOT.0);
@@ -476,6 +480,21 @@ impl Values for Rows<'_> {
         let leaf = Leaf { node: NONE, field: step.field, canonical: step.canonical, role: step.role };
         let end = self.leaf::<L>(chunk, at, leaf)?;
         Ok((end != OBJECT).then_some(end))
+    }
+
+    #[inline(always)]
+    fn begins(&mut self, table: u32) {
+        self.tables.stage.table = Some(table);
+    }
+
+    #[inline(never)]
+    fn leaves(&mut self, chunk: &[u8], route: impl Iterator<Item = (u8, Span)>) {
+        self.tables.restage_route(chunk, route);
+    }
+
+    fn behind_text(_: &[u8], span: Span) -> Option<usize> {
+        // The closing quote.
+        Some(span.start + span.length + 1)
     }
 }
 

@@ -33,9 +33,15 @@ impl Shaped<'_> {
         let (chunk, tables) = (self.input.chunk, &mut *self.tables);
         tables.stage.begin();
         let walked = self.shapes.walk::<L, _>(chunk, self.start, Some(self.end), &mut Staged { tables });
-        let Ok(Walk::Whole { number, .. }) = walked else { return Ok(false) };
+        let (number, head) = match walked {
+            Ok(Walk::Whole { number, head, .. }) => (number, head),
+            Ok(Walk::Part { head, .. }) => {
+                self.shapes.began(head);
+                return Ok(false);
+            }
+        };
         tables.commit(chunk, self.end - self.start, self.input.arrived_unix_ns, self.input.router)?;
-        self.shapes.came(number);
+        self.shapes.took::<Staged<'_>>(chunk, self.start, number, head, &tables.stage);
         Ok(true)
     }
 }
@@ -54,6 +60,22 @@ impl Values for Staged<'_> {
             Role::Value => value::<L>(self.tables, chunk, at, step),
             _ => chosen::<L>(self.tables, chunk, at, step),
         })
+    }
+
+    #[inline(always)]
+    fn begins(&mut self, table: u32) {
+        self.tables.stage.table = Some(table);
+    }
+
+    #[inline(never)]
+    fn leaves(&mut self, chunk: &[u8], route: impl Iterator<Item = (u8, Span)>) {
+        self.tables.restage_route(chunk, route);
+    }
+
+    fn behind_text(chunk: &[u8], span: Span) -> Option<usize> {
+        let end = span.start + span.length;
+        let is_quoted = chunk.get(span.start.checked_sub(1)?) == Some(&b'"');
+        Some(end + usize::from(is_quoted))
     }
 }
 

@@ -31,12 +31,18 @@ impl Shaped<'_> {
         let (chunk, tables) = (self.input.chunk, &mut *self.tables);
         tables.stage.begin();
         let walked = self.shapes.walk::<L, _>(chunk, start, None, &mut Staged { tables });
-        let Ok(Walk::Whole { number, end }) = walked else { return Ok(None) };
+        let (number, end, head) = match walked {
+            Ok(Walk::Whole { number, end, head }) => (number, end, head),
+            Ok(Walk::Part { head, .. }) => {
+                self.shapes.began(head);
+                return Ok(None);
+            }
+        };
         if end > self.bounded {
             return Ok(None);
         }
         tables.commit(chunk, end - start, self.input.arrived_unix_ns, self.input.router)?;
-        self.shapes.came(number);
+        self.shapes.took::<Staged<'_>>(chunk, start, number, head, &tables.stage);
         Ok(Some(end))
     }
 }
@@ -52,6 +58,20 @@ impl Values for Staged<'_> {
     #[inline(always)]
     fn value<L: Lanes>(&mut self, chunk: &[u8], at: usize, step: &Step) -> Result<Option<usize>, Infallible> {
         Ok(value::<L>(self.tables, chunk, at, step))
+    }
+
+    #[inline(always)]
+    fn begins(&mut self, table: u32) {
+        self.tables.stage.table = Some(table);
+    }
+
+    #[inline(never)]
+    fn leaves(&mut self, chunk: &[u8], route: impl Iterator<Item = (u8, Span)>) {
+        self.tables.restage_route(chunk, route);
+    }
+
+    fn behind_text(_: &[u8], span: Span) -> Option<usize> {
+        Some(span.start + span.length)
     }
 }
 

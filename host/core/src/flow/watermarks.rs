@@ -55,6 +55,11 @@ impl Watermarks {
         self.any.get_or_insert_with(|| triplet.clone());
     }
 
+    /// Whether more is due than was handed out, so that the next record should come soon.
+    pub fn owes(&self) -> bool {
+        self.streams.values().any(|marks| marks.after < marks.wanted)
+    }
+
     /// Of a stream that is not known (rows that a unit gave another name) the least of all.
     pub fn before(&self, triplet: &Triplet) -> i64 {
         match self.streams.get(triplet) {

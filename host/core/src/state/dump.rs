@@ -394,7 +394,7 @@ mod tests {
             state.roll_back(mark);
         } else if round % 3 == 0 {
             state.expire_due(0, round * 300);
-            state.take_due(0, round * 400);
+            state.take_due(0, round * 400, 4_096);
         }
         state.commit();
     }

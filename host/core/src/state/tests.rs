@@ -113,7 +113,7 @@ proptest! {
         }
         let page = state.scan(0, &[], &[], 1000).unwrap();
         prop_assert_eq!(page.handles.len() / 4, model.0.len());
-        let due = state.take_due(0, 8);
+        let due = state.take_due(0, 8, 4_096);
         prop_assert_eq!(due.keys.len(), model.1.len());
     }
 }
