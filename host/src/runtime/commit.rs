@@ -1,4 +1,4 @@
-//! The effects of a finished record: points to the series, derived batches to their rings, words of rules to the alerts, the rest to the shelf.
+//! The effects of a finished record: points to the series, derived batches to their rings, words of rules to the alerts, dead letters to their box, faults to the shelf.
 
 use std::sync::{Arc, Weak};
 
@@ -53,7 +53,8 @@ impl Commit for ToRuntime {
                 // Guest text: a field, at debug; the count and the shelf are what operators look at.
                 tracing::debug!(unit = %fault.unit, call = fault.call, error = %fault.message, "unit faulted");
             }
-            runtime.shelf.lock().take(effects);
+            runtime.bury(&effects.dead);
+            runtime.shelf.lock().take(effects.faults, effects.hops_exceeded);
         }
     }
 
