@@ -258,6 +258,9 @@ impl Runtime {
     /// The clock begins to run.
     pub fn go_live(&self) {
         self.live.store(true, Ordering::Release);
+        if let Some(topology) = self.topology() {
+            self.keep_letters(&topology.dead);
+        }
     }
 
     fn journal(&self) -> Option<Arc<Journal>> {

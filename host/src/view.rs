@@ -94,6 +94,8 @@ pub struct UnitView {
     pub state_entries: u64,
     /// Keys and writes for which its state had no room.
     pub over_quota_total: u64,
+    /// Letters that are there now.
+    pub dead_letters: u64,
     pub to: Vec<String>,
 }
 
@@ -152,10 +154,12 @@ pub struct RejectedView {
 /// An alarm of the host's own.
 #[derive(Debug, Clone, Serialize)]
 pub struct NoticeView {
-    /// over-quota
+    /// over-quota, dead-letters-pushed-out, dead-letters-not-written, dead-letters-damaged
     pub kind: &'static str,
-    pub unit: String,
-    pub refused_total: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Of over-quota keys and writes, of dead letters rows that were pushed out, attempts to write, or damaged places.
+    pub total: u64,
     /// When it happened last, RFC 3339.
     pub at: String,
     pub message: String,

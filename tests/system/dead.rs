@@ -1,5 +1,6 @@
 //! Dead letters, whole: what a unit cannot take costs only itself, is there once over crashes, and is counted once the unit is repaired.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,6 +8,8 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use weir_tests::client;
 use weir_tests::host::{TestHost, program};
+
+mod attack;
 
 const COMPONENT: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/target/components/faults/faults.wasm");
@@ -70,9 +73,9 @@ fn post(host: &TestHost, body: &str) {
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
-/// (key, n) of all rows that came out, file by file and so in their order.
-fn passed(folder: &Path) -> Vec<(String, u64)> {
-    let Ok(files) = std::fs::read_dir(folder.join("data/sinks/passed")) else { return Vec::new() };
+/// (key, n) of all rows that came out, file by file and so in their order. None: a file was replaced meanwhile.
+fn passed(folder: &Path) -> Option<Vec<(String, u64)>> {
+    let Ok(files) = std::fs::read_dir(folder.join("data/sinks/passed")) else { return Some(Vec::new()) };
     let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "ndjson"));
     paths.sort();
@@ -81,15 +84,23 @@ fn passed(folder: &Path) -> Vec<(String, u64)> {
         let fields = &row["fields"];
         (fields["key"].as_str().unwrap().to_owned(), fields["n"].as_u64().unwrap())
     };
-    let texts = paths.iter().map(|path| std::fs::read_to_string(path).unwrap());
-    texts.flat_map(|text| text.lines().map(row).collect::<Vec<_>>()).collect()
+    let texts: Option<Vec<String>> = paths.iter().map(|path| std::fs::read_to_string(path).ok()).collect();
+    Some(texts?.iter().flat_map(|text| text.lines().map(row)).collect())
 }
 
 /// Until so many rows are in the files. Each event is there once.
 fn wait_passed(host: &TestHost, wanted: usize) -> Vec<(String, u64)> {
     let written = |seen: &Value| seen["sinks"][0]["open_rows"] == 0 && seen["sinks"][0]["waiting_files"] == 0;
-    host.wait("/api/sinks", |seen| written(seen) && passed(host.folder.path()).len() >= wanted).unwrap();
-    let rows = passed(host.folder.path());
+    let read = RefCell::new(Vec::new());
+    let is_whole = |seen: &Value| {
+        let Some(rows) = passed(host.folder.path()).filter(|_| written(seen)) else { return false };
+        let enough = rows.len() >= wanted;
+        read.replace(rows);
+        // Nothing was written while the files were read: else one and what it replaces may both have been there.
+        enough && host.json("/api/sinks").is_ok_and(|again| again == *seen)
+    };
+    host.wait("/api/sinks", is_whole).unwrap();
+    let rows = read.into_inner();
     let distinct: BTreeSet<u64> = rows.iter().map(|(_, n)| *n).collect();
     assert_eq!((rows.len(), distinct.len()), (wanted, wanted), "each once");
     rows

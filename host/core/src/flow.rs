@@ -32,7 +32,7 @@ use crate::record::{Command, Payload, Record, Run};
 use crate::triplet::Triplet;
 use effects::{Effects, Said};
 use node::{Moment, Node, lock};
-use redeliver::{Given, Input, stream_unit};
+use redeliver::{Given, Input, come_back, stream_unit};
 use types::Types;
 use watermarks::Watermarks;
 
@@ -156,7 +156,7 @@ impl Flow {
         let pass = Pass { record, newest_unix_ns: self.newest_unix_ns, pieces, patient, clock };
         match &record.payload {
             Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns } => {
-                let batch = self.take_lane(batch);
+                let batch = take_lane(self.lane.as_ref(), batch);
                 let moved = [(batch.triplet.clone(), *watermark_before_unix_ns, *watermark_unix_ns)];
                 self.run_pipelines(&pass, Input::Batch(&batch), &moved, &mut effects);
             }
@@ -166,8 +166,9 @@ impl Flow {
                 self.run_pipelines(&pass, Input::Nothing, &moved, &mut effects);
             }
             Payload::Command(Command::Redeliver { unit, letters }) => {
-                if let Some(given) = self.given(record, unit, letters) {
-                    self.run_pipelines(&pass, Input::Letters(&given), &[], &mut effects);
+                match self.given(record, unit, letters) {
+                    Some(given) => self.run_pipelines(&pass, Input::Letters(&given), &[], &mut effects),
+                    None => effects.dead = come_back(record, self.lane.as_ref(), "the unit is gone"),
                 }
             }
             Payload::Command(command) => self.command(command),
@@ -215,16 +216,6 @@ impl Flow {
                 _ => {}
             }
         }
-    }
-
-    /// The rows of this lane.
-    fn take_lane(&self, batch: &Batch) -> Batch {
-        let Some(lane) = &self.lane else { return batch.clone() };
-        let columns: Vec<Option<ArrayRef>> =
-            lane.by.iter().map(|name| batch.columns.column_by_name(name).cloned()).collect();
-        let mut scratch = Vec::new();
-        let mine = |row| keys::partition(&columns, row, &mut scratch) % lane.count == lane.index;
-        pick(batch, &BooleanBuffer::collect_bool(batch.rows(), mine))
     }
 
     fn run_pipelines(
@@ -277,6 +268,16 @@ impl Flow {
         }
         effects.derived = derived;
     }
+}
+
+/// The rows of a lane; without lanes all.
+fn take_lane(lane: Option<&Lane>, batch: &Batch) -> Batch {
+    let Some(lane) = lane else { return batch.clone() };
+    let columns: Vec<Option<ArrayRef>> =
+        lane.by.iter().map(|name| batch.columns.column_by_name(name).cloned()).collect();
+    let mut scratch = Vec::new();
+    let mine = |row| keys::partition(&columns, row, &mut scratch) % lane.count == lane.index;
+    pick(batch, &BooleanBuffer::collect_bool(batch.rows(), mine))
 }
 
 fn show(node: &Node, run: Run) {

@@ -1,12 +1,18 @@
 //! A dead letter: rows that a unit could not take, with all that is needed to look at them and to give them to it once more.
 //!
 //! In: the rows as the unit got them, its digest and what was wrong. Out: [`DeadLetter`]s with their [`LetterId`], which is the same whenever the record that they come from is run
-//! again: its offset, the unit, and the place among the letters that the unit made of it. A letter has at most [`ROWS_MAX`] rows, so that looking at one, giving one back and pushing one
-//! out stay small; more rows are more letters. What a letter's batch says of position and rows is the event's own, however often it was given back.
+//! again: its offset, the unit, and the place among the letters that the unit made of it. A letter has at most [`ROWS_MAX`] rows and, unless one row alone has more, about [`BYTES_MAX`] of values,
+//! so that looking at one, giving one back and pushing one out stay small; more rows are more letters. What a letter's batch says of position and rows is the event's own, however often it was given back.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
 
 use crate::batch::{Batch, Origin, Position, RowIds};
 use crate::projection::slice;
@@ -16,6 +22,8 @@ use crate::unit::Due;
 
 /// Most rows of one letter.
 pub const ROWS_MAX: usize = 1_000;
+/// Most bytes of values of one letter that has more than one row.
+pub const BYTES_MAX: usize = 256 << 10;
 /// A reason longer than this is cut.
 const MESSAGE_BYTES_MAX: usize = 4_096;
 
@@ -121,7 +129,7 @@ impl DeadLetter {
     pub fn batch_of_timers(due: &Due, triplet: Option<Triplet>, unit: (Arc<str>, u32), offset: u64) -> Batch {
         let keys: Vec<u64> = due.keys.iter().map(|key| u64::from(*key)).collect();
         let columns = arrow_array::RecordBatch::try_from_iter([
-            ("timer.key", Arc::new(arrow_array::UInt64Array::from(keys)) as arrow_array::ArrayRef),
+            ("timer.key", Arc::new(arrow_array::UInt64Array::from(keys)) as ArrayRef),
             ("timer.slot", Arc::new(arrow_array::Int64Array::from(due.slots.clone()))),
         ]);
         let columns = columns
@@ -188,24 +196,54 @@ pub fn stamp(
         }
         let first = ordinals.get(at).map_or(0, |(_, next)| *next);
         cut(&mut letter.message);
-        let rows = letter.rows();
-        let pieces = rows.div_ceil(ROWS_MAX);
+        let pieces = pieces(&letter.batch);
         if let Some((_, next)) = ordinals.get_mut(at) {
-            *next += pieces as u32;
+            *next += pieces.len() as u32;
         }
         let pipeline = Arc::clone(pipeline);
-        (0..pieces).map(move |piece| {
-            let start = piece * ROWS_MAX;
-            let id =
-                LetterId { offset, unit: Arc::clone(&letter.id.unit), lane, ordinal: first + piece as u32 };
-            let batch = if pieces == 1 {
+        (first..).zip(pieces).map(move |(ordinal, rows)| {
+            let id = LetterId { offset, unit: Arc::clone(&letter.id.unit), lane, ordinal };
+            let batch = if rows.len() == letter.rows() {
                 letter.batch.clone()
             } else {
-                slice(&letter.batch, start, ROWS_MAX.min(rows - start))
+                slice(&letter.batch, rows.start, rows.len())
             };
             DeadLetter { id, pipeline: Arc::clone(&pipeline), at_unix_ns, batch, ..letter.clone() }
         })
     })
+}
+
+/// Rows that become one letter each. Follows from the values alone, so that the pieces are the same whenever the record is run again.
+fn pieces(batch: &Batch) -> Vec<Range<usize>> {
+    let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for row in 0..batch.rows() {
+        let own: usize = batch.columns.columns().iter().map(|column| value_bytes(column, row)).sum();
+        if row > start && (row - start == ROWS_MAX || bytes + own > BYTES_MAX) {
+            pieces.push(start..row);
+            (start, bytes) = (row, 0);
+        }
+        bytes += own;
+    }
+    pieces.push(start..batch.rows());
+    pieces
+}
+
+/// Text and bytes by their length, all else 8, nothing 1.
+fn value_bytes(column: &ArrayRef, row: usize) -> usize {
+    if row >= column.len() || column.is_null(row) {
+        return 1;
+    }
+    let length = match column.data_type() {
+        DataType::Utf8 => column.as_string_opt::<i32>().map(|texts| texts.value_length(row)),
+        DataType::Binary => column.as_binary_opt::<i32>().map(|blobs| blobs.value_length(row)),
+        DataType::Dictionary(_, _) => column.as_dictionary_opt::<UInt32Type>().and_then(|coded| {
+            let names = coded.values().as_string_opt::<i32>()?;
+            let code = coded.key(row).filter(|code| *code < names.len())?;
+            Some(names.value_length(code))
+        }),
+        _ => None,
+    };
+    length.map_or(8, |length| length.unsigned_abs() as usize)
 }
 
 fn cut(message: &mut String) {
@@ -232,6 +270,41 @@ mod tests {
         for wrong in ["", "7", "7-u", "x-u-1", "7-u-x", "7--1", "07-u-1", "7-u-0.1", "7-u-1.", "-u-1"] {
             assert!(wrong.parse::<LetterId>().is_err(), "{wrong}");
         }
+    }
+
+    fn of_texts(lengths: &[usize]) -> DeadLetter {
+        let texts = lengths.iter().map(|length| "x".repeat(*length));
+        let column = Arc::new(arrow_array::StringArray::from_iter_values(texts)) as ArrayRef;
+        let batch = Batch {
+            triplet: Triplet::internal(),
+            position: Position { log: 0, epoch: 1, offset: 9 },
+            accepted_at_unix_ns: 0,
+            origin: Origin::Source("test".into()),
+            row_ids: RowIds::From(0),
+            time: vec![0; lengths.len()].into(),
+            columns: arrow_array::RecordBatch::try_from_iter([("text", column)]).unwrap(),
+            hops: 0,
+        };
+        DeadLetter::new("p/u".into(), "".into(), "trap".into(), "x".repeat(10_000), batch)
+    }
+
+    #[test]
+    fn what_is_long_becomes_more_letters_and_no_row_is_lost() {
+        let record = crate::sequencer::Sequencer::new(0, 1, 9).tick(0);
+        let stamped = |letters: Vec<DeadLetter>| {
+            let letters: Vec<DeadLetter> = stamp(letters, &"p".into(), &record, 0).collect();
+            let ids = letters.iter().map(|letter| letter.id.to_string()).collect::<Vec<_>>();
+            (ids, letters.iter().map(|letter| letter.batch.row_ids.get(0)).collect::<Vec<_>>(), letters)
+        };
+        let (ids, first, letters) = stamped(vec![of_texts(&[1; 2_500]), of_texts(&[]), of_texts(&[1])]);
+        assert_eq!(ids, ["9-p/u-0", "9-p/u-1", "9-p/u-2", "9-p/u-3"]);
+        assert_eq!(first, [0, 1_000, 2_000, 0]);
+        assert_eq!(letters.iter().map(DeadLetter::rows).sum::<usize>(), 2_501);
+        assert!(letters.iter().all(|letter| letter.message.len() == MESSAGE_BYTES_MAX));
+        // One row is never cut, however long.
+        let long = [BYTES_MAX / 2, BYTES_MAX / 2, 1, 2 * BYTES_MAX, 5];
+        let (ids, first, _) = stamped(vec![of_texts(&long)]);
+        assert_eq!((ids.len(), first), (4, vec![0, 2, 3, 4]));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub mod form;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use weir_core::letter::{DeadLetter, LetterId, LetterOf};
 
 /// Ids that are remembered as gone; beyond it the oldest are forgotten.
@@ -29,9 +31,15 @@ pub struct Keep {
     pub age_ns: i64,
 }
 
-impl Default for Keep {
-    fn default() -> Self {
-        Self { rows: u64::MAX, bytes: u64::MAX, age_ns: i64::MAX }
+impl Keep {
+    pub const ALL: Self = Self { rows: u64::MAX, bytes: u64::MAX, age_ns: i64::MAX };
+
+    fn or_more(self, other: Self) -> Self {
+        Self {
+            rows: self.rows.max(other.rows),
+            bytes: self.bytes.max(other.bytes),
+            age_ns: self.age_ns.max(other.age_ns),
+        }
     }
 }
 
@@ -44,6 +52,8 @@ pub struct Kept {
     pub of: LetterOf,
     pub attempts: u32,
     pub rows: u32,
+    /// Position and row of its first event, as which it came in.
+    pub event: (u64, u32),
     pub at_unix_ns: i64,
     /// All of it.
     pub bytes: Arc<[u8]>,
@@ -51,16 +61,7 @@ pub struct Kept {
 
 impl Kept {
     pub fn of(letter: &DeadLetter) -> Self {
-        Self {
-            id: letter.id.clone(),
-            pipeline: Arc::clone(&letter.pipeline),
-            code: letter.code.as_str().into(),
-            of: letter.of,
-            attempts: letter.attempts,
-            rows: letter.rows() as u32,
-            at_unix_ns: letter.at_unix_ns,
-            bytes: form::put(letter).into(),
-        }
+        Self { bytes: form::put(letter).into(), ..Self::of_head(letter) }
     }
 
     /// None where the bytes make no letter.
@@ -73,7 +74,8 @@ impl Kept {
         let (pipeline, code) = (Arc::clone(&letter.pipeline), letter.code.as_str().into());
         let (id, rows) = (letter.id.clone(), letter.rows() as u32);
         let (of, attempts, at_unix_ns) = (letter.of, letter.attempts, letter.at_unix_ns);
-        Self { id, pipeline, code, of, attempts, rows, at_unix_ns, bytes: Arc::new([]) }
+        let event = (letter.batch.position.offset, letter.batch.row_ids.get(0));
+        Self { id, pipeline, code, of, attempts, rows, event, at_unix_ns, bytes: Arc::new([]) }
     }
 
     pub fn letter(&self) -> Option<DeadLetter> {
@@ -91,7 +93,10 @@ pub enum End {
     Dropped,
     /// Given to its unit again.
     Replayed,
+    /// There were too many.
     Evicted,
+    /// It was too old.
+    Expired,
 }
 
 /// Rows, of this run.
@@ -101,6 +106,7 @@ pub struct Totals {
     pub dropped: u64,
     pub replayed: u64,
     pub evicted: u64,
+    pub expired: u64,
 }
 
 /// One that is gone, which the file does not know yet.
@@ -128,7 +134,8 @@ impl Change {
 
 #[derive(Debug, Default)]
 pub struct Letters {
-    keep: Keep,
+    /// None: all, as long as nobody has said.
+    keep: Option<Keep>,
     kept: BTreeMap<LetterId, Kept>,
     rows: u64,
     bytes: u64,
@@ -138,6 +145,8 @@ pub struct Letters {
     /// Kept, and not in the file yet.
     fresh: BTreeSet<LetterId>,
     unwritten: Vec<Unwritten>,
+    /// How many letters units have.
+    by_unit: HashMap<Arc<str>, u64, FixedState>,
     pub totals: Totals,
 }
 
@@ -146,17 +155,43 @@ impl Letters {
     pub fn restore(&mut self, letters: Vec<Kept>, gone: impl IntoIterator<Item = LetterId>) {
         self.has_file = true;
         self.gone.extend(gone);
-        for kept in letters.into_iter().filter(|kept| !self.gone.contains(&kept.id)) {
-            self.rows += u64::from(kept.rows);
-            self.bytes += kept.cost();
-            self.kept.insert(kept.id.clone(), kept);
+        for kept in letters {
+            if !self.gone.contains(&kept.id) && !self.kept.contains_key(&kept.id) {
+                self.put(kept);
+            }
         }
         self.evict();
     }
 
+    fn put(&mut self, kept: Kept) {
+        self.rows += u64::from(kept.rows);
+        self.bytes += kept.cost();
+        *self.by_unit.entry(Arc::clone(&kept.id.unit)).or_default() += 1;
+        self.kept.insert(kept.id.clone(), kept);
+    }
+
+    fn remove(&mut self, id: &LetterId) -> Option<Kept> {
+        let kept = self.kept.remove(id)?;
+        self.rows -= u64::from(kept.rows);
+        self.bytes -= kept.cost();
+        if let Some(letters) = self.by_unit.get_mut(&id.unit) {
+            *letters -= 1;
+            if *letters == 0 {
+                self.by_unit.remove(&id.unit);
+            }
+        }
+        Some(kept)
+    }
+
     pub fn keep(&mut self, keep: Keep) {
-        self.keep = keep;
+        self.keep = Some(keep);
         self.evict();
+    }
+
+    /// While the past is run again, what a configuration of then would push out may be what the one of now keeps: bounds only grow.
+    pub fn keep_at_least(&mut self, keep: Keep) {
+        let there = Keep { rows: self.rows, bytes: self.bytes, age_ns: i64::MAX };
+        self.keep = Some(self.keep.unwrap_or(there).or_more(keep));
     }
 
     /// False: it was there before.
@@ -165,26 +200,23 @@ impl Letters {
             return false;
         }
         self.totals.made += u64::from(kept.rows);
-        self.rows += u64::from(kept.rows);
-        self.bytes += kept.cost();
         if self.has_file {
             self.fresh.insert(kept.id.clone());
         }
-        self.kept.insert(kept.id.clone(), kept);
+        self.put(kept);
         self.evict();
         true
     }
 
     /// Ends a letter because of the record at `because`. It will not come again, whether it is there or not.
     pub fn end(&mut self, id: &LetterId, because: u64, end: End) -> Option<Kept> {
-        let kept = self.kept.remove(id);
+        let kept = self.remove(id);
         let rows = kept.as_ref().map_or(0, |kept| u64::from(kept.rows));
-        self.rows -= rows;
-        self.bytes -= kept.as_ref().map_or(0, Kept::cost);
         match end {
             End::Dropped => self.totals.dropped += rows,
             End::Replayed => self.totals.replayed += rows,
             End::Evicted => self.totals.evicted += rows,
+            End::Expired => self.totals.expired += rows,
         }
         let was_fresh = self.fresh.remove(id);
         let is_new = self.gone.insert(id.clone());
@@ -200,19 +232,20 @@ impl Letters {
 
     /// Those that are older than they may be.
     pub fn forget_old(&mut self, now_unix_ns: i64) {
-        let oldest = now_unix_ns.saturating_sub(self.keep.age_ns);
+        let oldest = now_unix_ns.saturating_sub(self.keep.unwrap_or(Keep::ALL).age_ns);
         while let Some((id, kept)) = self.kept.first_key_value() {
             if kept.at_unix_ns >= oldest {
                 break;
             }
             let id = id.clone();
-            self.end(&id, id.offset, End::Evicted);
+            self.end(&id, id.offset, End::Expired);
         }
     }
 
     fn evict(&mut self) {
+        let keep = self.keep.unwrap_or(Keep::ALL);
         let newest = self.kept.last_key_value().map_or(0, |(id, _)| id.offset);
-        while self.kept.len() > 1 && (self.rows > self.keep.rows || self.bytes > self.keep.bytes) {
+        while self.kept.len() > 1 && (self.rows > keep.rows || self.bytes > keep.bytes) {
             let Some(id) = self.kept.first_key_value().map(|(id, _)| id.clone()) else { break };
             self.end(&id, newest, End::Evicted);
         }
@@ -225,6 +258,11 @@ impl Letters {
     /// Oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Kept> {
         self.kept.values()
+    }
+
+    /// How many a unit has.
+    pub fn of_unit(&self, unit: &str) -> u64 {
+        self.by_unit.get(unit).copied().unwrap_or(0)
     }
 
     pub fn len(&self) -> usize {

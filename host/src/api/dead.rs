@@ -111,6 +111,9 @@ fn answer(done: Result<Redelivered, String>, mut refused: Vec<Value>) -> Result<
         tracing::error!(error = message, "dead letters could not be given back or dropped");
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_durable", message)
     })?;
+    let refused_total = done.refused_total + refused.len() as u64;
     refused.extend(done.refused.iter().map(|(id, why)| json!({ "id": id.to_string(), "why": why })));
-    Ok(Json(json!({ "done": done.done, "refused": refused, "late_rows": done.late_rows })))
+    Ok(Json(json!({
+        "done": done.done, "refused": refused, "refused_total": refused_total, "late_rows": done.late_rows,
+    })))
 }

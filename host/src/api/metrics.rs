@@ -321,10 +321,11 @@ fn seen(out: &mut Exposition, runtime: &Runtime) {
 fn dead(out: &mut Exposition, runtime: &Runtime) {
     let dead = runtime.dead_status();
     let counters = [
-        ("weir_dead_letters_total", "rows that went to the dead letters", dead.totals.made),
+        ("weir_dead_rows_total", "rows that went to the dead letters", dead.totals.made),
         ("weir_dead_replayed_total", "of them given to their unit again", dead.totals.replayed),
         ("weir_dead_dropped_total", "of them dropped by an operator", dead.totals.dropped),
-        ("weir_dead_evicted_total", "of them pushed out by bounds or age", dead.totals.evicted),
+        ("weir_dead_evicted_total", "of them pushed out by newer ones, and lost", dead.totals.evicted),
+        ("weir_dead_expired_total", "of them removed because of their age", dead.totals.expired),
         ("weir_dead_errors_total", "attempts to write their file that failed", dead.errors_total),
     ];
     counters.into_iter().for_each(|(name, help, count)| out.one(name, "counter", help, count as f64));

@@ -35,6 +35,7 @@ Exit codes: 0 done, 1 refused or not there, 2 wrong usage";
 /// In one answer of the host.
 const PAGE: usize = 1_000;
 const MESSAGE_CHARS_MAX: usize = 60;
+const CODE_CHARS_MAX: usize = 30;
 /// Refusals that are told one by one.
 const TOLD_MAX: usize = 20;
 
@@ -224,7 +225,7 @@ fn as_table(answer: &Value) -> anyhow::Result<()> {
         rows.push(vec![
             text(&letter["id"]),
             text(&letter["time"]),
-            text(&letter["code"]),
+            plain(&text(&letter["code"]), CODE_CHARS_MAX),
             letter["rows"].to_string(),
             letter["attempts"].to_string(),
             text(&letter["stream"]),
@@ -242,6 +243,12 @@ fn plain(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// JSON escapes of the signs that steer a terminal only the first 32.
+fn shown(json: &str) -> String {
+    let escape = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escape).collect()
+}
+
 fn as_text(letter: &Value) -> anyhow::Result<()> {
     let mut lines = Vec::new();
     for name in [
@@ -255,7 +262,7 @@ fn as_text(letter: &Value) -> anyhow::Result<()> {
     }
     print(&lines.join("\n"))?;
     for event in letter["events"].as_array().into_iter().flatten() {
-        print(&event.to_string())?;
+        print(&shown(&event.to_string()))?;
     }
     Ok(())
 }
@@ -287,8 +294,9 @@ fn act(which: &Which, action: &str) -> anyhow::Result<ExitCode> {
         for refusal in refused.iter().take(TOLD_MAX) {
             say(&format!("weir: {}: {}", text(&refusal["id"]), text(&refusal["why"])));
         }
-        if refused.len() > TOLD_MAX {
-            say(&format!("weir: and {} more refused", refused.len() - TOLD_MAX));
+        let refused_total = answer["refused_total"].as_u64().unwrap_or(0);
+        if refused_total > TOLD_MAX as u64 {
+            say(&format!("weir: and {} more refused", refused_total - TOLD_MAX as u64));
         }
     }
     Ok(if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

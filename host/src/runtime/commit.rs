@@ -8,6 +8,7 @@ use weir_core::batch::Batch;
 use weir_core::config::SeriesSpec;
 use weir_core::flow::Flow;
 use weir_core::flow::effects::Effects;
+use weir_core::flow::redeliver::come_back;
 use weir_core::record::Record;
 use weir_core::series::Points;
 
@@ -64,9 +65,14 @@ impl Commit for ToRuntime {
         }
     }
 
-    fn panicked(&self, flow: &str, record: &Record) {
-        tracing::error!(flow, position = record.position.offset, "flow panicked; its record was left out");
+    fn panicked(&self, name: &str, flow: &Flow, record: &Record) {
+        tracing::error!(
+            flow = name,
+            position = record.position.offset,
+            "flow panicked; its record was left out"
+        );
         if let Some(runtime) = self.0.upgrade() {
+            runtime.bury(&come_back(record, flow.lane.as_ref(), "the host made a mistake"));
             runtime.shelf.lock().panics_total += 1;
         }
     }

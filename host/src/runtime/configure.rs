@@ -12,7 +12,6 @@ use weir_core::batch::Position;
 use weir_core::config::{Problem, Topology};
 use weir_core::graph::{self, Graph};
 use weir_core::record::{Command, Payload, Record};
-use weir_journal::letters::Keep;
 
 use super::Runtime;
 use super::backfill;
@@ -161,8 +160,7 @@ impl Runtime {
         let (position, at_unix_ns, receipt) =
             switched.map_err(|message| problem("configuration", message))?;
         self.alerting.settle(&topology, position.offset);
-        let dead = &topology.dead;
-        self.keep_letters(Keep { rows: dead.keep_rows, bytes: dead.keep_bytes, age_ns: dead.keep_age_ns });
+        self.keep_letters(&topology.dead);
         let mut configured = self.configured.lock();
         configured.revision = revision;
         configured.topology = Some(Arc::new(topology));

@@ -6,26 +6,32 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use weir_core::letter::{DeadLetter, LetterId};
+use weir_core::config::DeadSpec;
+use weir_core::letter::DeadLetter;
 use weir_core::record::{Command, Payload, Record};
 use weir_disk::Disk;
 use weir_journal::letters::file::LetterFile;
 use weir_journal::letters::{End, Keep, Kept, Letters, Totals};
 
-use super::Runtime;
+use super::{Runtime, clock_unix_ns};
 
 #[derive(Default)]
 pub struct Dead {
     pub letters: Mutex<Letters>,
     file: Mutex<Option<LetterFile>>,
+    /// Of the file, for who must not wait for a write.
+    file_bytes: AtomicU64,
+    /// Why the file could not be written the last time; none where it could.
+    failing: Mutex<Option<String>>,
     /// Held by whoever gives letters back or drops some, so that none is taken twice.
     pub redelivering: Mutex<()>,
     errors_total: AtomicU64,
     /// Places of the file that were found damaged at the start.
     damaged_total: AtomicU64,
+    opened_unix_ns: AtomicI64,
 }
 
 /// For metrics.
@@ -38,6 +44,8 @@ pub struct DeadStatus {
     pub file_bytes: u64,
     pub errors_total: u64,
     pub damaged_total: u64,
+    /// When the file was opened.
+    pub opened_unix_ns: i64,
 }
 
 impl Runtime {
@@ -57,14 +65,22 @@ impl Runtime {
                 "the end of the file of the dead letters was torn and is cut; the journal makes them again"
             );
         }
+        self.dead.opened_unix_ns.store(clock_unix_ns(), Ordering::Relaxed);
         self.dead.damaged_total.store(found.damaged.len() as u64, Ordering::Relaxed);
+        self.dead.file_bytes.store(file.bytes(), Ordering::Relaxed);
         *self.dead.file.lock() = Some(file);
         self.dead.letters.lock().restore(found.letters, found.gone);
         Ok(())
     }
 
-    pub fn keep_letters(&self, keep: Keep) {
-        self.dead.letters.lock().keep(keep);
+    pub(super) fn keep_letters(&self, spec: &DeadSpec) {
+        let keep = Keep { rows: spec.keep_rows, bytes: spec.keep_bytes, age_ns: spec.keep_age_ns };
+        let mut letters = self.dead.letters.lock();
+        if self.live.load(Ordering::Acquire) {
+            letters.keep(keep);
+        } else {
+            letters.keep_at_least(keep);
+        }
     }
 
     /// The letters of a record that is done.
@@ -88,6 +104,11 @@ impl Runtime {
 
     pub(super) fn forget_old_letters(&self, now_unix_ns: i64) {
         self.dead.letters.lock().forget_old(now_unix_ns);
+    }
+
+    /// How many letters a unit has.
+    pub(super) fn letters_of(&self, unit: &str) -> u64 {
+        self.dead.letters.lock().of_unit(unit)
     }
 
     /// Whether the file has something to learn.
@@ -114,12 +135,33 @@ impl Runtime {
                 file.append(&change)
             }
         };
-        written.map_err(|error| {
-            if self.dead.errors_total.fetch_add(1, Ordering::Relaxed) == 0 {
-                tracing::error!(%error, "the file of the dead letters cannot be written; it is tried again, and the journal is kept");
+        self.dead.file_bytes.store(file.bytes(), Ordering::Relaxed);
+        self.note_written(written)
+    }
+
+    /// What begins and what ends is told in the log, once.
+    fn note_written(&self, written: io::Result<()>) -> Result<(), String> {
+        let mut failing = self.dead.failing.lock();
+        match written {
+            Ok(()) => {
+                if failing.take().is_some() {
+                    tracing::info!("the file of the dead letters can be written again");
+                }
+                Ok(())
             }
-            format!("the file of the dead letters cannot be written: {error}")
-        })
+            Err(error) => {
+                self.dead.errors_total.fetch_add(1, Ordering::Relaxed);
+                if failing.replace(error.to_string()).is_none() {
+                    tracing::error!(%error, "the file of the dead letters cannot be written; it is tried again, and the journal is kept");
+                }
+                Err(format!("the file of the dead letters cannot be written: {error}"))
+            }
+        }
+    }
+
+    /// Why their file cannot be written now.
+    pub(super) fn letters_fail(&self) -> Option<String> {
+        self.dead.failing.lock().clone()
     }
 
     /// The same, with all that the log has by now.
@@ -132,21 +174,16 @@ impl Runtime {
     }
 
     pub fn dead_status(&self) -> DeadStatus {
-        let file_bytes = self.dead.file.lock().as_ref().map_or(0, LetterFile::bytes);
         let letters = self.dead.letters.lock();
         DeadStatus {
             letters: letters.len() as u64,
             rows: letters.rows(),
             bytes: letters.bytes(),
             totals: letters.totals,
-            file_bytes,
+            file_bytes: self.dead.file_bytes.load(Ordering::Relaxed),
             errors_total: self.dead.errors_total.load(Ordering::Relaxed),
             damaged_total: self.dead.damaged_total.load(Ordering::Relaxed),
+            opened_unix_ns: self.dead.opened_unix_ns.load(Ordering::Relaxed),
         }
     }
-}
-
-/// Ids in the order of the log.
-pub(super) fn ids_where(letters: &Letters, fits: impl Fn(&Kept) -> bool) -> Vec<LetterId> {
-    letters.iter().filter(|kept| fits(kept)).map(|kept| kept.id.clone()).collect()
 }

@@ -1,7 +1,7 @@
 //! Dead letters given to their units again, and dropped, because an operator says so.
 //!
 //! In: ids, a unit, or all. Out: how many letters that was, and which were refused with the reason. Giving back is a command in the log, with the rows in it: once it is durable it happens
-//! exactly once, whatever crashes, and a replay of the journal does the same again. Letters of one unit go together, in the order of the log, at most [`COMMAND_BYTES_MAX`] and
+//! exactly once, whatever crashes, and a replay of the journal does the same again. Letters of one unit go together, in the order in which their events came in, at most [`COMMAND_BYTES_MAX`] and
 //! [`COMMAND_LETTERS_MAX`] in one command; a flow that has much waiting is waited for, at most [`ROOM_MAX`] in all.
 
 use std::collections::BTreeMap;
@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 use weir_core::flow::redeliver::takes;
 use weir_core::letter::{DeadLetter, LetterId, LetterOf};
 use weir_core::record::{Command, Run};
-use weir_journal::letters::End;
+use weir_journal::letters::{End, Kept};
 
 use super::build::{FlowPlan, PipelinePlan, Routed};
-use super::dead::ids_where;
 use super::log::{Claimed, Log};
 use super::{KEPT_MAX, Runtime, clock_unix_ns};
 use crate::intake::Receipt;
@@ -23,6 +22,8 @@ const COMMAND_BYTES_MAX: usize = 4 << 20;
 const COMMAND_LETTERS_MAX: usize = 256;
 const ROOM_MAX: Duration = Duration::from_secs(10);
 const ROOM_LOOK: Duration = Duration::from_millis(5);
+/// Refusals that are told one by one.
+const REFUSED_MAX: usize = 1_000;
 
 /// Which letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +38,20 @@ pub enum Letters {
 pub struct Redelivered {
     /// Letters.
     pub done: u64,
+    /// The first [`REFUSED_MAX`], with the reason.
     pub refused: Vec<(LetterId, String)>,
+    pub refused_total: u64,
     /// Rows that are older than the watermark of their stream by now: units with windows let them out as late.
     pub late_rows: u64,
+}
+
+impl Redelivered {
+    fn refuse(&mut self, id: LetterId, why: impl Into<String>) {
+        self.refused_total += 1;
+        if self.refused.len() < REFUSED_MAX {
+            self.refused.push((id, why.into()));
+        }
+    }
 }
 
 const NO_LETTER: &str = "there is no such letter (any more): it was given back, dropped or pushed out; `weir dead ls` lists those that are there";
@@ -76,27 +88,36 @@ pub(super) fn why_not(log: &Log, unit: &str, of: LetterOf) -> Option<String> {
 }
 
 impl Runtime {
-    fn ids_of(&self, which: &Letters) -> (Vec<LetterId>, Vec<(LetterId, String)>) {
+    /// Those that are there, in the order in which their events came in; the others are refused.
+    fn ids_of(&self, which: &Letters) -> (Vec<LetterId>, Redelivered) {
+        let mut done = Redelivered::default();
         let letters = self.dead.letters.lock();
-        match which {
-            Letters::All => (ids_where(&letters, |_| true), Vec::new()),
-            Letters::Unit(unit) => (ids_where(&letters, |kept| *kept.id.unit == *unit), Vec::new()),
+        let mut there: Vec<&Kept> = match which {
+            Letters::All => letters.iter().collect(),
+            Letters::Unit(unit) => letters.iter().filter(|kept| *kept.id.unit == **unit).collect(),
             Letters::Ids(ids) => {
-                let mut ids = ids.clone();
-                ids.sort();
+                let mut ids: Vec<&LetterId> = ids.iter().collect();
+                ids.sort_unstable();
                 ids.dedup();
-                let (there, gone): (Vec<_>, Vec<_>) =
-                    ids.into_iter().partition(|id| letters.get(id).is_some());
-                (there, gone.into_iter().map(|id| (id, NO_LETTER.to_owned())).collect())
+                let mut there = Vec::new();
+                for id in ids {
+                    match letters.get(id) {
+                        Some(kept) => there.push(kept),
+                        None => done.refuse(id.clone(), NO_LETTER),
+                    }
+                }
+                there
             }
-        }
+        };
+        // One that came back has a younger id than those behind it.
+        there.sort_by(|left, right| (left.event, &left.id).cmp(&(right.event, &right.id)));
+        (there.into_iter().map(|kept| kept.id.clone()).collect(), done)
     }
 
     /// Drops letters. The error: they are dropped, and may be there again after a crash.
     pub fn drop_letters(&self, which: &Letters) -> Result<Redelivered, String> {
         let _one_at_a_time = self.dead.redelivering.lock();
-        let (ids, refused) = self.ids_of(which);
-        let mut done = Redelivered { refused, ..Redelivered::default() };
+        let (ids, mut done) = self.ids_of(which);
         {
             let mut letters = self.dead.letters.lock();
             for id in &ids {
@@ -112,8 +133,7 @@ impl Runtime {
     /// Gives letters to their units again. The error: nothing was given, or it may not be on disk.
     pub fn replay_letters(&self, which: &Letters) -> Result<Redelivered, String> {
         let _one_at_a_time = self.dead.redelivering.lock();
-        let (ids, refused) = self.ids_of(which);
-        let mut done = Redelivered { refused, ..Redelivered::default() };
+        let (ids, mut done) = self.ids_of(which);
         let mut by_unit: BTreeMap<Arc<str>, Vec<LetterId>> = BTreeMap::new();
         for id in ids {
             by_unit.entry(Arc::clone(&id.unit)).or_default().push(id);
@@ -145,8 +165,8 @@ impl Runtime {
         while let Some(id) = ids.next_if(|_| letters.len() < COMMAND_LETTERS_MAX && bytes < COMMAND_BYTES_MAX)
         {
             match kept.get(&id).map(|kept| (kept.bytes.len(), kept.letter())) {
-                None => done.refused.push((id, NO_LETTER.to_owned())),
-                Some((_, None)) => done.refused.push((id, "its rows cannot be read".to_owned())),
+                None => done.refuse(id, NO_LETTER),
+                Some((_, None)) => done.refuse(id, "its rows cannot be read"),
                 Some((length, Some(letter))) => {
                     bytes += length;
                     letters.push(letter);
@@ -176,19 +196,19 @@ impl Runtime {
                 }
             }
             if ready.is_empty() {
-                done.refused.extend(refused);
+                refused.into_iter().for_each(|(id, why)| done.refuse(id, why));
                 return Ok(None);
             }
             if let Some(why) = no_room(&log, unit) {
                 drop(log);
                 if Instant::now() > until {
-                    done.refused.extend(letters.into_iter().map(|letter| (letter.id, why.clone())));
+                    letters.into_iter().for_each(|letter| done.refuse(letter.id, why.clone()));
                     return Ok(None);
                 }
                 std::thread::sleep(ROOM_LOOK);
                 continue;
             }
-            done.refused.extend(refused);
+            refused.into_iter().for_each(|(id, why)| done.refuse(id, why));
             done.late_rows += late_rows(&log, unit, &ready);
             done.done += ready.len() as u64;
             let command = Command::Redeliver { unit: Arc::clone(unit), letters: ready.into() };

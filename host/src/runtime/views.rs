@@ -170,6 +170,7 @@ impl Runtime {
             late_total: NodeCounters::get(&counters.late),
             state_entries: NodeCounters::get(&counters.state_entries),
             over_quota_total: NodeCounters::get(&counters.over_quota),
+            dead_letters: self.letters_of(&node.made.id),
             to: targets(pipeline, node),
         }
     }

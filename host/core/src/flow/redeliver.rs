@@ -2,22 +2,24 @@
 //!
 //! In: the letters of one command. Out: what the unit (or the derived stream) lets pass goes on the usual way; what it refuses is a letter again, with one attempt more, and still called by the position
 //! and row that the event had. Rows get the record's position on their way, as everything in a flow has. Nothing is lost: where the unit does not run (stopped, its circuit
-//! open), and behind [`IN_VAIN_MAX`] letters in a row that came to nothing but faults, letters come back as they were. Giving letters again neither opens nor closes a circuit: what an operator
+//! open) or is gone when the flow comes to the command, and behind [`IN_VAIN_MAX`] letters in a row that came to nothing but faults, letters come back as they were. Giving letters again neither opens nor closes a circuit: what an operator
 //! tries must not hold up what comes in.
 
 use std::sync::Arc;
 
 use super::counters::Shown;
 use super::node::Node;
-use super::{Flow, PipelineRun, Target};
+use super::{Flow, Lane, PipelineRun, Target, take_lane};
 use crate::apply::Applied;
 use crate::batch::{Batch, RowIds};
 use crate::config::{DerivedName, PipelineSpec};
-use crate::letter::{DeadLetter, LetterOf};
-use crate::record::{Record, Run};
+use crate::letter::{DeadLetter, LetterOf, stamp};
+use crate::record::{Command, Payload, Record, Run};
 
 /// A unit that spins costs its deadline for each letter.
 const IN_VAIN_MAX: u32 = 16;
+/// Code of letters that were given and not tried.
+const NOT_RUN: &str = "not-run";
 
 /// What a record brings into pipelines.
 #[derive(Clone, Copy)]
@@ -71,25 +73,48 @@ impl Flow {
             Some((index, target_in(&pipeline.spec, ids, unit)?))
         });
         let (pipeline, target) = found?;
-        let mut start = 0;
-        let mut parts = Vec::new();
-        for letter in letters.iter().filter(|letter| letter.of != LetterOf::Timers) {
-            let given = Batch {
-                position: record.position,
-                accepted_at_unix_ns: record.accepted_at_unix_ns,
-                row_ids: RowIds::From(start),
-                // It is counted again when the stream is derived again.
-                hops: letter.batch.hops.saturating_sub(u8::from(letter.of == LetterOf::Stream)),
-                ..letter.batch.clone()
-            };
-            let batch = self.take_lane(&given);
-            if batch.rows() > 0 {
-                parts.push(Part { letter: letter.clone(), batch, start });
-            }
-            start = start.saturating_add(letter.rows() as u32);
-        }
-        Some(Given { pipeline, target, parts })
+        Some(Given { pipeline, target, parts: parts(record, letters, self.lane.as_ref()) })
     }
+}
+
+/// What of the letters is for a lane.
+fn parts(record: &Record, letters: &[DeadLetter], lane: Option<&Lane>) -> Vec<Part> {
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for letter in letters.iter().filter(|letter| letter.of != LetterOf::Timers) {
+        let given = Batch {
+            position: record.position,
+            accepted_at_unix_ns: record.accepted_at_unix_ns,
+            row_ids: RowIds::From(start),
+            // It is counted again when the stream is derived again.
+            hops: letter.batch.hops.saturating_sub(u8::from(letter.of == LetterOf::Stream)),
+            ..letter.batch.clone()
+        };
+        let batch = take_lane(lane, &given);
+        if batch.rows() > 0 {
+            parts.push(Part { letter: letter.clone(), batch, start });
+        }
+        start = start.saturating_add(letter.rows() as u32);
+    }
+    parts
+}
+
+/// The letters of a record that its flow could not give to anybody: they are letters again, as they were. Of any other record there are none.
+pub fn come_back(record: &Record, lane: Option<&Lane>, why: &str) -> Vec<DeadLetter> {
+    let Payload::Command(Command::Redeliver { letters, .. }) = &record.payload else { return Vec::new() };
+    let Some(first) = letters.first() else { return Vec::new() };
+    let back = |part: Part| DeadLetter {
+        batch: part.letter.original(&part.batch, part.start),
+        code: NOT_RUN.to_owned(),
+        message: not_run(why),
+        ..part.letter
+    };
+    let letters = parts(record, letters, lane).into_iter().map(back).collect();
+    stamp(letters, &first.pipeline, record, lane.map_or(0, |lane| lane.index)).collect()
+}
+
+fn not_run(why: &str) -> String {
+    format!("given again, but {why}; the rows were not tried")
 }
 
 impl PipelineRun<'_> {
@@ -130,10 +155,7 @@ impl PipelineRun<'_> {
 
     /// Why the rows are not tried at all: a new code and reason, or those that the letter had.
     fn not_run(&mut self, target: Target, in_vain: u32) -> Option<(Option<String>, Option<String>)> {
-        let said = |why: &str| {
-            let message = format!("given again, but {why}; the rows were not tried");
-            Some((Some("not-run".to_owned()), Some(message)))
-        };
+        let said = |why: &str| Some((Some(NOT_RUN.to_owned()), Some(not_run(why))));
         if self.pipeline.run == Run::Stopped {
             return said("the pipeline is stopped");
         }

@@ -249,6 +249,25 @@ fn a_unit_that_refuses_all_that_is_given_back_gets_few_and_holds_nobody_up() {
 }
 
 #[test]
+fn letters_of_a_unit_that_went_meanwhile_are_letters_again() {
+    let mut sequencer = Sequencer::new(0, 1, 200);
+    let given: Vec<DeadLetter> = [letter(&[1, 13]), letter(&[2])]
+        .into_iter()
+        .map(|letter| DeadLetter { pipeline: "p".into(), ..letter })
+        .collect();
+    let command = Command::Redeliver { unit: "p/gone".into(), letters: given.into() };
+    let effects = done(flow(None).run(&sequencer.command(command, 100 * S), true, &|| 0));
+    let said: Vec<_> = effects
+        .dead
+        .iter()
+        .map(|letter| (letter.id.to_string(), letter.rows(), letter.batch.position.offset, letter.attempts))
+        .collect();
+    assert_eq!(said, [("200-p/u-0".to_owned(), 2, 77, 1), ("200-p/u-1".to_owned(), 1, 77, 1)]);
+    assert!(effects.dead[0].message.contains("the unit is gone") && &*effects.dead[0].pipeline == "p");
+    assert!(effects.derived.is_empty());
+}
+
+#[test]
 fn lanes_share_out_what_is_given_back() {
     let values: Vec<i64> = (100..140).collect();
     let by_lane = (0..3).map(|index| {

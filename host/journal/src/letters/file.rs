@@ -1,7 +1,7 @@
 //! The file of the dead letters: a log of letters and of ids that are gone, made anew when most of it is gone.
 //!
 //! In: changes of a [`super::Letters`]. Out: after a crash, what was written before the last sync that returned well. A file is `letters.log`: a header (`WEIRDEAD`, version u16, two zero bytes, CRC-32C of
-//! these 12 bytes u32) and frames: `WL`, kind u8, zero u8, length u32, CRC-32C of these 8 bytes and the payload u32, payload. Kinds: 1 a letter ([`super::form`]), 2 ids that are gone, 3 how many
+//! these 12 bytes u32) and frames: `WL`, kind u8, zero u8, length u32, where in the file it begins u64, CRC-32C of these 16 bytes and the payload u32, payload. Kinds: 1 a letter ([`super::form`]), 2 ids that are gone, 3 how many
 //! bytes of this file are durable (u64), written behind each sync.
 //!
 //! Bytes behind that mark that make no frame were torn by a crash: they are left out and counted. Such bytes before it are damage: what stands behind them is still read, the file is put aside as
@@ -23,7 +23,7 @@ pub const DAMAGED: &str = "letters.damaged";
 const MAGIC: &[u8; 8] = b"WEIRDEAD";
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 16;
-const FRAME_BYTES: usize = 12;
+const FRAME_BYTES: usize = 20;
 const GONE_IN_FRAME: usize = 1_000;
 /// A file is made anew when it is this much longer than twice what it must hold.
 const SLACK_BYTES: u64 = 4 << 20;
@@ -133,12 +133,12 @@ impl LetterFile {
         };
         self.is_bad = true;
         let mut out = Vec::new();
-        put_change(&mut out, change);
+        put_change(&mut out, self.bytes, change);
         write_all_at(&*file, self.bytes, &out)?;
         file.sync()?;
         self.bytes += out.len() as u64;
         let mut mark = Vec::new();
-        put_frame(&mut mark, Kind::Mark, &self.bytes.to_le_bytes());
+        put_frame(&mut mark, self.bytes, Kind::Mark, &self.bytes.to_le_bytes());
         // Goes to the disk with the next sync. Without it the file is good; with a part of it the end is torn.
         write_all_at(&*file, self.bytes, &mark)?;
         self.bytes += mark.len() as u64;
@@ -150,9 +150,9 @@ impl LetterFile {
     pub fn make_anew(&mut self, whole: &Change) -> io::Result<()> {
         (self.file, self.is_bad) = (None, true);
         let mut out = header();
-        put_change(&mut out, whole);
+        put_change(&mut out, 0, whole);
         let durable = out.len() as u64;
-        put_frame(&mut out, Kind::Mark, &durable.to_le_bytes());
+        put_frame(&mut out, 0, Kind::Mark, &durable.to_le_bytes());
         replace(&*self.disk, NAME, &out)?;
         self.file = Some(self.disk.open_writable(NAME)?);
         (self.bytes, self.is_bad) = (out.len() as u64, false);
@@ -169,31 +169,38 @@ fn header() -> Vec<u8> {
     header
 }
 
-fn put_change(out: &mut Vec<u8>, change: &Change) {
+fn put_change(out: &mut Vec<u8>, from: u64, change: &Change) {
     for letter in &change.letters {
-        put_frame(out, Kind::Letter, letter);
+        put_frame(out, from, Kind::Letter, letter);
     }
     for gone in change.gone.chunks(GONE_IN_FRAME) {
         let mut payload = Vec::new();
         put_varint(&mut payload, gone.len() as u64);
         gone.iter().for_each(|id| put_id(&mut payload, id));
-        put_frame(out, Kind::Gone, &payload);
+        put_frame(out, from, Kind::Gone, &payload);
     }
 }
 
-fn put_frame(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
+/// `from`: where in the file the first byte of `out` comes to be.
+fn put_frame(out: &mut Vec<u8>, from: u64, kind: Kind, payload: &[u8]) {
+    let at = from + out.len() as u64;
     let mut head = vec![b'W', b'L', kind as u8, 0];
     head.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    head.extend_from_slice(&at.to_le_bytes());
     out.extend_from_slice(&head);
     out.extend_from_slice(&crc32c_on(crc32c(&head), payload).to_le_bytes());
     out.extend_from_slice(payload);
 }
 
-/// Kind and payload of the frame that begins with these bytes.
-fn frame(bytes: &[u8]) -> Option<(Kind, &[u8])> {
-    let (head, rest) = bytes.split_first_chunk::<8>()?;
+/// Kind and payload of the frame that begins at `at`. That it says where it is tells it from rows that look like one.
+fn frame(bytes: &[u8], at: usize) -> Option<(Kind, &[u8])> {
+    let (head, rest) = bytes.get(at..)?.split_first_chunk::<16>()?;
     let (crc, rest) = rest.split_first_chunk::<4>()?;
-    let [b'W', b'L', kind, 0, length @ ..] = *head else { return None };
+    let (begin, place) = head.split_first_chunk::<8>()?;
+    let [b'W', b'L', kind, 0, length @ ..] = *begin else { return None };
+    if place != (at as u64).to_le_bytes() {
+        return None;
+    }
     let kind = [Kind::Letter, Kind::Gone, Kind::Mark].into_iter().find(|known| *known as u8 == kind)?;
     let payload = rest.get(..u32::from_le_bytes(length) as usize)?;
     (crc32c_on(crc32c(head), payload) == u32::from_le_bytes(*crc)).then_some((kind, payload))
@@ -209,8 +216,8 @@ fn parse(bytes: &[u8]) -> io::Result<Found> {
         }
     }
     let (mut durable, mut bad) = (0, Vec::new());
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        if let Some((kind, payload)) = frame(rest) {
+    while at < bytes.len() {
+        if let Some((kind, payload)) = frame(bytes, at) {
             if take_frame(&mut found, &mut durable, kind, payload).is_none() {
                 found.damaged.push((at as u64, (FRAME_BYTES + payload.len()) as u64));
             }
@@ -253,8 +260,8 @@ fn header_is_good(bytes: &[u8]) -> io::Result<bool> {
 
 fn next_frame(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    let begins = rest.windows(2).enumerate().filter(|(_, two)| *two == b"WL").map(|(at, _)| from + at);
-    begins.into_iter().find(|at| bytes.get(*at..).and_then(frame).is_some())
+    let mut begins = rest.windows(2).enumerate().filter(|(_, two)| *two == b"WL").map(|(at, _)| from + at);
+    begins.find(|at| frame(bytes, *at).is_some())
 }
 
 fn take_frame(found: &mut Found, durable: &mut u64, kind: Kind, payload: &[u8]) -> Option<()> {

@@ -33,6 +33,12 @@ fn letter(offset: u64, rows: usize) -> DeadLetter {
     DeadLetter { pipeline: "p".into(), attempts: 2, ..letter }
 }
 
+fn content(file: &dyn weir_disk::File) -> Vec<u8> {
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    weir_disk::read_full_at(file, 0, &mut bytes).unwrap();
+    bytes
+}
+
 fn kept(offset: u64, rows: usize) -> Kept {
     Kept::of(&letter(offset, rows))
 }
@@ -66,17 +72,33 @@ fn a_letter_comes_back_as_it_was_and_small() {
 #[test]
 fn the_oldest_go_first_and_are_counted() {
     let mut letters = Letters::default();
-    letters.keep(Keep { rows: 10, ..Keep::default() });
+    letters.keep(Keep { rows: 10, ..Keep::ALL });
     (1..=5).for_each(|offset| assert!(letters.take(kept(offset, 4))));
     assert_eq!((offsets(&letters), letters.rows()), (vec![4, 5], 8));
     assert_eq!(letters.totals, Totals { made: 20, evicted: 12, ..Totals::default() });
     assert!(!letters.take(kept(2, 4)), "what was pushed out stays so when its record is run again");
     assert!(!letters.take(kept(5, 4)), "what is there is not there twice");
-    letters.keep(Keep { age_ns: 1_000, ..Keep::default() });
+    letters.keep(Keep { age_ns: 1_000, ..Keep::ALL });
     letters.forget_old(5_500);
     assert_eq!(offsets(&letters), [5]);
-    letters.keep(Keep { bytes: 1, ..Keep::default() });
+    letters.keep(Keep { bytes: 1, ..Keep::ALL });
     assert_eq!(offsets(&letters), [5], "the newest is kept however large");
+    assert_eq!((letters.of_unit("p/u"), letters.of_unit("p/other")), (1, 0));
+}
+
+#[test]
+fn bounds_of_the_past_push_nothing_out() {
+    let mut letters = Letters::default();
+    let there = (1..=5).map(|offset| kept(offset, 4)).chain([kept(5, 4)]).collect();
+    letters.restore(there, []);
+    assert_eq!((letters.len(), letters.rows()), (5, 20));
+    let small = Keep { rows: 4, ..Keep::ALL };
+    letters.keep_at_least(small);
+    assert_eq!(letters.len(), 5);
+    letters.take(kept(6, 4));
+    assert_eq!((letters.len(), letters.totals.evicted), (5, 4), "and yet there is a bound");
+    letters.keep(small);
+    assert_eq!(offsets(&letters), [6]);
 }
 
 fn flush(letters: &mut Letters, file: &mut LetterFile, durable: u64) -> std::io::Result<()> {
@@ -120,7 +142,7 @@ fn nothing_is_written_before_its_record_is_durable() {
 fn a_file_of_which_most_is_gone_is_made_anew() {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new(1));
     let (mut file, mut letters, _) = reopen(&disk);
-    letters.keep(Keep { rows: 3_000, ..Keep::default() });
+    letters.keep(Keep { rows: 3_000, ..Keep::ALL });
     let mut longest = 0;
     for offset in 0..1_500 {
         letters.take(kept(offset, 300));
@@ -211,6 +233,31 @@ fn every_damaged_bit_is_found_and_told_and_the_rest_is_read() {
         flush(&mut letters, &mut file, 4).unwrap();
         assert_eq!(reopen(&disk).2, (0, 0), "byte {byte}");
     }
+}
+
+#[test]
+fn what_seems_a_frame_in_the_rows_of_a_damaged_letter_is_none() {
+    let sim = SimDisk::new(1);
+    let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+    let (mut file, mut letters, _) = reopen(&disk);
+    // A whole file in a reason: letters, and ids that are gone; and what would cost a look at all that follows each time.
+    let forged = SimDisk::new(2);
+    let (mut other, mut others, _) = reopen(&(Arc::new(forged.clone()) as Arc<dyn Disk>));
+    others.take(kept(900, 1));
+    flush(&mut others, &mut other, 901).unwrap();
+    others.end(&kept(2, 1).id, 2, End::Dropped);
+    flush(&mut others, &mut other, 902).unwrap();
+    let bytes = content(&*forged.open(NAME).unwrap());
+    let mut hostile = letter(1, 1);
+    hostile.batch.origin = Origin::Unit { id: "WL\u{1}\0\0\0\u{10}\0".repeat(200_000).into(), ordinal: 0 };
+    let mut hostile = Kept::of(&hostile);
+    hostile.bytes = [&hostile.bytes[..], &bytes[..]].concat().into();
+    letters.take(hostile);
+    letters.take(kept(2, 1));
+    flush(&mut letters, &mut file, 3).unwrap();
+    assert!(sim.flip(NAME, 60, 3));
+    let (_, after, (_, damaged)) = reopen(&disk);
+    assert_eq!((offsets(&after), damaged), (vec![2], 1));
 }
 
 #[test]

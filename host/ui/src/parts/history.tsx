@@ -1,5 +1,6 @@
 // What has changed: the revisions of the configuration, newest first, each with its difference, and the way back.
 // Going back makes a new revision, so an undo can be undone. A revision that came meanwhile refuses it, and the list says so.
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { fetchDiff, fetchRevisions, undoTo } from "../api";
 import { clock, dateAndClock, short } from "../format";
@@ -10,7 +11,8 @@ import { Failed, Old, Skeleton } from "./states";
 const POLL_MS = 3_000;
 const SHOWN = 30;
 
-export function History({ running, changed }: { running: number; changed: () => void }) {
+/** `children`: what else there is to know. */
+export function History({ running, changed, children }: { running: number; changed: () => void; children?: ComponentChildren }) {
   const { value, failure, again } = usePolled(fetchRevisions, POLL_MS);
   const [refused, setRefused] = useState<string | null>(null);
   const [open, setOpen] = useState<number | null>(null);
@@ -21,6 +23,7 @@ export function History({ running, changed }: { running: number; changed: () => 
   return (
     <aside class="history" aria-labelledby="history-title">
       <h2 id="history-title">What changed</h2>
+      {children}
       {failure !== null && (value === null ? <Failed what="Not fetched" why={failure} retry={again} /> : <Old why={failure} retry={again} />)}
       {refused !== null && <Failed what="That was refused" why={refused} />}
       {value === null && failure === null && <Skeleton label="waiting for the revisions" />}
