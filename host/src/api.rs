@@ -10,6 +10,7 @@ mod accept;
 mod alerts;
 mod components;
 mod configuration;
+mod dead;
 mod edits;
 mod error;
 mod faults;
@@ -178,7 +179,10 @@ fn router(api: Api, ingest: Router, names: Guard) -> Router {
         .route("/api/components/{name}", get(components::one))
         .route("/api/trace", post(trace::trace))
         .route("/api/faults", get(faults::list))
-        .route("/api/dead-letters", get(faults::dead_letters))
+        .route("/api/dead", get(dead::list))
+        .route("/api/dead/replay", post(dead::replay))
+        .route("/api/dead/drop", post(dead::drop))
+        .route("/api/dead/{id}", get(dead::one))
         .route("/api/alerts", get(alerts::list))
         .route("/api/alerts/{id}", get(alerts::one))
         .route("/api/episodes", get(alerts::episodes))

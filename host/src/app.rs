@@ -201,6 +201,9 @@ fn recover(runtime: &Arc<Runtime>, data: Data, topology: &Topology) -> anyhow::R
         tracing::error!(segment = %damaged.segment, at = damaged.at, bytes = damaged.bytes, "the journal is damaged; the segment is set apart");
     }
     runtime.begin_epoch(opened.position);
+    runtime
+        .open_letters(Arc::clone(&data.dead))
+        .with_context(|| format!("read the dead letters in {}", data.folder().join("dead").display()))?;
     let (mut from, mut needed, mut store) = (begun.offset, begun.offset, recovered.store);
     let mut known = std::mem::take(&mut loaded.known);
     runtime.restore_seen(&mut loaded);

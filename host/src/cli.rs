@@ -23,6 +23,7 @@ mod check;
 mod codec;
 mod condition;
 mod config;
+mod dead;
 mod folder;
 mod inspect;
 mod journal;
@@ -53,6 +54,7 @@ Examples:
   weir config undo                back to the configuration before
   weir tail host/local/cpu        events as they come, one JSON object per line
   weir top                        what each unit costs, live
+  weir dead ls                    rows that units could not take; `replay` gives them back
   weir journal verify             whether the log on disk is as it was written
   weir state ls                   checkpoint and snapshots of the state
   echo '{\"ms\":12}' | weir send my/dev/click
@@ -147,6 +149,8 @@ enum Command {
     Metric(metric::MetricArguments),
     /// The configuration of a running host: revisions, diff, undo, export.
     Config(config::ConfigArguments),
+    /// Rows that units could not take: looked at, given to the repaired unit, dropped.
+    Dead(dead::DeadArguments),
     /// The journal of a data folder, also while a host runs on it: segments, records, events, damage.
     Journal(journal::JournalArguments),
     /// The state of a data folder: checkpoint and snapshots, entries, export, import, damage.
@@ -334,6 +338,7 @@ pub fn main() -> ExitCode {
         Command::Stream(arguments) => stream::stream(arguments),
         Command::Metric(arguments) => metric::metric(arguments),
         Command::Config(arguments) => config::config(arguments),
+        Command::Dead(arguments) => dead::dead(arguments),
         Command::Journal(arguments) => journal::journal(arguments),
         Command::State(arguments) => state::state(arguments),
         Command::CompileComponent => compile_component(),

@@ -3,8 +3,8 @@
 //! In: batches ([`Runtime::accept`]), ticks and commands. Out: views for the API, series for charts. Everything that changes what runs goes through the log
 //! as a command. Locks are short and never nested except in the order log, queue. One file for each part: `log` (head of the log and streams),
 //! `queue`, `actor`, `overs` (who makes sources wait), `switch` (the moment of a change), `handoff`, `backfill` (new metrics over the recent rings), `workers`,
-//! `folder` (of data), `holes` (what a start found missing), `upkeep` (old segments), `replay` (the journal through the flows), `checkpoint` (what they know, written and read), `build` (configuration to flows), `shelf` (faults, dead letters), `alerting` (words of rules to alerts and channels), `commit` (effects of a record),
-//! `configure`, `edits` (changes that are asked for), `preview` (a metric tried), `revisions`, `rates`, `views`, `own` (counters as events).
+//! `folder` (of data), `holes` (what a start found missing), `upkeep` (old segments), `replay` (the journal through the flows), `checkpoint` (what they know, written and read), `build` (configuration to flows), `shelf` (faults), `dead` and `redeliver` (dead letters), `alerting` (words of rules to alerts and channels), `commit` (effects of a record),
+//! `configure`, `edits` (changes that are asked for), `preview` (a metric tried), `revisions`, `rates`, `views`, `notices` (alarms of its own), `own` (counters as events).
 
 mod actor;
 mod alerting;
@@ -13,17 +13,20 @@ mod build;
 pub mod checkpoint;
 mod commit;
 mod configure;
+mod dead;
 mod edits;
 pub mod folder;
 mod handoff;
 pub mod holes;
 mod log;
+mod notices;
 mod outline;
 mod overs;
 mod own;
 mod preview;
 mod queue;
 mod rates;
+mod redeliver;
 mod replay;
 mod revisions;
 mod shelf;
@@ -60,10 +63,13 @@ use workers::{FindHandoff, Workers};
 
 pub use build::FlowPlan;
 pub use configure::Checked;
+pub use dead::DeadStatus;
 pub use edits::{By, Changed, Refused};
 pub use preview::{Preview, Wrong, open_points};
+pub use redeliver::{Letters, Redelivered};
 pub use replay::Replayed;
 pub use views::alerts::Which;
+pub use views::dead::{LettersWanted, letter_rows, letter_view};
 pub use views::rfc3339;
 
 /// Ticks move idle streams on and wake timers.
@@ -122,6 +128,8 @@ pub struct Runtime {
     log: Mutex<Log>,
     series: Mutex<SeriesStore>,
     shelf: Mutex<Shelf>,
+    dead: dead::Dead,
+    notices: notices::Notices,
     alerting: alerting::Alerting,
     pub sinks: Arc<Sinks>,
     configured: Mutex<Configured>,
@@ -165,6 +173,8 @@ impl Runtime {
             log: Mutex::new(Log::new(Sequencer::new(0, 1, 1))),
             series: Mutex::default(),
             shelf: Mutex::default(),
+            dead: dead::Dead::default(),
+            notices: notices::Notices::default(),
             alerting: alerting::Alerting::default(),
             sinks: Arc::default(),
             configured: Mutex::default(),
@@ -212,6 +222,8 @@ impl Runtime {
                 if waited >= TICK * RATES_EVERY {
                     waited = Duration::ZERO;
                     runtime.sample_rates();
+                    runtime.forget_old_letters(clock_unix_ns());
+                    runtime.tell_notices();
                 }
                 pause = if runtime.owed.swap(false, Ordering::Relaxed) { TICK_OWED } else { TICK };
             }
@@ -253,6 +265,9 @@ impl Runtime {
     /// The clock begins to run.
     pub fn go_live(&self) {
         self.live.store(true, Ordering::Release);
+        if let Some(topology) = self.topology() {
+            self.keep_letters(&topology.dead);
+        }
     }
 
     fn journal(&self) -> Option<Arc<Journal>> {
@@ -271,20 +286,27 @@ impl Runtime {
 
     /// Waits until what the log has by now is on disk; what is replayed is.
     fn durable_now(&self) -> Result<(), String> {
+        self.durable_until().map(drop)
+    }
+
+    /// The same; gives the offset before which everything is.
+    fn durable_until(&self) -> Result<u64, String> {
         if !self.live.load(Ordering::Acquire) {
-            return Ok(());
+            return Ok(self.log.lock().sequencer.next().offset);
         }
         let mut claimed = Claimed::new();
-        let receipt = {
+        let (receipt, until) = {
             let mut log = self.log.lock();
             if log.journal.is_none() {
-                return Ok(());
+                return Ok(u64::MAX);
             }
-            log.kept_tick(clock_unix_ns(), &mut claimed)
+            let receipt = log.kept_tick(clock_unix_ns(), &mut claimed);
+            (receipt, log.sequencer.next().offset)
         };
         self.schedule(claimed);
         let receipt = receipt.ok_or("the journal takes nothing")?;
-        receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())
+        receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())?;
+        Ok(until)
     }
 
     /// Segments on disk, and their bytes.

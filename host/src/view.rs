@@ -92,6 +92,10 @@ pub struct UnitView {
     pub rejected_total: u64,
     pub late_total: u64,
     pub state_entries: u64,
+    /// Keys and writes for which its state had no room.
+    pub over_quota_total: u64,
+    /// Letters that are there now.
+    pub dead_letters: u64,
     pub to: Vec<String>,
 }
 
@@ -147,17 +151,51 @@ pub struct RejectedView {
     pub first_bytes: String,
 }
 
+/// An alarm of the host's own.
 #[derive(Debug, Clone, Serialize)]
-pub struct DeadLetterView {
-    /// RFC 3339.
+pub struct NoticeView {
+    /// over-quota, dead-letters-pushed-out, dead-letters-not-written, dead-letters-damaged
+    pub kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Of over-quota keys and writes, of dead letters rows that were pushed out, attempts to write, or damaged places.
+    pub total: u64,
+    /// When it happened last, RFC 3339.
     pub at: String,
+    pub message: String,
+}
+
+/// Rows that a unit could not take.
+#[derive(Debug, Clone, Serialize)]
+pub struct LetterView {
+    pub id: String,
     pub unit: String,
+    pub pipeline: String,
     pub digest: String,
     pub code: String,
     pub message: String,
+    /// Of the first row, as the event that it was.
     pub position: u64,
     pub row: u32,
-    pub event: Map<String, Value>,
+    pub rows: usize,
+    /// When the unit refused it, RFC 3339.
+    pub time: String,
+    pub stream: String,
+    /// Of the first row; null for timers.
+    pub fields: Value,
+    pub attempts: u32,
+    pub bytes: usize,
+    pub replayable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LetterRow {
+    pub row: u32,
+    /// Of the event, RFC 3339.
+    pub time: String,
+    pub fields: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -142,13 +142,13 @@ fn one_poison_row_in_many_costs_only_itself() {
         .collect();
     host.send(&lines).unwrap();
     host.wait_unit("p/after", "rows_in_total", 2_999).unwrap();
-    let dead = host.json("/api/dead-letters").unwrap();
+    let dead = host.json("/api/dead").unwrap();
     assert_eq!(
-        (dead["total"].as_u64(), dead["dead_letters"][0]["event"]["x"].as_u64()),
+        (dead["total"].as_u64(), dead["letters"][0]["fields"]["x"].as_u64()),
         (Some(1), Some(13)),
         "{dead}"
     );
-    assert_eq!(dead["dead_letters"][0]["code"], "trap");
+    assert_eq!(dead["letters"][0]["code"], "trap");
     assert_eq!(host.unit("p/after", "rows_in_total").unwrap(), 2_999);
     assert_eq!(host.unit("count/all", "rows_in_total").unwrap(), 3_000);
 }

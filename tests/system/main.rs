@@ -1,7 +1,7 @@
 //! Whole-system tests: a real `weir`, real sockets, one binary.
 //!
 //! `alerts`: rules, alerts, webhook. `start`: the program's life. `events`: what goes in comes out, exactly. `cases`: folders of configuration, input and expected
-//! answer. `charts`: the same of what formatters draw. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals.
+//! answer. `charts`: the same of what formatters draw. `dead`: dead letters over crashes and repairs. `faults`: every way of a component to misbehave. `attack`: hostile senders. `end`: drains and signals.
 //! `examples`: what the pages of examples say. `edits`: changes of running pipelines. `folder`: journal and state looked at without a host.
 //! `holes`: of the journal, on pipelines and charts. `kept`: components whose files are gone. `once`: what comes again. `same`: equal outputs over crashes. `starting`: what a replay says.
 //! `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket. `laws`: cuts and replays give equal results. `metrics`:
@@ -13,6 +13,7 @@ mod alerts;
 mod attack;
 mod cases;
 mod charts;
+mod dead;
 mod durable;
 mod edits;
 mod end;

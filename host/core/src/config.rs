@@ -34,7 +34,7 @@ mod source;
 mod tests;
 
 pub use derived::{DerivedName, TYPES_MAX};
-pub use durability::{DataSpec, Durability, StateEngine, StateSpec};
+pub use durability::{DataSpec, DeadSpec, Durability, StateEngine, StateSpec};
 pub use json::json;
 pub use locate::{Spot, locate};
 pub use near::hint;
@@ -139,6 +139,7 @@ pub struct Topology {
     pub server: ServerSpec,
     pub data: DataSpec,
     pub state: StateSpec,
+    pub dead: DeadSpec,
     pub sources: Vec<SourceSpec>,
     pub pipelines: Vec<PipelineSpec>,
     pub rules: Vec<RuleSpec>,

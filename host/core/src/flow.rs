@@ -11,6 +11,7 @@ pub mod counters;
 pub mod dump;
 pub mod effects;
 pub mod node;
+pub mod redeliver;
 pub mod types;
 pub mod watermarks;
 
@@ -25,11 +26,13 @@ use crate::apply::Applied;
 use crate::batch::{Batch, Origin, Position, RowIds};
 use crate::config::{CircuitPolicy, DerivedName, PipelineSpec};
 use crate::keys;
+use crate::letter::{DeadLetter, LetterOf, stamp};
 use crate::projection::pick;
 use crate::record::{Command, Payload, Record, Run};
 use crate::triplet::Triplet;
-use effects::{DeadLetter, Effects, Said};
+use effects::{Effects, Said};
 use node::{Moment, Node, lock};
+use redeliver::{Given, Input, come_back, stream_unit};
 use types::Types;
 use watermarks::Watermarks;
 
@@ -166,14 +169,20 @@ impl Flow {
         };
         match &record.payload {
             Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns } => {
-                let batch = self.take_lane(batch);
+                let batch = take_lane(self.lane.as_ref(), batch);
                 let moved = [(batch.triplet.clone(), *watermark_before_unix_ns, *watermark_unix_ns)];
-                self.run_pipelines(&pass, Some(&batch), &moved, &mut effects);
+                self.run_pipelines(&pass, Input::Batch(&batch), &moved, &mut effects);
             }
             Payload::Tick { moved } => {
                 let moved: Vec<_> =
                     moved.iter().map(|(triplet, mark)| (triplet.clone(), *mark, *mark)).collect();
-                self.run_pipelines(&pass, None, &moved, &mut effects);
+                self.run_pipelines(&pass, Input::Nothing, &moved, &mut effects);
+            }
+            Payload::Command(Command::Redeliver { unit, letters }) => {
+                match self.given(record, unit, letters) {
+                    Some(given) => self.run_pipelines(&pass, Input::Letters(&given), &[], &mut effects),
+                    None => effects.dead = come_back(record, self.lane.as_ref(), "the unit is gone"),
+                }
             }
             Payload::Command(command) => self.command(command),
         }
@@ -184,7 +193,7 @@ impl Flow {
         for pipeline in &mut self.pipelines {
             pipeline.watermarks.settle();
             pipeline.types.iter_mut().for_each(Types::settle);
-            pipeline.nodes.iter_mut().for_each(Node::commit);
+            pipeline.nodes.iter_mut().for_each(|node| node.commit(record.accepted_at_unix_ns));
         }
         self.cursor = Some(record.position);
         Outcome::Done(effects)
@@ -222,20 +231,10 @@ impl Flow {
         }
     }
 
-    /// The rows of this lane.
-    fn take_lane(&self, batch: &Batch) -> Batch {
-        let Some(lane) = &self.lane else { return batch.clone() };
-        let columns: Vec<Option<ArrayRef>> =
-            lane.by.iter().map(|name| batch.columns.column_by_name(name).cloned()).collect();
-        let mut scratch = Vec::new();
-        let mine = |row| keys::partition(&columns, row, &mut scratch) % lane.count == lane.index;
-        pick(batch, &BooleanBuffer::collect_bool(batch.rows(), mine))
-    }
-
     fn run_pipelines(
         &mut self,
         pass: &Pass<'_>,
-        source: Option<&Batch>,
+        input: Input<'_>,
         moved: &[(Triplet, i64, i64)],
         effects: &mut Effects,
     ) {
@@ -255,11 +254,23 @@ impl Flow {
                 }
             }
             let mut inbox: Vec<Batch> = Vec::new();
-            inbox
-                .extend(source.filter(|batch| batch.rows() > 0 && pipeline.matches(&batch.triplet)).cloned());
+            if let Input::Batch(batch) = input
+                && batch.rows() > 0
+                && pipeline.matches(&batch.triplet)
+            {
+                inbox.push(batch.clone());
+            }
             inbox.extend(derived.iter().filter(|batch| pipeline.matches(&batch.triplet)).cloned());
+            let given = match input {
+                Input::Letters(given) if given.pipeline == index => Some(given),
+                _ => None,
+            };
+            let first = effects.dead.len();
             let mut run = PipelineRun { index, pipeline, pass, effects, derived: &mut derived };
-            run.all(inbox);
+            run.all(inbox, given);
+            let letters = effects.dead.split_off(first);
+            let lane = self.lane.as_ref().map_or(0, |lane| lane.index);
+            effects.dead.extend(stamp(letters, &pipeline.spec.name, pass.record, lane));
             if !pass.patient && pipeline.nodes.iter().any(|node| node.faulted) {
                 return;
             }
@@ -270,6 +281,16 @@ impl Flow {
         }
         effects.derived = derived;
     }
+}
+
+/// The rows of a lane; without lanes all.
+fn take_lane(lane: Option<&Lane>, batch: &Batch) -> Batch {
+    let Some(lane) = lane else { return batch.clone() };
+    let columns: Vec<Option<ArrayRef>> =
+        lane.by.iter().map(|name| batch.columns.column_by_name(name).cloned()).collect();
+    let mut scratch = Vec::new();
+    let mine = |row| keys::partition(&columns, row, &mut scratch) % lane.count == lane.index;
+    pick(batch, &BooleanBuffer::collect_bool(batch.rows(), mine))
 }
 
 fn show(node: &Node, run: Run) {
@@ -338,7 +359,7 @@ struct PipelineRun<'a> {
 }
 
 impl PipelineRun<'_> {
-    fn all(&mut self, input: Vec<Batch>) {
+    fn all(&mut self, input: Vec<Batch>, given: Option<&Given>) {
         let stopped = self.pipeline.run == Run::Stopped;
         let mut inboxes: Vec<Vec<Batch>> = self.pipeline.nodes.iter().map(|_| Vec::new()).collect();
         if stopped {
@@ -352,7 +373,13 @@ impl PipelineRun<'_> {
                 self.send(&inputs, batch, &mut inboxes);
             }
         }
+        if let Some(given) = given.filter(|given| matches!(given.target, Target::Stream(_))) {
+            self.redeliver(given, &mut inboxes);
+        }
         for index in 0..self.pipeline.nodes.len() {
+            if let Some(given) = given.filter(|given| given.target == Target::Node(index)) {
+                self.redeliver(given, &mut inboxes);
+            }
             let inbox = inboxes.get_mut(index).map(std::mem::take).unwrap_or_default();
             for batch in inbox {
                 let applied = self.process(index, batch);
@@ -530,14 +557,9 @@ impl PipelineRun<'_> {
         let parted = types.part(&next, pattern, column, types_max);
         self.derived.extend(parted.batches);
         for (batch, code, message) in parted.refused {
-            self.effects.dead.push(DeadLetter {
-                at_unix_ns: batch.accepted_at_unix_ns,
-                unit: format!("{}/{pattern}", self.pipeline.spec.name).into(),
-                digest: "".into(),
-                code: code.to_owned(),
-                message,
-                batch,
-            });
+            let unit = stream_unit(&self.pipeline.spec, pattern);
+            let letter = DeadLetter::new(unit, "".into(), code.to_owned(), message, batch);
+            self.effects.dead.push(DeadLetter { of: LetterOf::Stream, ..letter });
         }
     }
 

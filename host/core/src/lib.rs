@@ -17,6 +17,7 @@ pub mod apply;
 pub mod flow;
 pub mod graph;
 pub mod keys;
+pub mod letter;
 pub mod projection;
 pub mod recent;
 pub mod record;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::batch::{Batch, Position};
+use crate::letter::DeadLetter;
 use crate::triplet::Triplet;
 
 /// A change of what runs. It takes effect in a flow when the flow passes its position.
@@ -15,6 +16,19 @@ pub enum Command {
     /// Start, pause or stop one unit (id is pipeline/unit). The rows that would reach a paused unit wait, with their flow; those that would reach a
     /// stopped one end there and are counted.
     Unit { unit: Arc<str>, run: Run },
+    /// Dead letters of one unit (pipeline/unit) are given to it again. The rows are part of the command, so that it is whole without anything else.
+    Redeliver { unit: Arc<str>, letters: Arc<[DeadLetter]> },
+}
+
+impl Command {
+    /// Memory held.
+    pub fn bytes(&self) -> usize {
+        let more = match self {
+            Self::Redeliver { letters, .. } => letters.iter().map(DeadLetter::bytes).sum(),
+            _ => 0,
+        };
+        256 + more
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -103,8 +103,9 @@ impl Sequencer {
 
     pub fn command(&mut self, command: Command, clock_unix_ns: i64) -> Record {
         let accepted_at_unix_ns = self.accept_at(clock_unix_ns);
+        let bytes = command.bytes();
         let payload = Payload::Command(command);
-        Record::new(self.take_position(), accepted_at_unix_ns, payload, 256)
+        Record::new(self.take_position(), accepted_at_unix_ns, payload, bytes)
     }
 
     /// Goes the way of a record that has its place already: clocks and watermarks are then as they were behind it. The next position stays.

@@ -106,6 +106,8 @@ pub struct UnitState {
     names: Vec<crate::keys::Names>,
     pub keys: KeyTable,
     quota: Quota,
+    /// Writes that did not fit, since somebody asked.
+    over_quota: u64,
     undo: Vec<Undo>,
     old_bytes: Vec<u8>,
     /// None: nobody wants to know.
@@ -126,6 +128,7 @@ impl UnitState {
             written_at_ns: 0,
             keys: KeyTable::new(plan.keys.clone(), plan.across, quota.keys),
             quota,
+            over_quota: 0,
             undo: Vec::new(),
             old_bytes: Vec::new(),
             dirty: None,
@@ -135,6 +138,11 @@ impl UnitState {
 
     pub fn shared(self) -> SharedState {
         Arc::new(parking_lot::Mutex::new(self))
+    }
+
+    /// Writes that were refused because there is no room, since the last time. They count whatever becomes of their record.
+    pub fn take_over_quota(&mut self) -> u64 {
+        std::mem::take(&mut self.over_quota)
     }
 
     // ---- the record as a transaction ----
@@ -398,10 +406,9 @@ impl UnitState {
         }
         let Some(names) = self.names.get_mut(table as usize) else { return Ok(Ok(Vec::new())) };
         if names.len() + wanted.len() > self.quota.entries {
-            return Ok(Err(Refusal {
-                code: "quota",
-                message: "the table has no room for more names".into(),
-            }));
+            self.over_quota += 1;
+            let message = "the table has no room for more names".into();
+            return Ok(Err(Refusal { code: "quota", message }));
         }
         // A name without a value is nothing: that the handle stays after a roll-back changes no result.
         Ok(Ok(wanted.iter().flat_map(|name| names.define(name).to_le_bytes()).collect()))
@@ -495,6 +502,7 @@ impl UnitState {
             0
         };
         if self.entries() + new > self.quota.entries || self.bytes() + bytes > self.quota.bytes {
+            self.over_quota += 1;
             let message = format!(
                 "the state is full: {} entries of {}, {} bytes of {}",
                 self.entries(),

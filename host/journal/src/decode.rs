@@ -80,7 +80,7 @@ impl Decoder {
         let bytes = match &payload {
             Payload::Batch { batch, .. } => batch.bytes(),
             Payload::Tick { .. } => 64,
-            Payload::Command(_) => 256,
+            Payload::Command(command) => command.bytes(),
         };
         let position = self.position(head);
         let record = Record::new(position, head.accepted_at_unix_ns, payload, bytes);

@@ -81,7 +81,7 @@ impl Encoder {
             }
             Payload::Command(command) => {
                 let at = frame::begin(out);
-                out.extend_from_slice(command::text(command).as_bytes());
+                command::put(out, command);
                 self.frames.close(out, at, Kind::Command, record);
                 Ok(())
             }

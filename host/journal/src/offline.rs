@@ -165,11 +165,43 @@ fn line(record: &Record) -> Value {
     Value::Object(line)
 }
 
+/// What an export came to. What is missing is not in its lines, which are events alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    pub events: u64,
+    /// Offsets from and up to which there are no records.
+    pub holes: Vec<(u64, u64)>,
+    pub damaged: Vec<Damaged>,
+    /// At the end of the last file: not written to the end yet, or torn.
+    pub tail_bytes: u64,
+}
+
+impl Exported {
+    pub fn is_whole(&self) -> bool {
+        self.holes.is_empty() && self.damaged.is_empty()
+    }
+}
+
 /// Events from `from` on as one line of JSON each, with their stream and their time, as a source takes them.
-pub fn export(disk: Arc<dyn Disk>, from: u64, out: &mut dyn Write) -> io::Result<u64> {
-    let mut exported = 0;
+pub fn export(disk: Arc<dyn Disk>, from: u64, out: &mut dyn Write) -> io::Result<Exported> {
+    let mut exported = Exported::default();
     for item in Reader::open(disk, from)? {
-        let Item::Record(Record { payload: Payload::Batch { batch, .. }, .. }) = item? else { continue };
+        let batch = match item? {
+            Item::Record(Record { payload: Payload::Batch { batch, .. }, .. }) => batch,
+            Item::Record(_) => continue,
+            Item::Hole { from, to } => {
+                exported.holes.push((from, to));
+                continue;
+            }
+            Item::Damage { segment, at, bytes } => {
+                exported.damaged.push(Damaged { segment, at, bytes });
+                continue;
+            }
+            Item::Tail { bytes, .. } => {
+                exported.tail_bytes += bytes;
+                continue;
+            }
+        };
         for (row, event) in rows(&batch).enumerate() {
             let Value::Object(fields) = event else { continue };
             let mut event = Map::new();
@@ -179,7 +211,7 @@ pub fn export(disk: Arc<dyn Disk>, from: u64, out: &mut dyn Write) -> io::Result
             event.insert("time".into(), batch.time.get(row).copied().into());
             event.extend(fields);
             writeln!(out, "{}", Value::Object(event))?;
-            exported += 1;
+            exported.events += 1;
         }
     }
     Ok(exported)

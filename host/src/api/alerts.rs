@@ -40,7 +40,7 @@ pub async fn list(State(api): State<Api>, query: Asked<Wanted>) -> Result<Json<V
     };
     off_thread(move || {
         let (alerts, cut) = api.runtime.alerts(which, ALERTS_MAX);
-        Json(json!({ "alerts": alerts, "cut": cut, "counts": api.runtime.alert_counts(), "rules": api.runtime.rules() }))
+        Json(json!({ "alerts": alerts, "cut": cut, "counts": api.runtime.alert_counts(), "rules": api.runtime.rules(), "notices": api.runtime.notices() }))
     })
     .await
 }

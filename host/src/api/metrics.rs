@@ -159,7 +159,7 @@ fn flows(out: &mut Exposition, pipelines: &[PipelineView]) {
 }
 
 fn units(out: &mut Exposition, pipelines: &[PipelineView]) {
-    let columns: [Column<UnitView>; 10] = [
+    let columns: [Column<UnitView>; 11] = [
         ("weir_unit_rows_in_total", "counter", "rows given to the unit", |it| it.rows_in_total as f64),
         ("weir_unit_rows_out_total", "counter", "rows that it passed on or made", |it| {
             it.rows_out_total as f64
@@ -175,6 +175,9 @@ fn units(out: &mut Exposition, pipelines: &[PipelineView]) {
             it.late_total as f64
         }),
         ("weir_unit_state_entries", "gauge", "entries of its state", |it| it.state_entries as f64),
+        ("weir_unit_over_quota_total", "counter", "keys and writes for which its state had no room", |it| {
+            it.over_quota_total as f64
+        }),
         ("weir_unit_running", "gauge", "1 where the unit is running", |it| {
             f64::from(u8::from(it.state == "running"))
         }),
@@ -271,8 +274,7 @@ fn rest(out: &mut Exposition, runtime: &Runtime) {
         forgotten as f64,
     );
     out.one("weir_series_late_total", "counter", "points older than a full ring", late as f64);
-    let (dead_letters, _) = runtime.dead_letters();
-    out.one("weir_dead_letters_total", "counter", "rows that went to the dead letters", dead_letters as f64);
+    dead(out, runtime);
     seen(out, runtime);
     alerts(out, runtime);
     let (_, charts) = runtime.charts();
@@ -314,6 +316,27 @@ fn seen(out: &mut Exposition, runtime: &Runtime) {
         ),
     ];
     numbers.iter().for_each(|(name, kind, help, value)| out.one(name, kind, help, *value as f64));
+}
+
+fn dead(out: &mut Exposition, runtime: &Runtime) {
+    let dead = runtime.dead_status();
+    let counters = [
+        ("weir_dead_rows_total", "rows that went to the dead letters", dead.totals.made),
+        ("weir_dead_replayed_total", "of them given to their unit again", dead.totals.replayed),
+        ("weir_dead_dropped_total", "of them dropped by an operator", dead.totals.dropped),
+        ("weir_dead_evicted_total", "of them pushed out by newer ones, and lost", dead.totals.evicted),
+        ("weir_dead_expired_total", "of them removed because of their age", dead.totals.expired),
+        ("weir_dead_errors_total", "attempts to write their file that failed", dead.errors_total),
+    ];
+    counters.into_iter().for_each(|(name, help, count)| out.one(name, "counter", help, count as f64));
+    let gauges = [
+        ("weir_dead_letters", "letters that are kept", dead.letters),
+        ("weir_dead_rows", "their rows", dead.rows),
+        ("weir_dead_bytes", "memory that they hold", dead.bytes),
+        ("weir_dead_file_bytes", "their file", dead.file_bytes),
+        ("weir_dead_damaged", "places of their file that were damaged at the start", dead.damaged_total),
+    ];
+    gauges.into_iter().for_each(|(name, help, value)| out.one(name, "gauge", help, value as f64));
 }
 
 fn alerts(out: &mut Exposition, runtime: &Runtime) {

@@ -12,7 +12,8 @@ use crate::runtime::Action;
 
 pub async fn list(State(api): State<Api>) -> Json<Value> {
     let (revision, pipelines) = api.runtime.pipelines();
-    Json(json!({ "revision": revision, "pipelines": pipelines }))
+    let dead_letters = api.runtime.dead_status().letters;
+    Json(json!({ "revision": revision, "pipelines": pipelines, "dead_letters": dead_letters }))
 }
 
 /// One pipeline as it is configured.

@@ -18,7 +18,7 @@ use weir_journal::{Item, Reader};
 
 use super::ask::table;
 use super::folder::{Folder, Format, JOURNAL, size};
-use super::print;
+use super::{print, say};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +32,8 @@ Exit codes: 0 in order, 1 something is damaged or missing, 2 wrong usage";
 
 /// Of a command that is shown in one line.
 const COMMAND_CHARS_MAX: usize = 160;
+/// Places that are told one by one.
+const TOLD_MAX: usize = 20;
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -213,6 +215,10 @@ fn line(record: &Record) -> String {
         Payload::Command(LogCommand::Configure { revision, summary, .. }) => {
             format!("command  revision {revision}: {summary}")
         }
+        Payload::Command(LogCommand::Redeliver { unit, letters }) => {
+            let rows: usize = letters.iter().map(|letter| letter.rows()).sum();
+            format!("command  {} dead letters, {rows} rows, to {unit} again", letters.len())
+        }
         Payload::Command(other) => format!("command  {other:?}").chars().take(COMMAND_CHARS_MAX).collect(),
     };
     let note = match record.note.as_deref() {
@@ -233,9 +239,25 @@ fn export(folder: &Folder, from: u64) -> anyhow::Result<ExitCode> {
     let read = || format!("read {}", path.display());
     let from = from.max(oldest(&*disk).with_context(read)?);
     let mut out = BufWriter::new(std::io::stdout().lock());
-    offline::export(Arc::clone(&disk), from, &mut out).with_context(read)?;
+    let exported = offline::export(Arc::clone(&disk), from, &mut out).with_context(read)?;
     out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    // The lines are events alone, so that they can be sent again: what is missing among them is told beside.
+    for place in exported.damaged.iter().take(TOLD_MAX) {
+        say(&format!("weir: damaged: {}, {} bytes at {}", place.segment, place.bytes, place.at));
+    }
+    for (from, to) in exported.holes.iter().take(TOLD_MAX) {
+        say(&format!("weir: missing: records {from} to {}", to.saturating_sub(1)));
+    }
+    if exported.is_whole() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(&format!(
+        "weir: NOT all: {} events were exported, {} places are damaged and {} runs of records are missing; `weir journal verify` lists them",
+        exported.events,
+        exported.damaged.len(),
+        exported.holes.len()
+    ));
+    Ok(ExitCode::FAILURE)
 }
 
 /// Offset with which the journal begins, so that what was forgotten long ago is not told as a hole.

@@ -79,8 +79,8 @@ pub trait Commit {
     fn commit(&self, flow: &Flow, record: &Record, effects: weir_core::flow::effects::Effects);
     /// All that a checkpoint needs of a flow that has everything before `from`.
     fn capture(&self, flow: &Flow, lane: u32, from: u64, round: &Round);
-    /// A flow that panicked: the host's own mistake.
-    fn panicked(&self, flow: &str, record: &Record);
+    /// A flow that panicked: the host's own mistake. `name` has the lane.
+    fn panicked(&self, name: &str, flow: &Flow, record: &Record);
 }
 
 impl Actor {
@@ -249,7 +249,7 @@ impl Actor {
             Ok(Outcome::Done(effects) | Outcome::TakenBack(effects)) => commit.commit(flow, record, effects),
             Err(_) => {
                 flow.take_back();
-                commit.panicked(&self.name, record);
+                commit.panicked(&self.name, flow, record);
             }
         }
         *calm = if flow.faulted() { 0 } else { calm.saturating_add(1) };

@@ -89,7 +89,7 @@ impl Backfill {
                 }
                 Err(_) => {
                     flow.take_back();
-                    commit.panicked(&flow.name, &record);
+                    commit.panicked(&flow.name, &flow, &record);
                 }
             }
         }

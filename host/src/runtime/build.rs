@@ -13,7 +13,7 @@ use weir_core::flow::node::Node;
 use weir_core::flow::{Flow, Lane, Pipeline, Target};
 use weir_core::graph::Graph;
 use weir_core::plan::{Manifest, Plan};
-use weir_core::record::Run;
+use weir_core::record::{Command, Payload, Run};
 use weir_core::state::{Quota, UnitState};
 use weir_core::triplet::Selector;
 use weir_core::unit::Unit;
@@ -31,6 +31,16 @@ pub struct Routed {
     pub actor: Arc<Actor>,
     pub selectors: Vec<Selector>,
     pub plan: Arc<FlowPlan>,
+}
+
+impl Routed {
+    /// Letters go to the flow of their unit alone, so that nobody else holds their rows.
+    pub fn wants_command(&self, payload: &Payload) -> bool {
+        match payload {
+            Payload::Command(Command::Redeliver { unit, .. }) => self.plan.pipeline_of(unit).is_some(),
+            _ => true,
+        }
+    }
 }
 
 /// All that a flow is built from; two equal ones are one flow that goes on.

@@ -44,6 +44,8 @@ const RECORDS_PER_S: f64 = 20_000.0;
 const HURRY: Duration = Duration::from_secs(2);
 const GIVE_UP: Duration = Duration::from_secs(20);
 const KEPT_MAX: Duration = Duration::from_secs(20);
+/// Dead letters that wait are written so often.
+const LETTERS_EVERY: Duration = Duration::from_secs(1);
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(300);
 /// Series of a metric that are looked at under one lock.
 const SERIES_PIECE: usize = 256;
@@ -107,6 +109,7 @@ pub fn start(
         counts: runtime.counts(),
         taken: Instant::now(),
         snapshot: None,
+        flushed: Instant::now(),
     };
     keeper.keep_journal();
     *runtime.checkpoints.status.lock() = CheckpointStatus {
@@ -141,6 +144,8 @@ struct Keeper {
     counts: (u64, u64),
     taken: Instant,
     snapshot: Option<Instant>,
+    /// When dead letters were written.
+    flushed: Instant,
 }
 
 type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -172,9 +177,19 @@ impl Keeper {
             if finish {
                 return;
             }
+            self.flush_letters(&runtime);
             drop(runtime);
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Letters are on disk soon, so that a look at the folder shows them. What fails is tried again, and before the next checkpoint.
+    fn flush_letters(&mut self, runtime: &Runtime) {
+        if self.flushed.elapsed() < LETTERS_EVERY || !runtime.letters_wait() {
+            return;
+        }
+        self.flushed = Instant::now();
+        drop(runtime.flush_all_letters());
     }
 
     fn is_due(&self, runtime: &Runtime, finish: bool) -> bool {
@@ -260,6 +275,7 @@ impl Keeper {
             runtime.durable_now()?;
         }
         receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())?;
+        runtime.flush_letters(round.at)?;
         runtime.sinks.seal_all_but(|flow, lane| known.contains(&flow_key(flow, lane)));
         if !runtime.sinks.published(KEPT_MAX) {
             return Err("a sink's file cannot be written".to_owned());

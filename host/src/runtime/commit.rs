@@ -1,4 +1,4 @@
-//! The effects of a finished record: points to the series, derived batches to their rings, words of rules to the alerts, the rest to the shelf.
+//! The effects of a finished record: points to the series, derived batches to their rings, words of rules to the alerts, dead letters to their box, faults to the shelf.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -9,6 +9,7 @@ use weir_core::batch::Batch;
 use weir_core::config::SeriesSpec;
 use weir_core::flow::Flow;
 use weir_core::flow::effects::Effects;
+use weir_core::flow::redeliver::come_back;
 use weir_core::record::Record;
 use weir_core::series::Points;
 
@@ -57,7 +58,8 @@ impl Commit for ToRuntime {
                 // Guest text: a field, at debug; the count and the shelf are what operators look at.
                 tracing::debug!(unit = %fault.unit, call = fault.call, error = %fault.message, "unit faulted");
             }
-            runtime.shelf.lock().take(effects);
+            runtime.bury(&effects.dead);
+            runtime.shelf.lock().take(effects.faults, effects.hops_exceeded);
         }
     }
 
@@ -67,9 +69,14 @@ impl Commit for ToRuntime {
         }
     }
 
-    fn panicked(&self, flow: &str, record: &Record) {
-        tracing::error!(flow, position = record.position.offset, "flow panicked; its record was left out");
+    fn panicked(&self, name: &str, flow: &Flow, record: &Record) {
+        tracing::error!(
+            flow = name,
+            position = record.position.offset,
+            "flow panicked; its record was left out"
+        );
         if let Some(runtime) = self.0.upgrade() {
+            runtime.bury(&come_back(record, flow.lane.as_ref(), "the host made a mistake"));
             runtime.shelf.lock().panics_total += 1;
         }
     }

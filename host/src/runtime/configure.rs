@@ -160,6 +160,7 @@ impl Runtime {
         let (position, at_unix_ns, receipt) =
             switched.map_err(|message| problem("configuration", message))?;
         self.alerting.settle(&topology, position.offset);
+        self.keep_letters(&topology.dead);
         let mut configured = self.configured.lock();
         configured.revision = revision;
         configured.topology = Some(Arc::new(topology));

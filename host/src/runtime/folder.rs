@@ -38,6 +38,8 @@ pub struct Data {
     pub journal: Arc<dyn Disk>,
     /// Checkpoints and snapshots.
     pub state: Arc<dyn Disk>,
+    /// Dead letters.
+    pub dead: Arc<dyn Disk>,
     /// Held open: the lock is ours until it is closed.
     _lock: fs::File,
 }
@@ -61,8 +63,10 @@ impl Data {
         written.map_err(failed("writing the lock"))?;
         let journal = RealDisk::open(&folder.join("journal")).map_err(failed("opening the journal"))?;
         let state = RealDisk::open(&folder.join("state")).map_err(failed("opening the state"))?;
-        let (journal, state) = (Arc::new(journal), Arc::new(state));
-        Ok(Self { folder: folder.to_owned(), root, journal, state, _lock: lock })
+        let dead =
+            RealDisk::open(&folder.join("dead")).map_err(failed("opening the folder of dead letters"))?;
+        let (journal, state, dead) = (Arc::new(journal), Arc::new(state), Arc::new(dead));
+        Ok(Self { folder: folder.to_owned(), root, journal, state, dead, _lock: lock })
     }
 
     /// A new, empty state; what was there is put aside.

@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use weir_core::batch::Position;
-use weir_core::flow::Flow;
 use weir_core::flow::circuit::Circuit;
 use weir_core::flow::dump::{FlowMemory, NodeMemory};
+use weir_core::flow::redeliver::come_back;
 use weir_core::flow::watermarks::Watermarks;
+use weir_core::flow::{Flow, Lane};
+use weir_core::letter::DeadLetter;
 use weir_core::plan::Plan;
 use weir_core::record::{Record, Run};
 use weir_core::state::SharedState;
@@ -64,6 +66,8 @@ pub struct Rest {
     /// What it has left out, ever.
     pub skipped_records: u64,
     pub skipped_rows: u64,
+    /// Which rows of the records were its own.
+    lane: Option<Lane>,
 }
 
 impl Legacies {
@@ -79,8 +83,9 @@ impl Legacies {
         rests.filter_map(|(_, rest)| rest.records.front()).map(|record| record.position).min()
     }
 
-    /// Instances that nobody took over say good-bye.
-    pub fn close(self) {
+    /// Instances that nobody took over say good-bye. What comes back are dead letters that were given again and that nobody got.
+    #[must_use]
+    pub fn close(self) -> Vec<DeadLetter> {
         let waiting = self.rests.values().map(|rest| rest.records.len()).sum::<usize>();
         if waiting > 0 {
             tracing::info!(records = waiting, "what waited in a pipeline that was removed is left out");
@@ -90,6 +95,13 @@ impl Legacies {
                 running.unit.close();
             }
         }
+        let back = |rest: &Rest| {
+            let records = rest.records.iter();
+            records
+                .flat_map(|record| come_back(record, rest.lane.as_ref(), "its pipeline was removed"))
+                .collect::<Vec<_>>()
+        };
+        self.rests.values().flat_map(back).collect()
     }
 }
 
@@ -153,7 +165,7 @@ impl Handoff {
         let rest = {
             let queue = donor.queue.lock();
             let (skipped_records, skipped_rows) = (queue.skipped_records, queue.skipped_rows);
-            Rest { records, skipped_records, skipped_rows }
+            Rest { records, skipped_records, skipped_rows, lane: flow.lane.clone() }
         };
         {
             let mut state = party.lock();

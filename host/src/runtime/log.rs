@@ -256,12 +256,27 @@ impl Log {
         clock_unix_ns: i64,
         claimed: &mut Claimed,
     ) -> Result<(Position, Receipt), Stopped> {
+        let (record, receipt) = self.command_taken(command, clock_unix_ns, claimed)?;
+        Ok((record.position, receipt))
+    }
+
+    /// The same, with the record that was made of it.
+    pub fn command_taken(
+        &mut self,
+        command: Command,
+        clock_unix_ns: i64,
+        claimed: &mut Claimed,
+    ) -> Result<(Arc<Record>, Receipt), Stopped> {
         self.alive()?;
         let record = Arc::new(self.sequencer.command(command, clock_unix_ns));
         let receipt = self.keep(&record, Durability::Fsync)?;
-        let position = record.position;
-        self.give(record, claimed);
-        Ok((position, receipt))
+        self.give(Arc::clone(&record), claimed);
+        Ok((record, receipt))
+    }
+
+    /// Whether there is somebody who takes it: of letters of a unit that is no more, nobody.
+    pub fn is_wanted(&self, record: &Record) -> bool {
+        self.flows.iter().any(|flow| flow.wants_command(&record.payload))
     }
 
     /// A record that has its position and its place in the journal already.
@@ -375,7 +390,7 @@ impl Log {
         let behind = |flow: &&Routed| flow.actor.wants(record.position.offset);
         let wanted = |flow: &&Routed| match &record.payload {
             Payload::Batch { batch, .. } => flow.selectors.iter().any(|one| one.matches(&batch.triplet)),
-            _ => true,
+            payload => flow.wants_command(payload),
         };
         for flow in self.flows.iter().filter(behind).filter(wanted) {
             if flow.actor.push(Arc::clone(record)) {
@@ -405,7 +420,7 @@ impl Log {
             Payload::Command(command) => self.note_runs(command),
             Payload::Tick { .. } => {}
         }
-        for flow in &self.flows {
+        for flow in self.flows.iter().filter(|flow| flow.wants_command(&record.payload)) {
             if flow.actor.push(Arc::clone(&record)) {
                 claimed.push(Arc::clone(&flow.actor));
             }
@@ -422,6 +437,7 @@ impl Log {
                 self.runs.insert(Arc::clone(id), *run);
             }
             Command::Configure { revision, .. } => self.revision = *revision,
+            Command::Redeliver { .. } => {}
         }
     }
 

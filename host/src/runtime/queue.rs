@@ -73,7 +73,12 @@ impl Queue {
 
     /// Whether who replays had better wait: far from the bound at which something is left out.
     pub fn is_crowded(&self) -> bool {
-        !self.held && self.bytes > CROWDED_BYTES.min(self.lag.bytes / 2)
+        !self.held && self.has_much()
+    }
+
+    /// Whether whoever gives more than sources do had better wait, held or not.
+    pub fn has_much(&self) -> bool {
+        self.bytes > CROWDED_BYTES.min(self.lag.bytes / 2)
     }
 
     fn is_too_old(&self) -> bool {

@@ -178,7 +178,16 @@ impl Runtime {
             return;
         }
         let mut claimed = Claimed::new();
-        self.log.lock().replay(Arc::new(record), &mut claimed);
+        let record = Arc::new(record);
+        let is_wanted = {
+            let mut log = self.log.lock();
+            log.replay(Arc::clone(&record), &mut claimed);
+            log.is_wanted(&record)
+        };
+        // Letters that nobody takes stay letters.
+        if is_wanted {
+            self.note_redelivered(&record);
+        }
         self.schedule(claimed);
     }
 

@@ -182,7 +182,12 @@ impl Runtime {
             match &restored {
                 // Other parties have theirs in it.
                 Some(restored) => *restored.lock() = legacies,
-                None => legacies.close(),
+                None => {
+                    let letters = legacies.close();
+                    if let Some(runtime) = runtime.upgrade().filter(|_| !letters.is_empty()) {
+                        runtime.bury(&letters);
+                    }
+                }
             }
         };
         let waiting = donors.into_iter().map(|donor| donor.actor).collect();

@@ -132,7 +132,7 @@ fn verdict(index: usize, node: &NodePlan, event: &Batch, effects: &[Effects]) ->
     }
     let first = effects.iter().find_map(|one| {
         let fault = one.faults.iter().find(|(_, fault)| fault.unit == node.made.id);
-        let dead = one.dead.iter().find(|letter| letter.unit == node.made.id);
+        let dead = one.dead.iter().find(|letter| letter.id.unit == node.made.id);
         fault.map(|(_, fault)| fault.message.clone()).or(dead.map(|letter| letter.message.clone()))
     });
     let word = match (rows_in, faults > 0, rejected > 0, rows_out) {

@@ -1,6 +1,7 @@
 //! Copies for the API, taken under short locks.
 
 pub mod alerts;
+pub mod dead;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -168,6 +169,8 @@ impl Runtime {
             rejected_total: NodeCounters::get(&counters.rejected),
             late_total: NodeCounters::get(&counters.late),
             state_entries: NodeCounters::get(&counters.state_entries),
+            over_quota_total: NodeCounters::get(&counters.over_quota),
+            dead_letters: self.letters_of(&node.made.id),
             to: targets(pipeline, node),
         }
     }
@@ -297,36 +300,6 @@ impl Runtime {
             rows: fault.rows,
         };
         shelf.faults.iter().rev().map(one).collect()
-    }
-
-    /// (total ever, kept ones newest first)
-    pub fn dead_letters(&self) -> (u64, Vec<view::DeadLetterView>) {
-        const SHOWN_MAX: usize = 1_000;
-        let (total, letters) = {
-            let shelf = self.shelf.lock();
-            (shelf.dead_total, shelf.dead.iter().rev().take(SHOWN_MAX).cloned().collect::<Vec<_>>())
-        };
-        let views = letters.iter().flat_map(|letter| {
-            (0..letter.batch.rows()).map(|row| {
-                let event = recent::event(&letter.batch, row);
-                view::DeadLetterView {
-                    at: rfc3339(letter.at_unix_ns),
-                    unit: letter.unit.to_string(),
-                    digest: letter.digest.to_string(),
-                    code: letter.code.clone(),
-                    message: letter.message.clone(),
-                    position: event.position,
-                    row: event.row,
-                    event: event.fields,
-                }
-            })
-        });
-        (total, views.take(SHOWN_MAX).collect())
-    }
-
-    /// How many dead letters are kept.
-    pub fn dead_letters_kept(&self) -> usize {
-        self.shelf.lock().dead_rows()
     }
 
     pub fn sources(&self) -> Vec<view::SourceView> {

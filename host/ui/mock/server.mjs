@@ -1,5 +1,5 @@
 // A stand-in for the host, for work on the page and for tests of its states: speaks docs/wire.md with moving, made-up data.
-//   node mock/server.mjs [--port 7070] [--mode full|empty|slow|shapes] [--dist DIR] [--now MS] [--pace MS] [--no-dead]
+//   node mock/server.mjs [--port 7070] [--mode full|empty|slow|shapes] [--dist DIR] [--now MS] [--pace MS]
 // --now: the clock stands at this time (ms since 1970). --pace: a frame of each chart so often (1000). full: charts, streams, pipelines, alerts, faults. empty: a host that has nothing yet. slow: updates are merged and data is old.
 // shapes: a chart of each shape that is no line over time. load: 24 charts of 5 series with 3,600 points each, for benches.
 // GET /mock/messages counts what pages have said over their WebSockets (but for acknowledgements), and the most frames of one chart that were on their way at once.
@@ -11,7 +11,7 @@ import { WebSocketServer } from "ws";
 import { encodeFrame } from "./frames.mjs";
 import { Shelf } from "./dead.mjs";
 import { Editing } from "./editing.mjs";
-import { alerts, channels, chartList, chartState, deadLetters, episodes, faults, pipelines, previewed, recent, rules, streams, tailEvents, traced } from "./world.mjs";
+import { alerts, channels, chartList, chartState, episodes, faults, pipelines, previewed, recent, rules, streams, tailEvents, traced } from "./world.mjs";
 
 const option = (name, otherwise) => {
   const at = process.argv.indexOf(`--${name}`);
@@ -42,8 +42,6 @@ const SECURITY = {
 };
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
-/** A host of before dead letters could be replayed. */
-const noDead = process.argv.includes("--no-dead");
 const shelf = new Shelf(Date.now());
 const editing = new Editing();
 const { held } = editing;
@@ -67,7 +65,7 @@ async function edit(request, response, parts, url) {
   const { method } = request;
   const say = ({ status, body }) => (answer(response, status, body), true);
   if (method === "POST" && parts[0] === "pipelines" && parts[2] === "units" && parts.length === 3) return say(editing.inject(parts[1], await bodyOf(request)));
-  if (method === "POST" && parts[0] === "dead" && !noDead) return say(shelf.act(parts[1], await bodyOf(request)));
+  if (method === "POST" && parts[0] === "dead") return say(shelf.act(parts[1], await bodyOf(request)));
   if (method === "PATCH") return say(editing.change(parts[1], parts[3]));
   if (method === "DELETE") return say(editing.remove(parts[1], parts[3]));
   if (method === "POST" && parts.join("/") === "configuration/undo") return say(editing.undo(Number(url.searchParams.get("to"))));
@@ -97,7 +95,11 @@ async function api(request, response, url) {
   if (parts.join("/") === "configuration") return void response.writeHead(200, { ...SECURITY, "content-type": "application/toml" }).end('[[source]]\nname = "tcp"\nkind = "tcp"\nlisten = "127.0.0.1:7272"\n');
   if (parts.join("/") === "configuration/revisions") return answer(response, 200, { current: editing.revision, revisions: editing.revisions });
   if (parts.join("/") === "configuration/diff") return answer(response, 200, { unified: '--- a\n+++ b\n@@ -4,3 +4,5 @@\n [[pipeline.unit]]\n-config = { keep = "latency_ms > 200" }\n+config = { keep = "latency_ms > 100" }\n' });
-  if (parts[0] === "dead" && parts.length === 1 && !noDead) return answer(response, 200, empty ? { total: 0, rows: 0, letters: [] } : shelf.page(url.searchParams));
+  if (parts[0] === "dead" && parts.length === 1) return answer(response, 200, empty ? { total: 0, rows: 0, letters: [] } : shelf.page(url.searchParams));
+  if (parts[0] === "dead") {
+    const letter = shelf.one(parts[1]);
+    return letter ? answer(response, 200, letter) : answer(response, 404, { error: { code: "not_found", message: `there is no dead letter \`${parts[1]}\` (any more)` } });
+  }
   const where = url.searchParams.get("where");
   if (parts[0] === "streams" && parts.length === 5 && where !== null) {
     const match = /^(\w+) *(>|==?) *'?([^']+)'?$/.exec(where);
@@ -108,13 +110,12 @@ async function api(request, response, url) {
   if (parts[0] === "streams" && parts.length === 5) return answer(response, 200, { triplet: parts.slice(1, 4).join("/"), events: recent(parts.slice(1, 4).join("/"), Date.now()) });
   const table = {
     streams: () => ({ streams: empty ? [] : streams(Date.now()) }),
-    pipelines: () => ({ revision: editing.revision, pipelines: empty ? [] : editing.pipelines() }),
+    pipelines: () => ({ revision: editing.revision, pipelines: empty ? [] : editing.pipelines().map((pipeline) => ({ ...pipeline, units: pipeline.units.map((unit) => ({ ...unit, dead_letters: shelf.of(unit.id) })) })), dead_letters: empty ? 0 : shelf.letters.length }),
     charts: () => ({ charts: empty ? [] : chartList(mode) }),
     alerts: () => ({ alerts: empty ? [] : alerts(Date.now()), cut: false, rules: empty ? [] : rules() }),
     episodes: () => ({ episodes: empty ? [] : episodes(Date.now()) }),
     channels: () => ({ channels: empty ? [] : channels() }),
     components: () => ({ components: editing.components(), compiling: 0 }),
-    "dead-letters": () => ({ total: 2, kept: 2, dead_letters: empty ? [] : deadLetters(Date.now()) }),
     faults: () => ({ faults: empty ? [] : faults(Date.now()) }),
   };
   const found = table[parts[0]];

@@ -122,7 +122,7 @@ export function pipelines(held = new Map()) {
   const unit = (id, component, rate, ns, more = {}) => ({
     id, component, digest: "3f9c2ab17d60e5c4", kind: component, state: held.get(id) ?? "running", rows_in_total: Math.floor(rate * 86_000), rows_out_total: Math.floor(rate * 8_000),
     calls_total: 86_000, busy_ns_total: 1e9, rows_per_s: rate * (0.9 + 0.2 * noise(ns, step)), ns_per_event: ns + 3 * noise(ns, step), memory_bytes: 1_310_720, faults_total: 0, rejected_total: 0, late_total: 0,
-    state_entries: component === "rollup" ? 100 : 0, to: [], ...more,
+    state_entries: component === "rollup" ? 100 : 0, over_quota_total: 0, dead_letters: 0, to: [], ...more,
   });
   const pipeline = (name, from, units, more = {}) => ({ name, from, flow: name, state: held.get(name) ?? "running", lag_bytes: 0, lag_records: 0, lag_s: 0, skipped_total: 0, units, ...more });
   return [
@@ -147,10 +147,6 @@ const episode = (id, minutes_ago, lasted_s, level, now_ms) => ({ id, alert: "a1"
 export const episodes = (now_ms) => [episode("e1", 42, 95, "critical", now_ms), episode("e2", 180, 610, "warning", now_ms)];
 export const rules = () => [{ id: "too-slow", failing: false, words_total: 48_210, alerts: 12 }];
 export const channels = () => [{ name: "on-call", url: "http://127.0.0.1:9094/hook", queued: 0, sent_total: 31, attempts_failed_total: 2, refused_total: 0, dropped_total: 0 }];
-export const deadLetters = (now_ms) => [
-  { at: new Date(now_ms - 9_000).toISOString(), unit: "experiments/score", digest: "a91d44fe02b7731c", code: "trap", message: "wasm unreachable instruction executed", position: 48_211, row: 17, event: { host: "web-2", path: "/search?q=%00", latency_ms: 12.4, agent: "curl/8.5.0" } },
-  { at: new Date(now_ms - 90_000).toISOString(), unit: "requests/per_host", digest: "3f9c2ab17d60e5c4", code: "no-column", message: "column `latency_ms` is text, not a number", position: 41_002, row: 3, event: { host: "web-1", latency_ms: "slow" } },
-];
 export const traced = (body) => ({
   ...body, event: {}, left_out: 0,
   pipelines: [{ name: "requests", units: [

@@ -1,7 +1,7 @@
 // Calls of /api/ (docs/wire.md). Out: parsed answers. Errors: Refused, whose message is the host's own (with all problems of a configuration), or an
 // Error that says that the host did not answer. Changes are marked as coming from the page and are refused where the revision has moved on.
 import type {
-  AlertPage, AlertView, ChannelView, ChartEntry, ComponentDetail, ComponentView, DeadLetterView, DeadPage, EpisodeView, EventRow, FaultView, Outline, PipelinesView, PipelineView,
+  AlertPage, AlertView, ChannelView, ChartEntry, ComponentDetail, ComponentView, DeadLetter, DeadPage, EpisodeView, EventRow, FaultView, LetterRow, Outline, PipelinesView, PipelineView,
   Problem, RevisionView, StreamView, Trace,
 } from "./wire/messages";
 
@@ -62,7 +62,6 @@ export const fetchAlert = (id: string): Promise<{ alert: AlertView; episodes: Ep
 export const fetchEpisodes = async (): Promise<EpisodeView[]> => (await call<{ episodes: EpisodeView[] }>("/api/episodes?limit=100")).episodes;
 export const fetchChannels = async (): Promise<ChannelView[]> => (await call<{ channels: ChannelView[] }>("/api/channels")).channels;
 export const fetchFaults = async (): Promise<FaultView[]> => (await call<{ faults: FaultView[] }>("/api/faults")).faults;
-export const fetchDeadLetters = async (): Promise<DeadLetterView[]> => (await call<{ dead_letters: DeadLetterView[] }>("/api/dead-letters")).dead_letters;
 /** Of one unit, of a pipeline, or of all. */
 export interface DeadScope {
   unit: string | null;
@@ -71,7 +70,11 @@ export interface DeadScope {
 
 export interface DeadDone {
   done: number;
+  /** The first of them. */
   refused: { id: string; why: string }[];
+  refused_total: number;
+  /** Of those that were given back: older than the watermark by now. */
+  late_rows?: number;
 }
 
 /** Newest first; `before`: those that are older than this one. */
@@ -81,6 +84,8 @@ export function fetchDead(scope: DeadScope, { code = null, before = null, limit 
   return call(`/api/dead?${query.toString()}`);
 }
 
+/** One letter with all its rows. */
+export const fetchLetter = (id: string): Promise<DeadLetter & { events: LetterRow[] }> => call(`/api/dead/${part(id)}`);
 export const replayDead = (which: { ids: string[] } | { unit: string }): Promise<DeadDone> => call("/api/dead/replay", { method: "POST", body: which });
 export const dropDead = (which: { ids: string[] } | { unit: string }): Promise<DeadDone> => call("/api/dead/drop", { method: "POST", body: which });
 

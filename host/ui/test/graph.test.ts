@@ -7,7 +7,7 @@ import type { Outline, PipelineView, UnitView } from "../src/wire/messages";
 
 const unit = (id: string, to: string[], rows_per_s = 1, rows_out_total = 0): UnitView => ({
   id, component: "filter", digest: "", kind: "filter", state: "running", rows_in_total: 0, rows_out_total, calls_total: 0, busy_ns_total: 0, rows_per_s, ns_per_event: 0, memory_bytes: 0, faults_total: 0,
-  rejected_total: 0, late_total: 0, state_entries: 0, to,
+  rejected_total: 0, late_total: 0, state_entries: 0, dead_letters: 0, to,
 });
 const pipeline = (units: UnitView[]): PipelineView => ({ name: "p", from: ["a/b/c"], flow: "p", state: "running", lag_bytes: 0, lag_records: 0, lag_s: 0, skipped_total: 0, units });
 const none = new Map<string, Outline>();

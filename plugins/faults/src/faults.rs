@@ -111,6 +111,7 @@ faults! {
     BadValueLength "bad-value-length" Process Contract,
     BadTimer "bad-timer" Process Contract,
     Sleep "sleep" Process Nothing,
+    TrapEachThousandth "trap-each-thousandth" Process Nothing,
     FailureRetry "failure-retry" Process Failure,
     FailureDropRows "failure-drop-rows" Process DeadLetters,
     FailureBadIndexes "failure-bad-indexes" Process Contract,

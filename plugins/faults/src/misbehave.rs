@@ -17,6 +17,7 @@ pub fn process(fault: Fault, batch: &Batch, poison: &[u32]) -> Result<Vec<Output
     match fault {
         Fault::Spin => spin(),
         Fault::Trap => trap(),
+        Fault::TrapEachThousandth => trap_each_thousandth(),
         Fault::Panic => panic_on_purpose(),
         Fault::Recursion => drop(std::hint::black_box(recurse(0, std::hint::black_box(u64::MAX)))),
         Fault::MemoryGrowth => grow(),
@@ -174,6 +175,17 @@ pub fn spin() {
     let mut turns = 0u64;
     while std::hint::black_box(turns) < u64::MAX {
         turns += 1;
+    }
+}
+
+/// Counts the calls of this instance.
+fn trap_each_thousandth() {
+    thread_local! {
+        static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    }
+    CALLS.set(CALLS.get() + 1);
+    if CALLS.get() == 1_000 {
+        trap();
     }
 }
 

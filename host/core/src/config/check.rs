@@ -28,6 +28,7 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
     let server = server(&check, &raw.server);
     let data = durability::data(&check, &raw.data);
     let state = durability::state(&check, &raw.state);
+    let dead = durability::dead(&check, &raw.dead);
     let sources = source::sources(&mut check, &raw.sources, server.listen);
     let names: Vec<(&At<String>, &Place)> = raw.pipelines.iter().map(|p| (&p.name, &p.place)).collect();
     check.distinct("pipeline", &names);
@@ -53,6 +54,7 @@ pub fn topology(text: &str) -> Result<Topology, Vec<Problem>> {
             server,
             data,
             state,
+            dead,
             sources,
             pipelines,
             rules,

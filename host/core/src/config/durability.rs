@@ -1,6 +1,6 @@
-//! The sections `[data]` and `[state]`: where the host keeps what outlives it, for how long, and in what.
+//! The sections `[data]`, `[state]` and `[dead]`: where the host keeps what outlives it, for how long, and in what.
 //!
-//! Both are read once, at the start; a change of them needs a restart.
+//! The first two are read once, at the start; a change of them needs a restart.
 
 use super::check::Check;
 use super::measure;
@@ -17,6 +17,14 @@ const REPLAY_DEFAULT: &str = "2s";
 const REPLAY_NS_MIN: i64 = 100_000_000;
 const REPLAY_NS_MAX: i64 = 600_000_000_000;
 const DIR_BYTES_MAX: usize = 1_024;
+/// Dead letters: enough to look at what a bad release did over a long weekend.
+const DEAD_ROWS_DEFAULT: u64 = 100_000;
+const DEAD_ROWS_MAX: i64 = 10_000_000;
+const DEAD_BYTES_DEFAULT: &str = "64MiB";
+/// They are in memory too.
+const DEAD_BYTES_MAX: u64 = 1 << 30;
+const DEAD_BYTES_MIN: u64 = 64 << 10;
+const DEAD_AGE_DEFAULT: &str = "14d";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSpec {
@@ -33,6 +41,14 @@ pub struct StateSpec {
     pub engine: StateEngine,
     /// A checkpoint is made before replaying what came since the last one would take longer.
     pub replay_ns: i64,
+}
+
+/// How many dead letters are kept; the oldest go first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadSpec {
+    pub keep_rows: u64,
+    pub keep_bytes: u64,
+    pub keep_age_ns: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +120,33 @@ pub(super) fn state(check: &Check<'_>, raw: &raw::State) -> StateSpec {
     }
     let engine = one_of(check, &place, "engine", raw.engine.as_ref(), &words);
     StateSpec { engine: engine.unwrap_or(StateEngine::Redb), replay_ns }
+}
+
+pub(super) fn dead(check: &Check<'_>, raw: &raw::Dead) -> DeadSpec {
+    let place = Place { words: "dead".into(), ..raw.place.clone() };
+    let keep_rows = match &raw.keep_rows {
+        None => DEAD_ROWS_DEFAULT,
+        Some(rows) => {
+            if !(1..=DEAD_ROWS_MAX).contains(&rows.value) {
+                check.problem(&place, "keep_rows", rows.line, format!("must be from 1 to {DEAD_ROWS_MAX}"));
+            }
+            rows.value.unsigned_abs()
+        }
+    };
+    let text = raw.keep_bytes.as_ref();
+    let keep_bytes = measure::size_bytes(text.map_or(DEAD_BYTES_DEFAULT, |text| &text.value));
+    let keep_bytes = keep_bytes.and_then(|bytes| {
+        let fits = (DEAD_BYTES_MIN..=DEAD_BYTES_MAX).contains(&bytes);
+        fits.then_some(bytes).ok_or_else(|| "must be from \"64KiB\" to \"1GiB\"".to_owned())
+    });
+    DeadSpec {
+        keep_rows,
+        keep_bytes: keep_bytes.unwrap_or_else(|message| {
+            check.problem(&place, "keep_bytes", text.map_or(0, |text| text.line), message);
+            DEAD_BYTES_MIN
+        }),
+        keep_age_ns: check.duration_ns(&place, "keep_age", raw.keep_age.as_ref(), DEAD_AGE_DEFAULT),
+    }
 }
 
 /// None where nothing was written, or nothing that is known.

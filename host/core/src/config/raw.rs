@@ -23,6 +23,7 @@ pub struct Configuration {
     pub server: Server,
     pub data: Data,
     pub state: State,
+    pub dead: Dead,
     pub sources: Vec<Source>,
     pub pipelines: Vec<Pipeline>,
     pub rules: Vec<Rule>,
@@ -53,6 +54,14 @@ pub struct State {
     pub place: Place,
     pub engine: Option<Text>,
     pub replay: Option<Text>,
+}
+
+#[derive(Debug, Default)]
+pub struct Dead {
+    pub place: Place,
+    pub keep_rows: Option<At<i64>>,
+    pub keep_bytes: Option<Text>,
+    pub keep_age: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -222,6 +231,7 @@ pub fn read(reader: &Reader, text: &str) -> Configuration {
         server: top.table("server").map(server).unwrap_or_default(),
         data: top.table("data").map(data).unwrap_or_default(),
         state: top.table("state").map(state).unwrap_or_default(),
+        dead: top.table("dead").map(dead).unwrap_or_default(),
         sources: top.tables("source", SOURCES_MAX).into_iter().map(source::source).collect(),
         pipelines: top.tables("pipeline", PIPELINES_MAX).into_iter().map(pipeline).collect(),
         rules: top.tables("rule", RULES_MAX).into_iter().map(rule).collect(),
@@ -259,6 +269,12 @@ fn state(mut section: Section<'_>) -> State {
     let engine = section.text("engine");
     let replay = section.text("replay");
     State { engine, replay, place: section.finish() }
+}
+
+fn dead(mut section: Section<'_>) -> Dead {
+    let keep_rows = section.integer("keep_rows");
+    let (keep_bytes, keep_age) = (section.text("keep_bytes"), section.text("keep_age"));
+    Dead { keep_rows, keep_bytes, keep_age, place: section.finish() }
 }
 
 fn pipeline(mut section: Section<'_>) -> Pipeline {

@@ -50,12 +50,27 @@ pub struct NodeCounters {
     pub dropped: AtomicU64,
     pub memory_bytes: AtomicU64,
     pub state_entries: AtomicU64,
+    /// Rows and writes for which the unit's state had no room.
+    pub over_quota: AtomicU64,
+    /// When the newest of them was, ns since 1970 by the log; 0: never.
+    over_quota_at: AtomicU64,
     shown: AtomicU8,
 }
 
 impl NodeCounters {
     pub fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub fn note_over_quota(&self, n: u64, at_unix_ns: i64) {
+        Self::add(&self.over_quota, n);
+        self.over_quota_at.store(at_unix_ns.unsigned_abs(), Ordering::Relaxed);
+    }
+
+    /// None: it never had too little room.
+    pub fn over_quota_at_unix_ns(&self) -> Option<i64> {
+        let at = self.over_quota_at.load(Ordering::Relaxed);
+        (at > 0).then_some(at as i64)
     }
 
     pub fn get(counter: &AtomicU64) -> u64 {

@@ -11,10 +11,11 @@ use parking_lot::MutexGuard;
 
 use super::circuit::Circuit;
 use super::counters::{NodeCounters, Shown};
-use super::effects::{DeadLetter, Effects};
+use super::effects::Effects;
 use crate::apply::{Applied, Scene, apply};
 use crate::batch::Batch;
 use crate::config::CircuitPolicy;
+use crate::letter::{DeadLetter, LetterOf};
 use crate::plan::Plan;
 use crate::projection;
 use crate::record::Run;
@@ -63,6 +64,8 @@ pub struct Tally {
     pub rejected: u64,
     pub late: u64,
     pub dropped: u64,
+    /// Rows whose key did not fit.
+    pub over_quota: u64,
 }
 
 /// What a record says to all calls that come from it.
@@ -152,13 +155,16 @@ impl Node {
     }
 
     /// The record is done: its state and counts stand.
-    pub fn commit(&mut self) {
-        let entries = {
+    pub fn commit(&mut self, at_unix_ns: i64) {
+        let (entries, over_quota) = {
             let mut state = lock(&self.state);
             state.commit();
-            state.entries() as u64
+            (state.entries() as u64, state.take_over_quota())
         };
         let (counters, tally) = (&self.counters, self.tally);
+        if tally.over_quota + over_quota > 0 {
+            counters.note_over_quota(tally.over_quota + over_quota, at_unix_ns);
+        }
         counters.state_entries.store(entries, Ordering::Relaxed);
         if self.part == 0 && tally.rows_in == 0 && tally.dropped == 0 {
             return;
@@ -222,7 +228,7 @@ impl Node {
         }
         NodeCounters::add(&self.counters.busy_ns, clock().saturating_sub(started));
         if let Some((code, message)) = last {
-            effects.dead.push(DeadLetter::of_timers(self, due, moment, code, message));
+            effects.dead.push(self.letter_of_timers(due, moment, code, message));
         }
         self.settle_circuit(false, moment);
         Applied::default()
@@ -258,6 +264,7 @@ impl Node {
         let message =
             "the unit has no room for more keys; raise its bound, or let fewer columns make the key";
         self.dead(&projection::pick(&batch, &refused), "keys-over-limit", message, effects);
+        self.tally.over_quota += refused.count_set_bits() as u64;
         let rest = projection::pick(&batch, &!&refused);
         if rest.rows() == 0 {
             return None;
@@ -451,16 +458,19 @@ impl Node {
         applied
     }
 
+    /// Timers that the unit could not take.
+    fn letter_of_timers(&self, due: &Due, moment: Moment, code: String, message: String) -> DeadLetter {
+        let triplet = lock(&self.state).keys.scopes().first().cloned();
+        let unit = (Arc::clone(&self.id), self.ordinal);
+        let batch = DeadLetter::batch_of_timers(due, triplet, unit, moment.position);
+        let letter = DeadLetter::new(Arc::clone(&self.id), Arc::clone(&self.digest), code, message, batch);
+        DeadLetter { of: LetterOf::Timers, ..letter }
+    }
+
     fn dead(&mut self, batch: &Batch, code: &str, message: &str, effects: &mut Effects) {
         self.tally.rejected += batch.rows() as u64;
-        effects.dead.push(DeadLetter {
-            at_unix_ns: batch.accepted_at_unix_ns,
-            unit: Arc::clone(&self.id),
-            digest: Arc::clone(&self.digest),
-            code: code.to_owned(),
-            message: message.to_owned(),
-            batch: batch.clone(),
-        });
+        let (unit, digest) = (Arc::clone(&self.id), Arc::clone(&self.digest));
+        effects.dead.push(DeadLetter::new(unit, digest, code.to_owned(), message.to_owned(), batch.clone()));
     }
 }
 

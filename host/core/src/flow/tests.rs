@@ -210,6 +210,95 @@ fn a_unit_that_only_fails_opens_its_circuit_and_holds_its_flow() {
     assert!(!flow.held(106 * S));
 }
 
+/// Rows of the record at 77, as their unit refused them.
+fn letter(values: &[i64]) -> DeadLetter {
+    let mut sequencer = Sequencer::new(0, 1, 77);
+    let record = sequencer.batch(rows(values, &vec![S; values.len()]), 50 * S).unwrap();
+    let Payload::Batch { batch, .. } = record.payload else { panic!("no batch") };
+    DeadLetter::new("p/u".into(), "sha256:0".into(), "trap".into(), "thirteen".into(), batch)
+}
+
+fn redeliver(flow: &mut Flow, letters: Vec<DeadLetter>) -> Effects {
+    let mut sequencer = Sequencer::new(0, 1, 200);
+    let command = Command::Redeliver { unit: "p/u".into(), letters: letters.into() };
+    done(flow.run(&sequencer.command(command, 100 * S), true, &|| 0))
+}
+
+#[test]
+fn letters_that_are_given_back_go_on_or_come_back_as_what_they_were() {
+    let effects = redeliver(&mut flow(None), vec![letter(&[5]), letter(&[1, 13, 2])]);
+    let went_on: Vec<_> = effects.derived.iter().map(|batch| (batch.position.offset, batch.rows())).collect();
+    assert_eq!(went_on, [(200, 1), (200, 1), (200, 1)]);
+    let dead = &effects.dead[0];
+    assert_eq!((dead.rows(), dead.batch.row_ids.get(0), dead.batch.position.offset), (1, 1, 77));
+    assert_eq!((&*dead.id.to_string(), dead.attempts, &*dead.pipeline), ("200-p/u-0", 2, "p"));
+    assert_eq!(effects.dead.len(), 1);
+}
+
+#[test]
+fn a_unit_that_refuses_all_that_is_given_back_gets_few_and_holds_nobody_up() {
+    let mut flow = flow(None);
+    let attempts = |effects: &Effects| effects.dead.iter().map(|letter| letter.attempts).collect::<Vec<_>>();
+    let effects = redeliver(&mut flow, (0..20).map(|_| letter(&[13])).collect());
+    assert_eq!(attempts(&effects), [[2; 16].as_slice(), &[1; 4]].concat());
+    assert!(!flow.held(101 * S) && flow.nodes().all(|node| !node.circuit.is_open()));
+    flow.command(&Command::Unit { unit: "p/u".into(), run: Run::Stopped });
+    let effects = redeliver(&mut flow, vec![letter(&[1, 2])]);
+    let dead = &effects.dead[0];
+    assert_eq!((&*dead.code, dead.rows(), dead.attempts, effects.derived.len()), ("not-run", 2, 1, 0));
+}
+
+#[test]
+fn letters_of_a_unit_that_went_meanwhile_are_letters_again() {
+    let mut sequencer = Sequencer::new(0, 1, 200);
+    let given: Vec<DeadLetter> = [letter(&[1, 13]), letter(&[2])]
+        .into_iter()
+        .map(|letter| DeadLetter { pipeline: "p".into(), ..letter })
+        .collect();
+    let command = Command::Redeliver { unit: "p/gone".into(), letters: given.into() };
+    let effects = done(flow(None).run(&sequencer.command(command, 100 * S), true, &|| 0));
+    let said: Vec<_> = effects
+        .dead
+        .iter()
+        .map(|letter| (letter.id.to_string(), letter.rows(), letter.batch.position.offset, letter.attempts))
+        .collect();
+    assert_eq!(said, [("200-p/u-0".to_owned(), 2, 77, 1), ("200-p/u-1".to_owned(), 1, 77, 1)]);
+    assert!(effects.dead[0].message.contains("the unit is gone") && &*effects.dead[0].pipeline == "p");
+    assert!(effects.derived.is_empty());
+}
+
+#[test]
+fn lanes_share_out_what_is_given_back() {
+    let values: Vec<i64> = (100..140).collect();
+    let by_lane = (0..3).map(|index| {
+        let lane = Lane { index, count: 3, by: vec!["v".into()] };
+        let effects = redeliver(&mut flow(Some(lane)), vec![letter(&values), letter(&[13])]);
+        let rows: usize = effects.derived.iter().map(Batch::rows).sum();
+        assert!(
+            effects.dead.iter().all(|letter| letter.id.lane == index && letter.batch.row_ids.get(0) == 0)
+        );
+        (rows, effects.dead.len())
+    });
+    let (rows, dead) = by_lane.fold((0, 0), |sum, lane| (sum.0 + lane.0, sum.1 + lane.1));
+    assert_eq!((rows, dead), (40, 1));
+}
+
+#[test]
+fn a_unit_without_room_for_more_keys_is_counted_as_such() {
+    let (mut flow, mut sequencer) = (flow(None), Sequencer::new(0, 1, 1));
+    let node = &mut flow.pipelines[0].nodes[0];
+    let quota = Quota { keys: 2, ..Quota::default() };
+    node.state = UnitState::new(&node.plan, quota).shared();
+    node.unit = Box::new(Counts(Arc::clone(&node.state)));
+    let counters = Arc::clone(&node.counters);
+    run(&mut flow, &mut sequencer, &[(&[1, 2], &[S; 2])]);
+    assert_eq!(counters.over_quota_at_unix_ns(), None);
+    let effects = run(&mut flow, &mut sequencer, &[(&[1, 3, 4, 5], &[S; 4])]);
+    assert_eq!((effects[0].dead[0].rows(), &*effects[0].dead[0].code), (3, "keys-over-limit"));
+    assert_eq!(counters::NodeCounters::get(&counters.over_quota), 3);
+    assert!(counters.over_quota_at_unix_ns().is_some());
+}
+
 #[test]
 fn many_timers_come_in_pieces_over_the_records() {
     let (mut flow, mut sequencer) = (flow(None), Sequencer::new(0, 1, 1));

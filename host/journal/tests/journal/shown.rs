@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use weir_core::record::Payload;
-use weir_disk::{Disk, RealDisk};
+use weir_disk::{Disk, RealDisk, SimDisk};
 use weir_journal::offline;
 
 use crate::records::{Maker, small};
@@ -41,11 +41,32 @@ fn a_folder_is_shown_while_a_host_writes_to_it() {
     let shown = lines(&out);
     assert_eq!((shown[0]["offset"].as_u64(), shown[9]["offset"].as_u64()), (Some(40), Some(49)));
     let mut out = Vec::new();
-    assert_eq!(offline::export(Arc::clone(&beside), 0, &mut out).unwrap(), events);
+    let told = offline::export(Arc::clone(&beside), 0, &mut out).unwrap();
+    assert!(told.is_whole() && told.events == events, "{told:?}");
     let exported = lines(&out);
     assert_eq!(exported.len() as u64, events);
     assert_eq!(exported[0]["application"], "shop");
     assert!(exported[0]["time"].is_i64() && exported.iter().any(|event| event["host"] == "host-0"));
+}
+
+#[test]
+fn an_export_tells_what_is_missing_in_it() {
+    let disk = SimDisk::new(1);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (mut writer, opened) = open(&shared, small()).unwrap();
+    let mut maker = Maker::new(1, opened.position);
+    (0..100).for_each(|_| writer.append(&maker.record()).unwrap());
+    writer.close().unwrap();
+    let whole = offline::export(Arc::clone(&shared), 0, &mut Vec::new()).unwrap();
+    assert!(whole.is_whole(), "{whole:?}");
+    let segments = weir_journal::segment::list(&disk).unwrap();
+    let (damaged, removed) = (segments[1].to_string(), segments[3].to_string());
+    assert!(disk.flip(&damaged, 600, 3));
+    disk.remove(&removed).unwrap();
+    let told = offline::export(Arc::clone(&shared), 0, &mut Vec::new()).unwrap();
+    assert!(told.events < whole.events && !told.damaged.is_empty(), "{told:?}");
+    let gone = (segments[3].first, segments[4].first);
+    assert!(told.holes.contains(&gone), "{gone:?}: {told:?}");
 }
 
 #[test]

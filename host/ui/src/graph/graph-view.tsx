@@ -16,8 +16,7 @@ export interface Chosen {
 /** Share of one core that a unit takes now. */
 const load = (unit: UnitView): number => (unit.rows_per_s * unit.ns_per_event) / 1e9;
 
-/** `dead`: how many dead letters units have, by their ids. */
-export function GraphView({ graph, chosen, fresh, dead }: { graph: Graph; chosen: Chosen | null; fresh: ReadonlySet<string>; dead: ReadonlyMap<string, number> }) {
+export function GraphView({ graph, chosen, fresh }: { graph: Graph; chosen: Chosen | null; fresh: ReadonlySet<string> }) {
   const place = useRef<HTMLDivElement>(null);
   const all = graph.nodes.reduce((sum, node) => sum + (node.unit ? load(node.unit) : 0), 0);
   const move = (event: KeyboardEvent): void => {
@@ -39,7 +38,7 @@ export function GraphView({ graph, chosen, fresh, dead }: { graph: Graph; chosen
           ))}
         </svg>
         {graph.lanes.map((lane) => <Head key={lane.pipeline.name} lane={lane} chosen={chosen?.pipeline === lane.pipeline.name && chosen.unit === null} />)}
-        {graph.nodes.map((node) => <Node key={node.key} node={node} width={graph.nodeWidth} all={all} chosen={isChosen(node, chosen)} fresh={fresh.has(node.key)} dead={dead.get(node.key) ?? 0} />)}
+        {graph.nodes.map((node) => <Node key={node.key} node={node} width={graph.nodeWidth} all={all} chosen={isChosen(node, chosen)} fresh={fresh.has(node.key)} />)}
       </div>
     </div>
   );
@@ -73,7 +72,7 @@ function Head({ lane: { pipeline, y }, chosen }: { lane: Lane; chosen: boolean }
   );
 }
 
-function Node({ node, width, all, chosen, fresh, dead }: { node: GraphNode; width: number; all: number; chosen: boolean; fresh: boolean; dead: number }) {
+function Node({ node, width, all, chosen, fresh }: { node: GraphNode; width: number; all: number; chosen: boolean; fresh: boolean }) {
   const { unit, kind } = node;
   const style = { left: `${node.x}px`, top: `${node.y}px`, width: `${width}px`, height: `${NODE_HEIGHT_PX}px` };
   const classes = ["node", kind, unit ? toneOf(unit.state) : "", fresh ? "fresh" : ""].filter(Boolean).join(" ");
@@ -90,6 +89,7 @@ function Node({ node, width, all, chosen, fresh, dead }: { node: GraphNode; widt
   }
   const share = all > 0 ? load(unit) / all : 0;
   const troubles = unit.faults_total + unit.rejected_total;
+  const dead = unit.dead_letters;
   const numbers = `${rate(unit.rows_per_s)} /s, ${withMeasure(unit.ns_per_event, "ns")}`;
   const title = `${unit.id}: ${unit.state}; ${numbers}; ${exact(Math.round(load(unit) * 1e6) / 1e4)} % of a core, ${Math.round(share * 100)} % of the time of all units`;
   return (

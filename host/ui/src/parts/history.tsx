@@ -1,5 +1,6 @@
 // What has changed: the revisions of the configuration, newest first, each with its difference, and the way back.
 // Going back makes a new revision, so an undo can be undone. A revision that came meanwhile refuses it, and the list says so.
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { fetchDiff, fetchRevisions, undoTo } from "../api";
 import { clock, dateAndClock, short } from "../format";
@@ -11,8 +12,8 @@ import { Failed, Old, Skeleton } from "./states";
 const POLL_MS = 3_000;
 const SHOWN = 30;
 
-/** `exactly`: the number of the revision whose difference is open, from the URL. */
-export function History({ running, exactly, changed }: { running: number; exactly: string | null; changed: () => void }) {
+/** `exactly`: the number of the revision whose difference is open, from the URL. `children`: what else there is to know. */
+export function History({ running, exactly, changed, children }: { running: number; exactly: string | null; changed: () => void; children?: ComponentChildren }) {
   const { value, failure, again } = usePolled(fetchRevisions, POLL_MS);
   const [refused, setRefused] = useState<string | null>(null);
   const back = (to: number): void => {
@@ -22,6 +23,7 @@ export function History({ running, exactly, changed }: { running: number; exactl
   return (
     <aside class="history" aria-labelledby="history-title">
       <h2 id="history-title">What changed</h2>
+      {children}
       {failure !== null && (value === null ? <Failed what="Not fetched" why={failure} retry={again} /> : <Old why={failure} retry={again} />)}
       {refused !== null && <Failed what="That was refused" why={refused} />}
       {value === null && failure === null && <Skeleton label="waiting for the revisions" />}

@@ -1,17 +1,19 @@
-// Dead letters of a unit or of a pipeline: rows that a unit could not take, each whole and with the reason, newest first; to be replayed or dropped.
+// Dead letters of a unit, of a pipeline or of all: rows that a unit could not take, each whole and with the reason, newest first; to be replayed or dropped.
 // In: /api/dead once in a while; which page and which code are in the URL. What the host refuses to replay stands at its row, with the reason.
-// A host without this route says so: the rows are then under "faults".
+// Of a letter with many rows the first is shown; the others are asked for when somebody wants them.
 import { useCallback, useState } from "preact/hooks";
-import { dropDead, fetchDead, Refused, replayDead, type DeadDone, type DeadScope } from "../api";
+import { dropDead, fetchDead, fetchLetter, replayDead, type DeadDone, type DeadScope } from "../api";
 import { dateAndClock, exact, short } from "../format";
 import { Failed, Old, Skeleton } from "../parts/states";
 import { StateMark } from "../parts/state-mark";
 import { usePolled } from "../poll";
 import { hashOf, setQuery } from "../route";
-import type { DeadLetter, DeadPage } from "../wire/messages";
+import type { DeadLetter, DeadPage, LetterRow } from "../wire/messages";
 
 const POLL_MS = 2_000;
 const SHOWN = 20;
+/** Rows of one letter. */
+const ROWS_SHOWN = 100;
 
 interface Place {
   scope: DeadScope;
@@ -20,22 +22,12 @@ interface Place {
   changed: () => void;
 }
 
-type Answer = DeadPage | "absent";
-
 export function DeadLetters({ scope, query, changed }: Place) {
   const { unit, pipeline } = scope;
   const [code, before] = [query["code"] ?? null, query["before"] ?? null];
-  const ask = useCallback(async (): Promise<Answer> => {
-    try {
-      return await fetchDead({ unit, pipeline }, { code, before, limit: SHOWN });
-    } catch (error) {
-      if (error instanceof Refused && error.status === 404) return "absent";
-      throw error;
-    }
-  }, [unit, pipeline, code, before]);
+  const ask = useCallback((): Promise<DeadPage> => fetchDead({ unit, pipeline }, { code, before, limit: SHOWN }), [unit, pipeline, code, before]);
   const { value, failure, again } = usePolled(ask, POLL_MS);
   if (value === null) return failure === null ? <Skeleton label="waiting for the dead letters" tall /> : <Failed what="The dead letters could not be fetched" why={failure} retry={again} />;
-  if (value === "absent") return <p class="note">This host does not replay dead letters; the rows that it kept are under “faults”.</p>;
   return (
     <div class="dead">
       {failure !== null && <Old why={failure} retry={again} />}
@@ -59,7 +51,7 @@ function Letters({ page, scope, code, before, changed }: { page: DeadPage; scope
     run(wish).then((answer) => {
       setRefused(new Map(answer.refused.map(({ id, why }) => [id, why])));
       setChosen(new Set());
-      setSaid([`${answer.done} ${done}`, answer.refused.length > 0 ? `${answer.refused.length} refused` : ""].filter(Boolean).join(", "));
+      setSaid([`${answer.done} ${done}`, answer.refused_total > 0 ? `${answer.refused_total} refused` : "", late(answer.late_rows ?? 0)].filter(Boolean).join(", "));
       changed();
     }, (error: unknown) => setSaid(error instanceof Error ? error.message : String(error)));
   };
@@ -108,11 +100,34 @@ function Letter({ letter, own, chosen, why, choose }: { letter: DeadLetter; own:
       </label>
       <span>{letter.message}</span>
       {!own && <a href={hashOf("pipelines", [letter.pipeline, letter.unit], { tab: "dead letters" })}>{letter.unit}</a>}
-      <small>{[letter.stream, `position ${letter.position}, row ${letter.row}${letter.rows > 1 ? ` and ${letter.rows - 1} more` : ""}`, `component ${letter.digest.slice(0, 12)}`].filter(Boolean).join(", ")}</small>
-      {letter.fields === null ? <small>The row itself is not kept (any more).</small> : (
-        <dl class="fields">{Object.entries(letter.fields).map(([field, value]) => <div key={field}><dt>{field}</dt><dd>{typeof value === "string" ? value : JSON.stringify(value)}</dd></div>)}</dl>
-      )}
+      <small>{[letter.stream, `position ${letter.position}, row ${letter.row}${letter.rows > 1 ? ` and ${letter.rows - 1} more` : ""}`, letter.attempts > 1 ? `${letter.attempts} attempts` : "", letter.digest && `component ${hexOf(letter.digest)}`].filter(Boolean).join(", ")}</small>
+      {letter.fields === null ? <small>Timers of the unit, not rows.</small> : <Fields of={letter.fields} />}
+      {letter.rows > 1 && <OtherRows letter={letter} />}
       {why !== undefined ? <span class="problem" role="alert">{`refused: ${why}`}</span> : !letter.replayable && <small>{`cannot be replayed: ${letter.why}`}</small>}
     </li>
   );
 }
+
+function Fields({ of }: { of: Record<string, unknown> }) {
+  return <dl class="fields">{Object.entries(of).map(([field, value]) => <div key={field}><dt>{field}</dt><dd>{typeof value === "string" ? value : JSON.stringify(value)}</dd></div>)}</dl>;
+}
+
+function OtherRows({ letter }: { letter: DeadLetter }) {
+  const [rows, setRows] = useState<LetterRow[] | null>(null);
+  const [failure, setFailure] = useState("");
+  const look = (): void => {
+    setFailure("");
+    fetchLetter(letter.id).then(({ events }) => setRows(events.slice(1)), (error: unknown) => setFailure(error instanceof Error ? error.message : String(error)));
+  };
+  if (rows === null) return <span><button type="button" class="quiet" onClick={look}>{`show the other ${letter.rows - 1}`}</button>{failure !== "" && <span class="problem" role="alert">{failure}</span>}</span>;
+  return (
+    <>
+      {rows.slice(0, ROWS_SHOWN).map((row) => <Fields key={row.row} of={row.fields} />)}
+      {rows.length > ROWS_SHOWN && <small>{`and ${rows.length - ROWS_SHOWN} more: weir dead show ${letter.id}`}</small>}
+    </>
+  );
+}
+
+/** Of a digest "sha256:…" what people compare. */
+const hexOf = (digest: string): string => digest.slice(digest.indexOf(":") + 1).slice(0, 12);
+const late = (rows: number): string => (rows === 0 ? "" : `${rows} rows may come late: they are older than the watermark`);

@@ -2,6 +2,7 @@
 // In: /api/pipelines once a second, the outline of each pipeline once for each revision. What changes goes through panel.tsx and is looked at at once.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { fetchOutline, fetchRunning } from "../api";
+import { exact } from "../format";
 import { GraphView, type Chosen } from "../graph/graph-view";
 import { layOut } from "../graph/layout";
 import { OutRateMeter } from "../graph/out-rates";
@@ -9,12 +10,14 @@ import { History } from "../parts/history";
 import { Copyable } from "../parts/copyable";
 import { Empty, Failed, Old, Skeleton } from "../parts/states";
 import { usePolled } from "../poll";
+import { hashOf } from "../route";
 import type { Outline, PipelinesView } from "../wire/messages";
-import { useDeadCounts } from "./dead-counts";
+import { DeadLetters } from "./dead-letters";
 import { Panel } from "./panel";
 
 const POLL_MS = 1_000;
 const FRESH_MS = 4_000;
+const ALL_LETTERS = "dead letters";
 /** Outlines of more pipelines are not fetched: the graph then guesses who takes from the source. */
 const OUTLINES_MAX = 64;
 
@@ -30,7 +33,6 @@ export function Pipelines({ path, query }: { path: string[]; query: Record<strin
   const { value, failure, again } = usePolled(ask, POLL_MS);
   const outlines = useOutlines(value);
   const fresh = useFresh(value);
-  const dead = useDeadCounts(value);
   const [place, room] = useRoom();
   if (value === null) return failure === null ? <Skeleton label="waiting for the pipelines" tall /> : <Failed what="The pipelines could not be fetched" why={failure} retry={again} />;
   if (value.pipelines.length === 0) {
@@ -47,11 +49,26 @@ export function Pipelines({ path, query }: { path: string[]; query: Record<strin
       <section ref={place} aria-label="pipelines" class="graph-place">
         {failure !== null && <Old why={failure} retry={again} />}
         {path.length > 0 && chosen === null && <p class="note">{`There is no ${path.join(", ")} (any more).`}</p>}
-        <GraphView graph={layOut(value.pipelines, outlines, meter.current.rates, room)} chosen={chosen} fresh={fresh} dead={dead} />
+        <GraphView graph={layOut(value.pipelines, outlines, meter.current.rates, room)} chosen={chosen} fresh={fresh} />
       </section>
-      {chosen === null ? <History running={value.revision} exactly={query["exactly"] ?? null} changed={again} />
+      {chosen === null ? <Beside value={value} query={query} changed={again} />
         : <Panel key={`${chosen.pipeline} ${chosen.unit}`} chosen={chosen} view={value} tab={query["tab"] ?? "about"} query={query} changed={again} />}
     </div>
+  );
+}
+
+/** Nothing is chosen: what has changed, or the dead letters of all units, also of those that are gone. */
+function Beside({ value, query, changed }: { value: PipelinesView; query: Record<string, string>; changed: () => void }) {
+  if (query["tab"] !== ALL_LETTERS) {
+    const link = value.dead_letters > 0 && <p><a href={hashOf("pipelines", [], { tab: ALL_LETTERS })}>{`${exact(value.dead_letters)} ${value.dead_letters === 1 ? "dead letter" : "dead letters"}`}</a></p>;
+    return <History running={value.revision} exactly={query["exactly"] ?? null} changed={changed}>{link}</History>;
+  }
+  return (
+    <aside class="history" aria-labelledby="dead-title">
+      <h2 id="dead-title">Dead letters</h2>
+      <p><a href={hashOf("pipelines")}>What changed</a></p>
+      <DeadLetters scope={{ unit: null, pipeline: null }} query={query} changed={changed} />
+    </aside>
   );
 }
 

@@ -139,6 +139,8 @@ export interface UnitView {
   rejected_total: number;
   late_total: number;
   state_entries: number;
+  /** Letters that are there now. */
+  dead_letters: number;
   to: string[];
 }
 
@@ -227,6 +229,8 @@ export interface ChannelView {
 export interface PipelinesView {
   revision: number;
   pipelines: PipelineView[];
+  /** Of all units, also of those that are gone. */
+  dead_letters: number;
 }
 
 export interface PortView {
@@ -298,18 +302,7 @@ export interface ComponentDetail {
   config_schema: Schema;
 }
 
-export interface DeadLetterView {
-  at: string;
-  unit: string;
-  digest: string;
-  code: string;
-  message: string;
-  position: number;
-  row: number;
-  event: Record<string, unknown>;
-}
-
-/** A row that a unit could not take, kept to be replayed. */
+/** Rows that a unit could not take, kept to be replayed; what is said of one is said of the first. */
 export interface DeadLetter {
   id: string;
   unit: string;
@@ -324,11 +317,20 @@ export interface DeadLetter {
   time: string;
   /** application/environment/type */
   stream: string;
-  /** Null: the row is not kept. */
+  /** Null: timers, which have none. */
   fields: Record<string, unknown> | null;
+  /** How often the unit was given it. */
+  attempts: number;
   replayable: boolean;
   /** Why not, where it is not. */
-  why: string;
+  why?: string;
+}
+
+export interface LetterRow {
+  row: number;
+  /** RFC 3339, of the event. */
+  time: string;
+  fields: Record<string, unknown>;
 }
 
 export interface DeadPage {
