@@ -54,6 +54,8 @@ struct Shared {
     open: BTreeMap<Key, Open>,
     waiting: VecDeque<Sealed>,
     waiting_bytes: usize,
+    /// The sink whose file is being written.
+    writing: Option<Arc<str>>,
     sealed: u64,
     published: u64,
     ended: bool,
@@ -256,7 +258,10 @@ impl Sinks {
                 .filter(|(key, _)| key.0 == sink.spec.name)
                 .map(|(_, open)| open.rows)
                 .sum(),
-            waiting_files: shared.waiting.iter().filter(|sealed| sealed.sink == sink.spec.name).count(),
+            waiting_files: {
+                let waiting = shared.waiting.iter().map(|sealed| &sealed.sink);
+                waiting.chain(&shared.writing).filter(|name| **name == sink.spec.name).count()
+            },
         };
         shared.sinks.iter().filter(|sink| sink.ended.is_none()).map(state).collect()
     }
@@ -270,12 +275,15 @@ impl Sinks {
             shared.end_old();
         }
         let ended = shared.ended;
-        (shared.waiting.pop_front(), ended)
+        let sealed = shared.waiting.pop_front();
+        shared.writing = sealed.as_ref().map(|sealed| Arc::clone(&sealed.sink));
+        (sealed, ended)
     }
 
     /// For the thread: it is there.
     pub fn wrote(&self, sealed: &Sealed) {
         let mut shared = self.shared.lock();
+        shared.writing = None;
         shared.published += 1;
         shared.waiting_bytes = shared.waiting_bytes.saturating_sub(sealed.bytes.len());
         let counters = shared.counters.entry(Arc::clone(&sealed.sink)).or_default();
@@ -295,6 +303,7 @@ impl Sinks {
             tracing::warn!(sink = %sealed.sink, file = %sealed.name, error, "a file cannot be written; it is tried again");
         }
         counters.error = Some(error.to_owned());
+        shared.writing = None;
         shared.waiting.push_front(sealed);
     }
 }

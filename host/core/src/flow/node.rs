@@ -141,8 +141,9 @@ impl Node {
         if self.faulted && !moment.patient {
             return applied;
         }
-        let worked =
-            !applied.rejected.iter().any(|rejected| rejected.batch.rows() == batch.rows()) || spent == 1;
+        // Rows that stand alone after halving count as well: a unit that fails on each of them works on none.
+        let refused: usize = applied.rejected.iter().map(|rejected| rejected.batch.rows()).sum();
+        let worked = refused < batch.rows() || spent == 1;
         self.settle_circuit(worked, moment);
         self.take_rejected(applied, effects)
     }
