@@ -10,6 +10,7 @@ pub mod circuit;
 pub mod counters;
 pub mod dump;
 pub mod effects;
+mod lane;
 pub mod node;
 pub mod redeliver;
 pub mod types;
@@ -17,20 +18,18 @@ pub mod watermarks;
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use arrow_buffer::BooleanBuffer;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::apply::Applied;
 use crate::batch::{Batch, Origin, Position, RowIds};
 use crate::config::{CircuitPolicy, DerivedName, PipelineSpec};
-use crate::keys;
 use crate::letter::{DeadLetter, LetterOf, stamp};
-use crate::projection::pick;
 use crate::record::{Command, Payload, Record, Run};
 use crate::triplet::Triplet;
 use effects::{Effects, Said};
+pub use lane::Lane;
+use lane::take_lane;
 use node::{Moment, Node, lock};
 use redeliver::{Given, Input, come_back, stream_unit};
 use types::Types;
@@ -86,14 +85,6 @@ impl Pipeline {
         self.matches.insert(triplet.clone(), found);
         found
     }
-}
-
-/// Which rows of a batch a lane takes.
-#[derive(Debug, Clone)]
-pub struct Lane {
-    pub index: u32,
-    pub count: u32,
-    pub by: Vec<Arc<str>>,
 }
 
 pub struct Flow {
@@ -281,16 +272,6 @@ impl Flow {
         }
         effects.derived = derived;
     }
-}
-
-/// The rows of a lane; without lanes all.
-fn take_lane(lane: Option<&Lane>, batch: &Batch) -> Batch {
-    let Some(lane) = lane else { return batch.clone() };
-    let columns: Vec<Option<ArrayRef>> =
-        lane.by.iter().map(|name| batch.columns.column_by_name(name).cloned()).collect();
-    let mut scratch = Vec::new();
-    let mine = |row| keys::partition(&columns, row, &mut scratch) % lane.count == lane.index;
-    pick(batch, &BooleanBuffer::collect_bool(batch.rows(), mine))
 }
 
 fn show(node: &Node, run: Run) {

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 
 use super::counters::Shown;
+use super::lane::take_lane;
 use super::node::Node;
-use super::{Flow, Lane, PipelineRun, Target, take_lane};
+use super::{Flow, Lane, PipelineRun, Target};
 use crate::apply::Applied;
 use crate::batch::{Batch, RowIds};
 use crate::config::{DerivedName, PipelineSpec};
