@@ -31,6 +31,22 @@ try {
     await see(page, ".empty", "No events yet");
   });
 
+  await check("a place that is asked for while the page starts is shown", "full", async (page, url) => {
+    // Between the first paint and the line that listens for it.
+    await page.addInitScript(() => {
+      const observer = new MutationObserver(() => {
+        if (document.querySelector("#main") === null) return;
+        observer.disconnect();
+        location.hash = "#/streams/shop/prod/request?theme=light";
+      });
+      observer.observe(document, { childList: true, subtree: true });
+    });
+    await page.goto("about:blank");
+    await page.goto(url);
+    await see(page, ".table-tools", "events");
+    await page.waitForFunction(() => document.documentElement.dataset.theme === "light", null, WITHIN);
+  });
+
   await check("a lost connection keeps the picture, counts the seconds and comes back by itself", "full", async (page, url) => {
     await chartsDrawn(page, 8);
     await page.evaluate(() => (window.__same_page = true));

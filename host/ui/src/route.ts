@@ -61,6 +61,8 @@ export function useRoute(): Route {
   useEffect(() => {
     const changed = (): void => setHash(location.hash);
     window.addEventListener("hashchange", changed);
+    // What changed between the first paint and this line told nobody.
+    changed();
     return () => window.removeEventListener("hashchange", changed);
   }, []);
   return parseRoute(hash);

@@ -33,6 +33,7 @@ export function useTheme(): [Theme, () => void] {
     const changed = (): void => setTheme(current());
     query.addEventListener("change", changed);
     window.addEventListener("hashchange", changed);
+    changed();
     return () => {
       query.removeEventListener("change", changed);
       window.removeEventListener("hashchange", changed);

@@ -72,9 +72,12 @@ function Charts({ store, socket, theme, only, tv }: { store: Store; socket: Live
   const [charts, setCharts] = useState(store.charts);
   const [lost, setLost] = useState(store.connection.state === "lost");
   useEffect(() => {
-    const take = (): void => setCharts(store.charts);
+    const take = (): void => {
+      setCharts(store.charts);
+      setLost(store.connection.state === "lost");
+    };
     take();
-    const ends = [store.listen("charts", take), store.listen("connection", () => setLost(store.connection.state === "lost"))];
+    const ends = [store.listen("charts", take), store.listen("connection", take)];
     return () => ends.forEach((end) => end());
   }, [store]);
   if (charts === null && lost) {

@@ -305,6 +305,10 @@ impl Reader {
     fn part(&mut self, part: usize, raw: &str) {
         if !raw.starts_with('"') {
             self.problems.push("bad_triplet");
+            // Both are wrong of such a number, and either may be told.
+            if raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) && number(raw).is_none() {
+                self.problems.push("number_out_of_range");
+            }
             return;
         }
         match serde_json::from_str::<String>(raw) {
