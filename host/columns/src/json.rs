@@ -25,7 +25,7 @@
 //! | an unknown escape, a lone surrogate, a raw control character in a text | `syntax` |
 //! | `\u0000` and every other escape | the character |
 //! | bytes that are no UTF-8 in a text or key | `invalid_utf8` |
-//! | one path twice in an event, also as `{"a":{"b":1},"a.b":2}`, also where one is null | `duplicate_key` (not looked for inside arrays) |
+//! | one path twice in an event, also as `{"a":{"b":1},"a.b":2}`, also where one is null | `duplicate_key` (not looked for inside arrays, nor among names for which the table has no room) |
 //! | anything but an object as an event | `not_an_object` |
 //! | the input ends inside an event or an array | `cut_off` |
 //! | over a limit of [`Limits`](crate::Limits) | `event_too_long`, `too_deep`, `too_many_keys`, `key_too_long`, `string_too_long`; `too_many_tables` |
@@ -234,6 +234,7 @@ impl Scanner {
             learned: std::mem::take(&mut call.tables.learned),
             tables: &mut *call.tables,
             row_start: at,
+            again: false,
         };
         let scanned = run(&mut rows, self.vectors);
         let (start, learned) = (rows.row_start, rows.learned);

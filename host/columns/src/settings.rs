@@ -48,6 +48,12 @@ impl Settings {
         route.map_or(Role::Value, |route| Role::Route(route as u8))
     }
 
+    /// Whether a top field of that name is no plain value.
+    pub(crate) fn is_special(&self, name: &[u8]) -> bool {
+        let routes = self.route_fields.iter().take(ROUTE_FIELDS_MAX);
+        routes.chain(&self.time_field).any(|field| field.as_bytes() == name)
+    }
+
     /// Bits of all route fields.
     pub(crate) fn all_routes(&self) -> u8 {
         (1u8 << self.route_fields.len().min(ROUTE_FIELDS_MAX)) - 1

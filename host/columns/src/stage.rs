@@ -55,6 +55,8 @@ pub(crate) struct Stage {
     pub keys: usize,
     /// Values passed over because their table has no room for their fields.
     pub dropped: u64,
+    /// Some of them before its table was known, by a guess.
+    pub guessed: bool,
     pub route: [Span; ROUTE_FIELDS_MAX],
     /// Bits of the route fields that the row has.
     pub named: u8,
@@ -77,6 +79,7 @@ impl Stage {
             stamp: 0,
             keys: 0,
             dropped: 0,
+            guessed: false,
             route: [Span::EMPTY; ROUTE_FIELDS_MAX],
             named: 0,
             route_numbers: Numbers::default(),
@@ -94,6 +97,7 @@ impl Stage {
         self.stamp += 1;
         self.keys = 0;
         self.dropped = 0;
+        self.guessed = false;
         self.named = 0;
         self.route_numbers = Numbers::default();
         self.all_recent = true;

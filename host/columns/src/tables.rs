@@ -41,6 +41,8 @@ pub struct Tables {
     pub(crate) stage: Stage,
     /// Bits of all route fields.
     pub(crate) all_routes: u8,
+    /// A row brought fields for which its table had no room.
+    lately_full: bool,
     pub(crate) time: TimeReader,
     /// What the JSON scanner learned; here, so that all connections of a thread share it.
     pub(crate) learned: Learned,
@@ -63,6 +65,7 @@ impl Tables {
     pub fn new(settings: Settings) -> Self {
         Self {
             all_routes: settings.all_routes(),
+            lately_full: false,
             settings,
             fields: Fields::new(),
             stage: Stage::new(),
@@ -235,11 +238,26 @@ impl Tables {
         Ok(())
     }
 
-    /// Whether the staged row is known to be of a table that has no room for another field, so that unknown fields need no look.
+    /// Whether unknown fields need no look: the staged row is of a table that has no room for another, or, as long as its table is not known,
+    /// such a row came lately. What was passed over by that guess is checked when the row ends ([`Tables::passed_over_wrongly`]).
     pub(crate) fn has_no_room(&self) -> bool {
-        let table = self.stage.table.and_then(|number| self.tables.get(number as usize));
-        table.is_some_and(|table| table.fields >= fields_max(&self.settings.limits))
-            || self.stage.table.is_some() && self.fields.settled() >= self.settings.limits.fields_max
+        self.stage.table.map_or(self.lately_full, |number| self.is_full(number))
+    }
+
+    fn is_full(&self, number: u32) -> bool {
+        let limits = &self.settings.limits;
+        self.tables.get(number as usize).is_some_and(|table| table.fields >= fields_max(limits))
+            || self.fields.settled() >= limits.fields_max
+    }
+
+    /// Whether the staged row, of which fields were passed over before its table was known, is of a table that has room for them. They are
+    /// looked at from then on, until a table lacks room again.
+    #[inline(never)]
+    pub(crate) fn passed_over_wrongly(&mut self, chunk: &[u8]) -> bool {
+        let number = self.recent_table().or_else(|| self.known_table(chunk));
+        let wrongly = !number.is_some_and(|number| self.is_full(number));
+        self.lately_full &= !wrongly;
+        wrongly
     }
 
     /// Drops the staged row.
@@ -259,6 +277,7 @@ impl Tables {
         let settled = self.fields.settled();
         let room = fields_max(limits).saturating_sub(table.fields);
         let room = room.min(limits.fields_max.saturating_sub(settled));
+        self.lately_full = self.fields.len() > settled + room;
         self.fields.settle(settled + room);
         table.fields += self.fields.len() - settled;
     }

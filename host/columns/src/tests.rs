@@ -11,6 +11,7 @@ use super::*;
 
 mod cuts;
 mod heads;
+mod room;
 
 /// Tables are named by what the route fields say.
 struct Joined;

@@ -33,6 +33,8 @@ pub(super) struct Rows<'a> {
     pub learned: Learned,
     /// The `{` of the row.
     pub row_start: usize,
+    /// The row must be read once more, because a guess was wrong.
+    pub again: bool,
 }
 
 /// Where the generic step begins.
@@ -75,7 +77,14 @@ impl Rows<'_> {
     #[inline(always)]
     pub fn run<L: Lanes>(&mut self) -> Result<usize, Stop> {
         let mut shapes = std::mem::take(&mut self.learned.shapes);
-        let end = self.rows::<L>(&mut shapes);
+        let end = loop {
+            let end = self.rows::<L>(&mut shapes);
+            if !std::mem::take(&mut self.again) {
+                break end;
+            }
+            shapes.give_up();
+            self.tables.abandon();
+        };
         self.learned.shapes = shapes;
         end
     }
@@ -448,6 +457,10 @@ impl Rows<'_> {
         }
         if self.tables.stage.keys > limits.keys_max {
             return Err(self.tables.too_many_keys().into());
+        }
+        if self.tables.stage.guessed && self.tables.passed_over_wrongly(chunk) {
+            self.again = true;
+            return Err(Stop::cut(end));
         }
         Ok(self.tables.commit(chunk, bytes, self.arrived_unix_ns, self.router)?)
     }

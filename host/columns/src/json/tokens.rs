@@ -157,10 +157,12 @@ impl Rows<'_> {
         if let Some(field) = fields.find(object, previous, stage.text(self.chunk, span)) {
             return Ok((field, value_at));
         }
-        if self.tables.has_no_room() {
+        let name = self.tables.stage.text(self.chunk, span);
+        if self.tables.has_no_room() && !(object == Object::ROOT.0 && self.tables.settings.is_special(name)) {
+            self.tables.stage.guessed |= self.tables.stage.table.is_none();
             return Ok((NONE, value_at));
         }
-        let name = self.tables.stage.text(self.chunk, span).to_vec();
+        let name = name.to_vec();
         Ok((self.tables.new_field(object, previous, &name)?, value_at))
     }
 }

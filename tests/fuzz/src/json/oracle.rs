@@ -306,7 +306,8 @@ impl Reader {
         if !raw.starts_with('"') {
             self.problems.push("bad_triplet");
             // Both are wrong of such a number, and either may be told.
-            if raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) && number(raw).is_none() {
+            if raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) && number(raw).is_none()
+            {
                 self.problems.push("number_out_of_range");
             }
             return;
