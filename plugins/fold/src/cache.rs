@@ -211,6 +211,20 @@ impl Cache {
         self.entries.get(base as usize / self.stride).copied()
     }
 
+    /// The cell of a key and a start, where it is cached.
+    pub fn find(&self, key: u32, start: i64) -> Option<u32> {
+        let latest = self.latest(key);
+        if latest.start == start && latest.base != BIN {
+            return Some(latest.base);
+        }
+        self.by_window.get(&(key, start)).copied()
+    }
+
+    pub fn words_of(&self, base: u32) -> &[u64] {
+        let base = base as usize;
+        self.words.get(base..base + self.stride).unwrap_or_default()
+    }
+
     pub fn words_at(&mut self, base: u32) -> Option<&mut [u64]> {
         let base = base as usize;
         self.words.get_mut(base..base + self.stride)

@@ -248,41 +248,60 @@ impl Windows {
         panes: usize,
         host: &mut impl Host,
     ) -> Result<Closed, Refusal> {
+        if closing.is_empty() {
+            return Ok(Closed::default());
+        }
+        let has_sketches = !self.layout.sketches.is_empty();
         let (mut wanted, mut gone) = (Addresses::default(), Addresses::default());
+        // Cells are written through, so what is cached need not be read. Sketched cells are read: results are made of their stored bytes.
+        let mut cached = Vec::with_capacity(closing.len() * panes);
         for (key, start, is_early) in closing {
             for pane in 0..panes as i64 {
-                wanted.push(*key, start + pane * self.shape.slide_ns);
+                let pane_start = start + pane * self.shape.slide_ns;
+                let base = self.cache.find(*key, pane_start).filter(|_| !has_sketches);
+                if base.is_none() {
+                    wanted.push(*key, pane_start);
+                }
+                cached.push(base);
             }
             if !is_early {
                 gone.push(*key, *start);
             }
         }
-        if wanted.is_empty() {
-            return Ok(Closed::default());
-        }
-        let stored = host.read(&wanted.keys, &wanted.starts);
-        let has_sketches = !self.layout.sketches.is_empty();
+        let stored = if wanted.is_empty() { Vec::new() } else { host.read(&wanted.keys, &wanted.starts) };
         let bytes = if has_sketches { host.read_bytes(&wanted.keys, &wanted.starts) } else { Vec::new() };
-        let (mut closed, mut all_words, mut all_cells) = (Closed::default(), Vec::new(), Vec::new());
-        let size = self.layout.bytes() * panes;
-        let mut bytes = bytes.chunks(panes);
-        for ((key, start, is_early), stored) in closing.iter().zip(stored.chunks_exact(size)) {
-            let (mut cell, mut sketched) = (vec![0; self.layout.words], Vec::new());
-            let mut bytes = bytes.next().unwrap_or_default().iter();
-            for words in stored.chunks_exact(self.layout.bytes()) {
-                let words: Vec<u64> =
-                    words.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
-                words::merge(&self.layout, &mut cell, &words);
-                let read = bytes.next().map_or(Ok(Vec::new()), |bytes| sketches::read(&self.layout, bytes));
-                sketches::merge(&mut sketched, &read.map_err(|_| Refusal::damaged())?);
+        let (mut stored, mut bytes) = (stored.chunks_exact(self.layout.bytes()), bytes.chunks(panes));
+        let (mut closed, mut all_cells) = (Closed::default(), Vec::new());
+        let mut all_words = Vec::with_capacity(closing.len() * self.layout.words);
+        let mut read = vec![0; self.layout.words];
+        for ((key, start, is_early), cached) in closing.iter().zip(cached.chunks(panes)) {
+            let begin = all_words.len();
+            all_words.resize(begin + self.layout.words, 0);
+            let cell = all_words.get_mut(begin..).unwrap_or_default();
+            for base in cached {
+                match base {
+                    Some(base) => words::merge(&self.layout, cell, self.cache.words_of(*base)),
+                    None => {
+                        let stored = stored.next().unwrap_or_default().as_chunks::<8>().0;
+                        read.iter_mut()
+                            .zip(stored)
+                            .for_each(|(word, bytes)| *word = u64::from_le_bytes(*bytes));
+                        words::merge(&self.layout, cell, &read);
+                    }
+                }
+            }
+            let mut sketched = Vec::new();
+            for bytes in bytes.next().unwrap_or_default() {
+                let read = sketches::read(&self.layout, bytes).map_err(|_| Refusal::damaged())?;
+                sketches::merge(&mut sketched, &read);
             }
             if !is_early {
                 self.cache.remove(*key, *start);
             }
-            if cell.first() == Some(&0) {
+            if all_words.get(begin) == Some(&0) {
+                all_words.truncate(begin);
                 continue;
             }
-            all_words.extend(cell);
             all_cells.push(sketched);
             closed.keys.extend_from_slice(&key.to_le_bytes());
             closed.starts.extend_from_slice(&start.to_le_bytes());
