@@ -34,7 +34,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -221,10 +222,14 @@ async fn charts_list(State(api): State<Api>) -> Response {
 
 async fn live_socket(
     State(api): State<Api>,
+    first: Result<Query<live::First>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     match upgrade {
-        Ok(upgrade) => live::open(&api.live, upgrade),
+        Ok(upgrade) => match first {
+            Ok(Query(first)) => live::open(&api.live, upgrade, first),
+            Err(rejection) => ApiError::bad_request(&rejection.body_text()).into_response(),
+        },
         Err(rejection) => {
             let message = format!("/api/live is a WebSocket: {rejection}");
             ApiError::new(StatusCode::UPGRADE_REQUIRED, "websocket_expected", message).into_response()

@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 
 use self::client::Client;
 use self::frames::Frames;
+pub use self::request::First;
 use crate::api::ApiError;
 use crate::charts::Rounds;
 use crate::runtime::Runtime;
@@ -89,7 +90,11 @@ impl Live {
 }
 
 /// Answers `GET /api/live`. Who may open one was decided before.
-pub fn open(live: &Arc<Live>, upgrade: WebSocketUpgrade) -> Response {
+pub fn open(live: &Arc<Live>, upgrade: WebSocketUpgrade, first: First) -> Response {
+    let first = match first.checked() {
+        Ok(first) => first,
+        Err(message) => return ApiError::bad_request(&message).into_response(),
+    };
     let Ok(place) = Arc::clone(&live.places).try_acquire_owned() else {
         LiveCounters::add(&live.counters.refused_total, 1);
         let message =
@@ -100,7 +105,7 @@ pub fn open(live: &Arc<Live>, upgrade: WebSocketUpgrade) -> Response {
     let live = Arc::clone(live);
     upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX).on_upgrade(
         move |socket| async move {
-            Client::new(live, socket).run().await;
+            Client::new(live, socket).run(first).await;
             drop(place);
         },
     )

@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use weir_core::triplet::Triplet;
 
 use super::flight::Flight;
-use super::request::{self, Request};
+use super::request::{self, Request, WatchAll};
 use super::{Live, LiveCounters};
 use crate::charts::picture::ChartVersion;
 use crate::charts::{Chart, Round, Watch};
@@ -87,16 +87,16 @@ impl Client {
         }
     }
 
-    /// Until either side ends it.
-    pub async fn run(mut self) {
-        let Err(end) = self.serve().await;
+    /// Until either side ends it. `first`: what the address asked for.
+    pub async fn run(mut self, first: Option<WatchAll>) {
+        let Err(end) = self.serve(first).await;
         if let Some((code, reason)) = end {
             let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
             let _ = timeout(GOODBYE_TIME, self.socket.send(close)).await;
         }
     }
 
-    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+    async fn serve(&mut self, all: Option<WatchAll>) -> Result<std::convert::Infallible, End> {
         let mut rounds = self.live.rounds.receiver.clone();
         let mut stop = self.live.stop.clone();
         let mut pings = interval(PING_EVERY);
@@ -104,6 +104,10 @@ impl Client {
         tails.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let first = rounds.borrow_and_update().clone();
         self.hello(&first).await?;
+        if let Some(WatchAll { width, height, in_flight }) = all {
+            let charts = request::first_of(first.charts.iter().map(|chart| &*chart.id));
+            self.answer(Request::Subscribe { charts, width, height, in_flight }).await?;
+        }
         loop {
             // In this order: pictures, of which there may always be more, must not hold up the rest. What the others can
             // bring is bounded in time.

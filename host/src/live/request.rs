@@ -42,6 +42,51 @@ pub struct Taken {
     pub epoch: u64,
 }
 
+/// What the address of the connection asks for: pictures with the greeting, one round trip sooner.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct First {
+    watch: Option<WatchFirst>,
+    width: Option<u32>,
+    height: Option<u32>,
+    in_flight: Option<u32>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WatchFirst {
+    /// Of every chart, as many as one client may watch.
+    All,
+}
+
+/// A first subscription to all charts; its fields are those of [`Request::Subscribe`].
+#[derive(Debug, PartialEq)]
+pub struct WatchAll {
+    pub width: u32,
+    pub height: u32,
+    pub in_flight: u32,
+}
+
+impl First {
+    /// None: nothing is asked for.
+    pub fn checked(self) -> Result<Option<WatchAll>, String> {
+        if self.watch.is_none() {
+            let other = self.width.or(self.height).or(self.in_flight);
+            return match other {
+                Some(_) => Err("`width`, `height` and `in_flight` need `watch=all` beside them".to_owned()),
+                None => Ok(None),
+            };
+        }
+        let (width, height) = (self.width.unwrap_or(0), self.height.unwrap_or(0));
+        Ok(Some(WatchAll { width, height, in_flight: in_flight(self.in_flight)? }))
+    }
+}
+
+/// The charts of a first subscription, from the ids of all.
+pub fn first_of<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<Wanted> {
+    ids.take(CHARTS_MAX).map(|id| Wanted { chart: id.to_owned(), version: None, epoch: None }).collect()
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Message {
@@ -110,6 +155,18 @@ fn in_flight(wish: Option<u32>) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_ask_for_all_charts() {
+        let first = |text: &str| serde_json::from_str::<First>(text).map(First::checked);
+        assert_eq!(first("{}").unwrap(), Ok(None));
+        let all = WatchAll { width: 600, height: 0, in_flight: 2 };
+        assert_eq!(first(r#"{"watch":"all","width":600,"in_flight":2}"#).unwrap(), Ok(Some(all)));
+        assert!(first(r#"{"watch":"all","in_flight":99}"#).unwrap().unwrap_err().contains("1 to 16"));
+        assert!(first(r#"{"width":600}"#).unwrap().unwrap_err().contains("watch=all"));
+        assert!(first(r#"{"watch":"some"}"#).is_err() && first(r#"{"wacht":"all"}"#).is_err());
+        assert_eq!(first_of((0..99).map(|_| "cpu")).len(), CHARTS_MAX);
+    }
 
     #[test]
     fn subscriptions_and_tails_are_understood() {

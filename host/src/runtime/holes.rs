@@ -39,8 +39,10 @@ impl Hole {
     }
 
     pub fn label(&self) -> String {
-        let lost = self.to - self.from;
-        format!("journal hole: {lost} positions lost, {} to {}", self.from, self.to - 1)
+        match self.to.saturating_sub(self.from) {
+            1 => format!("journal hole: 1 position lost, {}", self.from),
+            lost => format!("journal hole: {lost} positions lost, {} to {}", self.from, self.to.saturating_sub(1)),
+        }
     }
 }
 
@@ -137,6 +139,7 @@ mod tests {
         assert_eq!(hole.of_stream(&"a/b/c".parse().unwrap()), (9_000, 15_000));
         assert_eq!(hole.of_stream(&"a/b/other".parse().unwrap()), (1 << 40, 1 << 41));
         assert_eq!(hole.label(), "journal hole: 8 positions lost, 2 to 9");
+        assert_eq!(Hole { to: 3, ..hole.clone() }.label(), "journal hole: 1 position lost, 2");
         assert!(!holes.open);
     }
 }

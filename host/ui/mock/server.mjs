@@ -147,10 +147,10 @@ const server = createServer((request, response) => {
 const sockets = new WebSocketServer({ noServer: true });
 server.on("upgrade", (request, socket, head) => {
   if (Date.now() < offlineUntil_ms || !request.url.startsWith("/api/live")) return socket.destroy();
-  sockets.handleUpgrade(request, socket, head, (client) => serve(client));
+  sockets.handleUpgrade(request, socket, head, (client) => serve(client, new URL(request.url, "http://localhost").searchParams));
 });
 
-function serve(client) {
+function serve(client, first) {
   let wanted = [];
   let tail = null;
   const versions = new Map();
@@ -174,9 +174,7 @@ function serve(client) {
     in_flight_most = Math.max(in_flight_most, frames.length);
   };
   client.send(JSON.stringify({ hello: { version: "0.1.0", epoch: EPOCH, charts: mode === "empty" ? [] : chartList(mode) } }));
-  client.on("message", (data) => {
-    const message = JSON.parse(String(data));
-    if (!message.ack) messages_total += 1;
+  const hear = (message) => {
     for (const { chart, version } of message.ack ?? []) flying.set(chart, (flying.get(chart) ?? []).filter((one) => one > version));
     if (message.subscribe) {
       // Where the clock stands nothing new comes, so nothing can be merged.
@@ -191,6 +189,12 @@ function serve(client) {
       }
     }
     if ("tail" in message) tail = message.tail;
+  };
+  if (first.get("watch") === "all") hear({ subscribe: (mode === "empty" ? [] : chartList(mode)).slice(0, 64).map(({ id }) => ({ chart: id, version: null })), in_flight: Number(first.get("in_flight") ?? Infinity) });
+  client.on("message", (data) => {
+    const message = JSON.parse(String(data));
+    if (!message.ack) messages_total += 1;
+    hear(message);
   });
   const steps = setInterval(() => wanted.forEach((id) => send(id, mode === "slow" && Math.random() < 0.5 ? 3 : 0)), pace_ms);
   const tails = setInterval(() => {

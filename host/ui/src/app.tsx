@@ -1,24 +1,27 @@
 // The frame of the page: name, tabs, live badge, palette, help, theme; below it one place.
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { KEYS, useKeys } from "./keys";
 import type { LiveSocket } from "./live/socket";
 import type { Store } from "./live/store";
 import { LiveBadge } from "./parts/badge";
 import { Dialog } from "./parts/dialog";
 import { Palette, type Command } from "./parts/palette";
-import { Alerts } from "./places/alerts";
-import { Components } from "./places/components";
+import { Failed, Skeleton } from "./parts/states";
 import { Overview } from "./places/overview";
-import { Pipelines } from "./places/pipelines";
-import { Streams } from "./places/streams";
 import { useTv } from "./parts/fit";
-import { hashOf, PLACES, useRoute } from "./route";
+import { hashOf, PLACES, useRoute, type Route } from "./route";
 import { useTheme } from "./theme";
 
 const SAID_MS = 2_000;
 
+type Others = typeof import("./places/others");
+let others: Others | null = null;
+const fetchOthers = async (): Promise<Others> => (others ??= await import("./places/others"));
+
 export function App({ store, socket }: { store: Store; socket: LiveSocket }) {
   const route = useRoute();
+  // At hand before they are asked for, and also when the host that sent the page is another one by then. Who asks for one sees what failed.
+  useEffect(() => void store.pictured.then(fetchOthers).catch(() => undefined), [store]);
   const [theme, toggleTheme] = useTheme();
   const tv = route.place === "overview" && route.query["tv"] !== undefined;
   useTv(tv);
@@ -65,10 +68,7 @@ export function App({ store, socket }: { store: Store; socket: LiveSocket }) {
       <p class={said === "" ? "toast hidden" : "toast"} role="status">{said}</p>
       <main id="main" tabIndex={-1}>
         {route.place === "overview" && <Overview store={store} socket={socket} theme={theme} chart={route.query["chart"] ?? null} tv={tv} />}
-        {route.place === "pipelines" && <Pipelines path={route.path} query={route.query} />}
-        {route.place === "streams" && <Streams store={store} socket={socket} theme={theme} path={route.path} query={route.query} />}
-        {route.place === "alerts" && <Alerts store={store} socket={socket} theme={theme} id={route.path[0] ?? null} query={route.query} />}
-        {route.place === "components" && <Components name={route.path[0] ?? null} />}
+        {route.place !== "overview" && <Other route={route} store={store} socket={socket} theme={theme} />}
       </main>
       {open === "palette" && <Palette actions={actions} onClose={() => setOpen(null)} />}
       {open === "help" && (
@@ -80,4 +80,21 @@ export function App({ store, socket }: { store: Store; socket: LiveSocket }) {
       )}
     </>
   );
+}
+
+/** A place other than the overview, as soon as its file is there. */
+function Other({ route, theme, ...live }: { route: Route; theme: string; store: Store; socket: LiveSocket }) {
+  const [places, setPlaces] = useState(others);
+  const [failure, setFailure] = useState("");
+  useEffect(() => {
+    let ended = false;
+    fetchOthers().then((found) => !ended && setPlaces(found), (error: unknown) => !ended && setFailure(String(error)));
+    return () => void (ended = true);
+  }, []);
+  if (places === null) return failure === "" ? <Skeleton label={`waiting for ${route.place}`} tall /> : <Failed what="This part of the page could not be fetched" why={failure} retry={() => location.reload()} />;
+  const { Alerts, Components, Pipelines, Streams } = places;
+  if (route.place === "pipelines") return <Pipelines path={route.path} query={route.query} />;
+  if (route.place === "streams") return <Streams {...live} theme={theme} path={route.path} query={route.query} />;
+  if (route.place === "alerts") return <Alerts {...live} theme={theme} id={route.path[0] ?? null} query={route.query} />;
+  return <Components name={route.path[0] ?? null} />;
 }

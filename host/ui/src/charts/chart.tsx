@@ -1,6 +1,6 @@
 // One chart: title, axis names with units, the canvas, what is under the cursor, legend, export, and its own loading and failed states.
 // In: the chart's entry and the store; `large` where it is alone on the page. The canvas is drawn outside of the view library, once for each frame of the browser at most.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { zone } from "../format";
 import type { LiveSocket } from "../live/socket";
 import type { ChartPicture, Store } from "../live/store";
@@ -58,7 +58,8 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
   const [reading, setReading] = useState<Reading | null>(null);
   const [asTable, setAsTable] = useState(() => tablesInUrl().includes(entry.id));
 
-  useEffect(() => {
+  // Before the paint: the first picture may be at hand already.
+  useLayoutEffect(() => {
     const element = host.current;
     if (element === null) return;
     const canvas = new Plot(element, setReading);
@@ -96,7 +97,10 @@ export function Chart({ entry, store, socket, theme, large = false, height = lar
     };
     const soon = (): void => {
       // What is scrolled away is drawn once, so that it is there, and then no more.
-      if (inView || last === null) turns.ask(draw);
+      if (!inView && last !== null) return;
+      // The first picture of the page does not wait for its turn.
+      if (store.isFirst(entry.id)) draw();
+      else turns.ask(draw);
     };
     const endView = watchInView(element, (seen) => {
       const comes = seen && !inView;

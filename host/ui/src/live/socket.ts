@@ -1,10 +1,12 @@
 // Keeps the WebSocket /api/live open and feeds the store.
+// The first connection is the one that public/live.js opened, with its subscription in the address.
 // Out: {"subscribe"} with the version of each picture at hand, so that the host goes on from there; {"tail"} of the selected stream.
 // Lost: the picture stays, tries follow after 0.5 s, doubling to 10 s, with up to 20 % of chance so that many pages do not come back at once.
 // Frames that were applied are acknowledged, many with one message, so that the host keeps IN_FLIGHT of a chart on their way at most: a page that is starved goes on at
 // the newest and does not work off what waits in its sockets. A frame that cannot be applied is dropped and its chart asked for
 // anew, at most once a second.
 import { fetchCharts } from "../api";
+import { takeFirst } from "./first";
 import { CHARTS_MAX, type Store } from "./store";
 
 const RETRY_FIRST_MS = 500;
@@ -33,6 +35,8 @@ export class LiveSocket {
   /** Of the charts that got a frame since the last message. */
   private readonly unacknowledged = new Set<string>();
   private ackTimer = 0;
+  /** The address of the connection asked for all charts already. */
+  private subscribed = false;
 
   constructor(private readonly store: Store, private readonly url: string) {}
 
@@ -78,10 +82,13 @@ export class LiveSocket {
   }
 
   private open(): void {
-    const socket = new WebSocket(this.url);
+    const first = takeFirst();
+    const socket = first?.socket ?? new WebSocket(this.url);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
+    this.subscribed = first !== null;
     this.helloTimer = window.setTimeout(() => socket.close(), HELLO_WITHIN_MS);
+    for (const message of first?.messages ?? []) this.received(message);
     socket.addEventListener("message", (message: MessageEvent<string | ArrayBuffer>) => this.received(message.data));
     socket.addEventListener("close", () => {
       if (this.socket === socket) this.lost();
@@ -136,7 +143,7 @@ export class LiveSocket {
     this.unacknowledged.clear();
     this.attempts = 0;
     this.store.connectionChanged({ state: "live", lost_at_ms: null, retry_at_ms: null, skew_ms: null, problem: null });
-    this.subscribe(true);
+    if (!this.subscribed) this.subscribe(true);
     if (this.tailed !== null) this.send({ tail: this.tailed });
   }
 

@@ -56,6 +56,8 @@ interface Seen {
 /** What browser tests and benches read: proof that pictures move. `drawn` is theirs to set. */
 interface Probe {
   charts: Record<string, Seen>;
+  /** When the first picture with points in it had left for the screen. */
+  first_painted_at_ms?: number;
   drawn?: (id: string, chart: Seen) => void;
 }
 
@@ -76,6 +78,8 @@ export class Store {
   };
   /** When a first picture is on its canvas, or would have been: what is less urgent begins then. */
   readonly pictured: Promise<void>;
+  /** Whether any picture with points in it was on its canvas yet. */
+  private hasDrawn = false;
   private firstDrawn: () => void = () => undefined;
   private readonly listeners = new Map<string, Set<() => void>>();
   private readonly probe: Probe = { charts: {} };
@@ -167,14 +171,27 @@ export class Store {
     this.probe.charts[id] = { newest_unix_ns, newest_time_ms, points, frames, drawn_at_ms, first_drawn_at_ms };
   }
 
+  /** Its picture would be the first on the page with anything in it: what it shows should wait for nothing. */
+  isFirst(id: string): boolean {
+    return !this.hasDrawn && (this.probe.charts[id]?.points ?? 0) > 0;
+  }
+
   /** The newest picture of a chart is on its canvas now. */
   drawn(id: string): void {
     const chart = this.probe.charts[id];
     if (chart === undefined) return;
     chart.drawn_at_ms = Date.now();
     chart.first_drawn_at_ms ??= chart.drawn_at_ms;
+    if (this.isFirst(id)) this.notePainted();
+    this.hasDrawn ||= chart.points > 0;
     this.firstDrawn();
     this.probe.drawn?.(id, chart);
+  }
+
+  /** After the next frame of the browser what was drawn is with the compositor. */
+  private notePainted(): void {
+    if (typeof requestAnimationFrame === "undefined") return;
+    requestAnimationFrame(() => setTimeout(() => (this.probe.first_painted_at_ms = Date.now())));
   }
 
   private noteAge(sent_unix_ns: number, newest_unix_ns: number | null, merged: number, now_ms: number): void {

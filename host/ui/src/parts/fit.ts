@@ -91,8 +91,7 @@ export function useTurn(pages: number): number {
 
 /** Marks the page as one on a wall: texts and charts are then larger (style/tv.css, charts/look.ts). */
 export function useTv(tv: boolean): void {
-  useLayoutEffect(() => {
-    if (tv) document.documentElement.dataset["tv"] = "";
-    else delete document.documentElement.dataset["tv"];
-  }, [tv]);
+  // At once, not after the first picture: charts read it while they are built.
+  if (tv) document.documentElement.dataset["tv"] = "";
+  else delete document.documentElement.dataset["tv"];
 }

@@ -10,23 +10,13 @@ import { Empty, Failed, Old, Skeleton } from "../parts/states";
 import { StateMark, toneOf } from "../parts/state-mark";
 import { usePolled } from "../poll";
 import { hashOf, setQuery } from "../route";
+import { fires, inOrder, isOpen, labelsText, sinceText, wordsOf } from "./alert-words";
 import type { AlertPage, AlertView, ChartEntry, EpisodeView, Outline } from "../wire/messages";
 
 const POLL_MS = 2_000;
 /** Of the canvas where one chart shows why. */
 const ONE_CHART_PX = 260;
 const CHARTS_SHOWN = 2;
-
-export const fires = (alert: AlertView): boolean => alert.state === "firing" || alert.state === "recovering";
-/** Not ok, or not known now. */
-const isOpen = (alert: AlertView): boolean => alert.state !== "ok" || alert.beside !== "fresh";
-const severity = (alert: AlertView): number => (alert.level === "critical" ? 0 : alert.level === "warning" ? 1 : 2);
-export const inOrder = (alerts: readonly AlertView[]): AlertView[] =>
-  [...alerts].sort((a, b) => Number(fires(b)) - Number(fires(a)) || severity(a) - severity(b) || b.since_unix_ns - a.since_unix_ns);
-export const labelsText = (labels: Record<string, unknown>): string => Object.entries(labels).map(([name, value]) => `${name} ${String(value)}`).join(", ");
-/** Beside the level: "pending", "firing, stale", "firing, flapping". */
-export const wordsOf = (alert: AlertView): string => [alert.state, alert.beside === "fresh" ? "" : alert.beside, alert.flapping ? "flapping" : ""].filter(Boolean).join(", ");
-export const sinceText = (alert: AlertView): string => `for ${duration((Date.now() - alert.since_unix_ns / 1e6) / 1_000)}`;
 
 interface Look {
   store: Store;

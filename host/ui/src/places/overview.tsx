@@ -11,7 +11,7 @@ import { usePolled, type Polled } from "../poll";
 import { spans, useFit, useTurn } from "../parts/fit";
 import { hashOf } from "../route";
 import type { AlertView, ChartEntry, FaultView, PipelineView } from "../wire/messages";
-import { fires, inOrder, labelsText, sinceText, wordsOf } from "./alerts";
+import { fires, inOrder, labelsText, sinceText, wordsOf } from "./alert-words";
 
 const POLL_MS = 2_000;
 const CHANGES_POLL_MS = 5_000;

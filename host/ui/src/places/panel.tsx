@@ -152,7 +152,7 @@ function AboutPipeline({ pipeline }: { pipeline: PipelineView }) {
       <Fact name="units" text={String(pipeline.units.length)} />
       <Fact name="lag" text={`${duration(pipeline.lag_s)}, ${short(pipeline.lag_records)} records, ${bytes(pipeline.lag_bytes)}`} loud={pipeline.lag_s > 3} />
       <Fact name="skipped" text={`${short(pipeline.skipped_total)} records`} loud={pipeline.skipped_total > 0} />
-      {pipeline.holes?.map((hole) => <Fact key={hole.from} name="journal hole" text={`${short(hole.to - hole.from)} positions lost, ${hole.from} to ${hole.to - 1}`} loud />)}
+      {pipeline.holes?.map((hole) => <Fact key={hole.from} name="journal hole" text={hole.to - hole.from === 1 ? `1 position lost, ${hole.from}` : `${short(hole.to - hole.from)} positions lost, ${hole.from} to ${hole.to - 1}`} loud />)}
     </dl>
   );
 }
