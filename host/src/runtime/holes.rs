@@ -41,7 +41,9 @@ impl Hole {
     pub fn label(&self) -> String {
         match self.to.saturating_sub(self.from) {
             1 => format!("journal hole: 1 position lost, {}", self.from),
-            lost => format!("journal hole: {lost} positions lost, {} to {}", self.from, self.to.saturating_sub(1)),
+            lost => {
+                format!("journal hole: {lost} positions lost, {} to {}", self.from, self.to.saturating_sub(1))
+            }
         }
     }
 }

@@ -21,17 +21,21 @@ export function usePolled<T>(ask: () => Promise<T>, every_ms: number, from: Prom
     let timer = 0;
     let ended = false;
     let failures = 0;
+    let asked = 0;
+    // What was asked before a later question is old, whenever its answer comes: only the last question is answered and asked anew.
     const run = async (): Promise<void> => {
       window.clearTimeout(timer);
+      const mine = (asked += 1);
+      const isOld = (): boolean => ended || mine !== asked;
       if (!document.hidden) {
         try {
           const answer = await ask();
-          if (ended) return;
+          if (isOld()) return;
           failures = 0;
           setValue(answer);
           setFailure(null);
         } catch (error) {
-          if (ended) return;
+          if (isOld()) return;
           failures += 1;
           setFailure(error instanceof Error ? error.message : String(error));
         }

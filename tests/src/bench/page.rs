@@ -15,7 +15,11 @@ use crate::process::Weir;
 /// Figures, what they are, and their budgets.
 const FIGURES: [(&str, &str, Option<f64>); 14] = [
     ("gzipped_kib", "the whole page, gzipped, KiB", Some(150.0)),
-    ("first_graph_ms", "start of the navigation to the first graph painted, fresh profile, median, ms", Some(500.0)),
+    (
+        "first_graph_ms",
+        "start of the navigation to the first graph painted, fresh profile, median, ms",
+        Some(500.0),
+    ),
     ("first_graph_p95_ms", "the same, 95 %, ms", None),
     ("event_to_pixel_p50_ms", "event sent to pixel drawn, 10,000 others per s, median, ms", Some(100.0)),
     ("event_to_pixel_p99_ms", "the same, 99 %, ms", Some(250.0)),

@@ -35,6 +35,8 @@ export class LiveSocket {
   /** Of the charts that got a frame since the last message. */
   private readonly unacknowledged = new Set<string>();
   private ackTimer = 0;
+  /** How many lists of charts were asked for or came. */
+  private listed = 0;
   /** The address of the connection asked for all charts already. */
   private subscribed = false;
 
@@ -139,6 +141,7 @@ export class LiveSocket {
   }
 
   private greeted(): void {
+    this.listed += 1;
     window.clearTimeout(this.helloTimer);
     this.unacknowledged.clear();
     this.attempts = 0;
@@ -148,8 +151,12 @@ export class LiveSocket {
   }
 
   private async refetchCharts(): Promise<void> {
+    const list = (this.listed += 1);
     try {
-      this.store.setCharts(await fetchCharts());
+      const charts = await fetchCharts();
+      // A newer list was asked for, or came with a greeting.
+      if (list !== this.listed) return;
+      this.store.setCharts(charts);
       this.subscribe(true);
     } catch (error) {
       this.store.connectionChanged({ problem: `list of charts: ${error instanceof Error ? error.message : String(error)}` });

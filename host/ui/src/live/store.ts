@@ -96,7 +96,7 @@ export class Store {
   listen(topic: string, listener: () => void): () => void {
     const set = this.listeners.get(topic) ?? new Set();
     this.listeners.set(topic, set.add(listener));
-    return () => set.delete(listener);
+    return () => void set.delete(listener);
   }
 
   private tell(topic: string): void {

@@ -48,7 +48,7 @@ export function LiveBadge({ store, socket }: { store: Store; socket: LiveSocket 
       {connection.problem !== null && <span class="note" title={connection.problem}>▲ a frame was refused</span>}
       {merged && (
         <span class="note merged" title={`this page was too slow for ${connection.merged_total} updates in all; it shows the latest`}>
-          {`${connection.merged_last} ${connection.merged_last === 1 ? "update" : "updates"} merged`}
+          {connection.merged_last}<span class="more">{connection.merged_last === 1 ? " update" : " updates"}</span> merged
         </span>
       )}
       <span class={`badge ${said.tone}`} title={said.title} data-state={connection.state}>

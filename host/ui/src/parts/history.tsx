@@ -52,7 +52,10 @@ function Revision({ revision, before, current, open, onOpen, onBack }: Row) {
   const { revision: number, at, summary, origin } = revision;
   const [diff, setDiff] = useState<string | null>(null);
   useEffect(() => {
-    if (open && before !== null) fetchDiff(before, number).then(setDiff, (error: unknown) => setDiff(String(error)));
+    if (!open || before === null) return;
+    let ended = false;
+    fetchDiff(before, number).then((text) => !ended && setDiff(text), (error: unknown) => !ended && setDiff(String(error)));
+    return () => void (ended = true);
   }, [open, before, number]);
   return (
     <li aria-current={current ? "true" : undefined}>

@@ -4,11 +4,19 @@ import { useEffect, useState } from "preact/hooks";
 import { fetchTcpAddress, TCP_USUAL } from "../api";
 import { Copyable } from "./copyable";
 
-/** `said`: what is waited for may take long, so it is read by all and not only by assistive technology. */
+const LONG_MS = 2_000;
+
+/** `said`: what is waited for may take long, so it is read by all and not only by assistive technology; a tall one says it where it does take long. */
 export function Skeleton({ label, tall, said }: { label: string; tall?: boolean; said?: boolean }) {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    if (!tall) return;
+    const timer = window.setTimeout(() => setLong(true), LONG_MS);
+    return () => window.clearTimeout(timer);
+  }, [tall]);
   return (
     <div class={tall ? "skeleton tall" : "skeleton"} role="status" aria-label={label}>
-      <span class={said ? "waiting" : "hidden"}>{label}</span>
+      <span class={said || long ? "waiting" : "hidden"}>{label}</span>
     </div>
   );
 }

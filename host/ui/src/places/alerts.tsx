@@ -149,27 +149,42 @@ function Note({ text }: { text: string }) {
 
 /** The charts over series of the pipeline that the rule is part of; those that share its unit come first. Null: not known yet. */
 function useReasons(rule: string | null, store: Store): ChartEntry[] | null {
-  const [found, setFound] = useState<ChartEntry[] | null>(null);
+  const [metrics, setMetrics] = useState<string[] | null>(null);
+  const charts = useCharts(store);
   useEffect(() => {
     let ended = false;
-    const look = async (): Promise<void> => {
-      if (rule === null) return;
-      let none = true;
-      const { pipelines } = await fetchRunning();
-      const named = rule.startsWith("rule/") ? rule : `rule/${rule}`;
-      for (const pipeline of pipelines) {
-        if (!pipeline.units.some((unit) => unit.id === named)) continue;
-        const metrics = seriesNear(await fetchOutline(pipeline.name), named);
-        const charts = (store.charts ?? []).filter((chart) => chart.metric !== undefined && metrics.includes(chart.metric));
-        none = charts.length === 0;
-        if (!ended) setFound(charts.sort((a, b) => metrics.indexOf(a.metric ?? "") - metrics.indexOf(b.metric ?? "")).slice(0, CHARTS_SHOWN));
+    let timer = 0;
+    const look = async (named: string): Promise<void> => {
+      const near: string[] = [];
+      for (const pipeline of (await fetchRunning()).pipelines) {
+        if (pipeline.units.some((unit) => unit.id === named)) near.push(...seriesNear(await fetchOutline(pipeline.name), named));
       }
-      if (none && !ended) setFound([]);
+      if (!ended) setMetrics(near);
     };
-    look().catch(() => !ended && setFound([]));
-    return () => void (ended = true);
-  }, [rule, store]);
-  return found;
+    // What could not be asked for is not known: it is asked for again, as long as the alert is shown.
+    const tryLook = (named: string): void => void look(named).catch(() => {
+      if (!ended) timer = window.setTimeout(() => tryLook(named), POLL_MS);
+    });
+    if (rule !== null) tryLook(rule.startsWith("rule/") ? rule : `rule/${rule}`);
+    return () => {
+      ended = true;
+      window.clearTimeout(timer);
+    };
+  }, [rule]);
+  if (metrics === null || charts === null) return null;
+  const place = (chart: ChartEntry): number => metrics.indexOf(chart.metric ?? "");
+  return charts.filter((chart) => place(chart) >= 0).sort((one, other) => place(one) - place(other)).slice(0, CHARTS_SHOWN);
+}
+
+/** The list of charts, which may come after the page. */
+function useCharts(store: Store): ChartEntry[] | null {
+  const [charts, setCharts] = useState(store.charts);
+  useEffect(() => {
+    const take = (): void => setCharts(store.charts);
+    take();
+    return store.listen("charts", take);
+  }, [store]);
+  return charts;
 }
 
 export function seriesNear(outline: Outline, rule: string): string[] {
