@@ -7,8 +7,8 @@ import type { ChartEntry, Description, EventRow, HostText } from "../wire/messag
 import { applyFrame, type Tables } from "../wire/table";
 
 export const TAIL_EVENTS_MAX = 1_000;
-/** A page without a chart does not wait longer for one. */
-const PICTURED_WITHIN_MS = 400;
+/** A page whose charts have no points yet does not wait longer for them. */
+const PICTURED_WITHIN_MS = 1_000;
 /** The host lets one page watch so many charts. */
 export const CHARTS_MAX = 64;
 
@@ -76,17 +76,17 @@ export class Store {
     state: "connecting", lost_at_ms: null, retry_at_ms: null, version: null, newest_unix_ms: null, skew_ms: null,
     merged_total: 0, merged_last: 0, merged_last_at_ms: null, problem: null,
   };
-  /** When a first picture is on its canvas, or would have been: what is less urgent begins then. */
+  /** When a first picture is on the screen, or would have been: what is less urgent begins then. */
   readonly pictured: Promise<void>;
   /** Whether any picture with points in it was on its canvas yet. */
   private hasDrawn = false;
-  private firstDrawn: () => void = () => undefined;
+  private firstPainted: () => void = () => undefined;
   private readonly listeners = new Map<string, Set<() => void>>();
   private readonly probe: Probe = { charts: {} };
 
   constructor() {
     this.pictured = new Promise((done) => {
-      this.firstDrawn = done;
+      this.firstPainted = done;
       setTimeout(done, PICTURED_WITHIN_MS);
     });
     if (typeof window !== "undefined") window.__weir = this.probe;
@@ -127,6 +127,7 @@ export class Store {
   setCharts(charts: ChartEntry[]): void {
     this.charts = charts;
     const ids = new Set(charts.map((chart) => chart.id));
+    if (charts.length === 0) this.firstPainted();
     for (const id of this.pictures.keys()) {
       if (!ids.has(id)) this.forget(id);
     }
@@ -184,14 +185,16 @@ export class Store {
     chart.first_drawn_at_ms ??= chart.drawn_at_ms;
     if (this.isFirst(id)) this.notePainted();
     this.hasDrawn ||= chart.points > 0;
-    this.firstDrawn();
     this.probe.drawn?.(id, chart);
   }
 
   /** After the next frame of the browser what was drawn is with the compositor. */
   private notePainted(): void {
     if (typeof requestAnimationFrame === "undefined") return;
-    requestAnimationFrame(() => setTimeout(() => (this.probe.first_painted_at_ms = Date.now())));
+    requestAnimationFrame(() => setTimeout(() => {
+      this.probe.first_painted_at_ms = Date.now();
+      this.firstPainted();
+    }));
   }
 
   private noteAge(sent_unix_ns: number, newest_unix_ns: number | null, merged: number, now_ms: number): void {

@@ -127,7 +127,7 @@ function Options({ schema }: { schema: Schema }) {
       {properties.map(([name, one]) => (
         <div key={name}>
           <dt><code>{name}</code> <small>{[typeOf(one), schema.required?.includes(name) ? "required" : "", one.default === undefined ? "" : `default ${JSON.stringify(one.default)}`].filter(Boolean).join(", ")}</small></dt>
-          <dd>{one.description ?? one.title ?? ""}</dd>
+          <dd>{one.description ?? (one.title?.toLowerCase() === name.toLowerCase() ? "" : one.title ?? "")}</dd>
         </div>
       ))}
     </dl>
