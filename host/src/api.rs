@@ -228,7 +228,7 @@ async fn live_socket(
     match upgrade {
         Ok(upgrade) => match first {
             Ok(Query(first)) => live::open(&api.live, upgrade, first),
-            Err(rejection) => ApiError::bad_request(&rejection.body_text()).into_response(),
+            Err(rejection) => ApiError::bad_request(rejection.body_text()).into_response(),
         },
         Err(rejection) => {
             let message = format!("/api/live is a WebSocket: {rejection}");

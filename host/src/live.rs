@@ -93,7 +93,7 @@ impl Live {
 pub fn open(live: &Arc<Live>, upgrade: WebSocketUpgrade, first: First) -> Response {
     let first = match first.checked() {
         Ok(first) => first,
-        Err(message) => return ApiError::bad_request(&message).into_response(),
+        Err(message) => return ApiError::bad_request(message).into_response(),
     };
     let Ok(place) = Arc::clone(&live.places).try_acquire_owned() else {
         LiveCounters::add(&live.counters.refused_total, 1);
