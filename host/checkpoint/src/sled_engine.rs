@@ -1,9 +1,12 @@
 //! sled 0.34 behind [`Engine`], in a folder of its own.
 //!
 //! What is known of it (and why it is never the only copy): its `flush` does not sync the log file on Linux, and what its own flusher runs into is only logged;
-//! a damaged snapshot file of its own makes it refuse to open, though its log is whole; values of 128 KiB and more go to files that are never synced. So: after a
-//! flush its files and folder are synced here, values stay below that size, and every panic over its files is an error. One tree, and one batch per change:
-//! its only atomic step that later versions have too.
+//! a damaged snapshot file of its own makes it refuse to open, though its log is whole; pages of more than a quarter of a segment go to files of their own, which are
+//! never synced, nor all removed. So: after a flush its files and folder are synced here, segments are so large that no page goes there, and every panic over its files
+//! is an error. One tree, and one batch per change: its only atomic step that later versions have too.
+//!
+//! It empties segments of which half or less is needed by moving one page each time that it writes another anew, which is far too seldom with entries as large as ours.
+//! [`SledEngine::clean`] makes it do so more often, with a small page that only serves for that; its files then are half as large.
 
 use std::fs;
 use std::io;
@@ -11,13 +14,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sled::{Batch, Config, Db, Mode};
+use sled::{Batch, Config, Db, Mode, Tree};
 
 use crate::engine::{Change, Engine, EngineError, EngineName, Place, Stored, Visit};
 
 /// Its own default is 1 GiB.
 const CACHE_BYTES: u64 = 48 << 20;
 const FLUSH_EVERY_MS: u64 = 500;
+/// A page has up to 17 blocks of 16 KiB and some on their way, and is to stay below a quarter of this.
+const SEGMENT_BYTES: usize = 2 << 20;
+/// Written, for each page that is moved.
+const BYTES_PER_MOVE: usize = 48 << 10;
+const MOVES_MAX: usize = 16;
+/// So many changes of a page make it be written anew, and another one be moved.
+const CHANGES_PER_MOVE: usize = 11;
+/// The tree with the small page.
+const CLEANER: &str = "cleaner";
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 const LOCK_LOOK: Duration = Duration::from_millis(10);
 
@@ -38,9 +50,12 @@ impl Place for SledPlace {
             .path(&self.folder)
             .cache_capacity(CACHE_BYTES)
             .mode(Mode::LowSpace)
+            .segment_size(SEGMENT_BYTES)
             .flush_every_ms(Some(FLUSH_EVERY_MS));
         let db = open_once_free(&config)?;
-        let mut engine = SledEngine { db: Some(db), folder: self.folder.clone(), log: None };
+        let cleaner = guarded("opening", || db.open_tree(CLEANER))?;
+        let mut engine =
+            SledEngine { db: Some(db), cleaner: Some(cleaner), folder: self.folder.clone(), log: None };
         engine.sync_folder().map_err(|error| failed("syncing its folder", &error))?;
         let log =
             fs::File::open(self.folder.join("db")).map_err(|error| failed("opening its log", &error))?;
@@ -96,8 +111,9 @@ fn guarded<T>(doing: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Re
 
 #[derive(Debug)]
 struct SledEngine {
-    /// Always there until it is dropped.
+    /// These are there until it is dropped.
     db: Option<Db>,
+    cleaner: Option<Tree>,
     folder: PathBuf,
     /// Open for as long as the engine: an error of a write-back is told to those who had the file open.
     log: Option<fs::File>,
@@ -106,6 +122,16 @@ struct SledEngine {
 impl SledEngine {
     fn db(&self) -> sled::Result<&Db> {
         self.db.as_ref().ok_or_else(|| sled::Error::Io(io::ErrorKind::NotConnected.into()))
+    }
+
+    /// Lets it move as many pages as go with so many written bytes. What the small page has means nothing.
+    fn clean(&self, bytes: usize) -> sled::Result<()> {
+        let moves = (1 + bytes / BYTES_PER_MOVE).min(MOVES_MAX);
+        let Some(cleaner) = &self.cleaner else { return Ok(()) };
+        for change in 0..moves * CHANGES_PER_MOVE {
+            cleaner.insert(CLEANER, &change.to_le_bytes())?;
+        }
+        Ok(())
     }
 
     fn sync_folder(&self) -> io::Result<()> {
@@ -124,14 +150,15 @@ impl SledEngine {
 /// sled writes when it is closed, and may panic over a damaged file then too.
 impl Drop for SledEngine {
     fn drop(&mut self) {
-        let db = self.db.take();
-        drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
+        let (db, cleaner) = (self.db.take(), self.cleaner.take());
+        drop(catch_unwind(AssertUnwindSafe(|| drop((cleaner, db)))));
     }
 }
 
 impl Engine for SledEngine {
     fn apply(&mut self, changes: &[Change], durable: bool) -> Result<(), EngineError> {
         let mut batch = Batch::default();
+        let bytes = changes.iter().filter_map(|change| change.value.as_ref()).map(Vec::len).sum();
         for change in changes {
             match &change.value {
                 Some(value) => batch.insert(change.key.as_slice(), value.as_slice()),
@@ -139,6 +166,7 @@ impl Engine for SledEngine {
             }
         }
         guarded("writing", || self.db()?.apply_batch(batch))?;
+        guarded("cleaning up", || self.clean(bytes))?;
         if durable {
             guarded("flushing", || self.db()?.flush())?;
             if let Some(log) = &self.log {

@@ -82,14 +82,17 @@ pub fn read_full_at(file: &dyn File, at: u64, into: &mut [u8]) -> io::Result<usi
 }
 
 /// Replaces `name` by a file of these bytes so that a crash at any moment leaves the old file or the new one: written beside it, synced, renamed, the
-/// folder synced.
+/// folder synced. What could not be written takes no room afterwards.
 pub fn replace(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     let beside = format!("{name}.tmp");
     let file = disk.create(&beside)?;
-    write_all_at(&*file, 0, bytes)?;
-    file.sync()?;
+    let written = write_all_at(&*file, 0, bytes).and_then(|()| file.sync());
     drop(file);
-    disk.rename(&beside, name)?;
+    if let Err(error) = written.and_then(|()| disk.rename(&beside, name)) {
+        // The error before is the one to be told; the next try takes the same name.
+        let _ = disk.remove(&beside);
+        return Err(error);
+    }
     disk.sync_dir()
 }
 

@@ -60,7 +60,8 @@ struct Inode {
 #[derive(Debug, Clone)]
 enum Naming {
     Set(String, u64),
-    Rename(String, String),
+    /// The file that was renamed, not whatever has the old name when it is made durable.
+    Rename(String, String, u64),
     Remove(String),
 }
 
@@ -327,10 +328,11 @@ fn name(names: &mut BTreeMap<String, u64>, naming: &Naming) {
         Naming::Set(name, inode) => {
             names.insert(name.clone(), *inode);
         }
-        Naming::Rename(from, to) => {
-            if let Some(inode) = names.remove(from) {
-                names.insert(to.clone(), inode);
+        Naming::Rename(from, to, inode) => {
+            if names.get(from) == Some(inode) {
+                names.remove(from);
             }
+            names.insert(to.clone(), *inode);
         }
         Naming::Remove(name) => {
             names.remove(name);
@@ -366,8 +368,8 @@ impl Disk for SimDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.0.lock();
         state.whole(Call::Rename)?;
-        state.inode(from)?;
-        let naming = Naming::Rename(from.to_owned(), to.to_owned());
+        let inode = state.inode(from)?;
+        let naming = Naming::Rename(from.to_owned(), to.to_owned(), inode);
         name(&mut state.names, &naming);
         state.unsynced_names.push(naming);
         Ok(())

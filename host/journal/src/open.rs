@@ -53,8 +53,14 @@ pub fn open(
     at_least: Position,
     now_unix_ns: i64,
 ) -> io::Result<(Writer, Opened)> {
+    let mut removed = false;
     for file in disk.list()?.iter().filter(|file| file.ends_with(".tmp") || *file == RESERVE) {
         disk.remove(file)?;
+        removed = true;
+    }
+    if removed {
+        // Else what was on its way before another crash could come back under a name that is used again.
+        disk.sync_dir()?;
     }
     let segments = segment::list(&*disk)?;
     let mut opened = Opened { segments: segments.len(), was_closed: true, ..Opened::default() };

@@ -165,11 +165,10 @@ fn forget(
             break;
         }
         disk.remove(&name.to_string())?;
+        // One after the other: else a crash could keep an older one and not the next, which would be taken for a loss.
+        disk.sync_dir()?;
         bytes -= size;
         done.removed.push(*name);
-    }
-    if !done.removed.is_empty() {
-        disk.sync_dir()?;
     }
     Ok(())
 }

@@ -24,10 +24,15 @@ pub fn start(runtime: &Arc<Runtime>, data: &Arc<Data>, spec: &DataSpec) -> io::R
     let (weak, data) = (Arc::downgrade(runtime), Arc::clone(data));
     let body = move || {
         let mut waited = Duration::ZERO;
+        // The run before may have ended between a segment and what it alone named.
+        let mut is_first = true;
         while let Some(runtime) = weak.upgrade().filter(|runtime| !runtime.stopping.load(Ordering::Acquire)) {
             if waited >= EVERY {
                 waited = Duration::ZERO;
-                once(&runtime, &data, keep);
+                let removed = once(&runtime, &data, keep);
+                if removed || std::mem::take(&mut is_first) {
+                    forget_components(&runtime, &data);
+                }
             }
             drop(runtime);
             std::thread::sleep(LOOK);
@@ -37,16 +42,14 @@ pub fn start(runtime: &Arc<Runtime>, data: &Arc<Data>, spec: &DataSpec) -> io::R
     std::thread::Builder::new().name("journal-upkeep".into()).spawn(body).map(drop)
 }
 
-fn once(runtime: &Runtime, data: &Data, keep: Keep) {
-    let Some(status) = runtime.journal_status() else { return };
+/// Whether a segment was removed.
+fn once(runtime: &Runtime, data: &Data, keep: Keep) -> bool {
+    let Some(status) = runtime.journal_status() else { return false };
     let needed_from = runtime.needed_from.load(Ordering::Acquire);
     match weir_journal::upkeep(&*data.journal, status.segment, keep, needed_from, clock_unix_ns()) {
         Ok(done) => {
             for damaged in &done.damaged {
                 tracing::error!(segment = %damaged.segment, at = damaged.at, bytes = damaged.bytes, "a sealed segment is damaged and was set apart");
-            }
-            if !done.removed.is_empty() {
-                forget_components(runtime, data);
             }
             if !done.packed.is_empty() || !done.removed.is_empty() {
                 let (packed, removed) = (done.packed.len(), done.removed.len());
@@ -58,12 +61,16 @@ fn once(runtime: &Runtime, data: &Data, keep: Keep) {
                     "journal kept small"
                 );
             }
+            !done.removed.is_empty()
         }
-        Err(error) => tracing::warn!(%error, "the journal could not be kept small; it is tried again"),
+        Err(error) => {
+            tracing::warn!(%error, "the journal could not be kept small; it is tried again");
+            false
+        }
     }
 }
 
-/// Copies of components that no kept segment, checkpoint or listed revision names. Reads the segments, and so is done only when one went.
+/// Copies of components that no kept segment, checkpoint or listed revision names. Reads the segments, and so is done only at the start and when one went.
 fn forget_components(runtime: &Runtime, data: &Data) {
     let kept = runtime.components.kept_revisions();
     if kept.len() < 2 {

@@ -25,9 +25,16 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// What a crash left on its way is removed, unless the table cannot be read.
     pub fn open(folder: PathBuf) -> Self {
-        let table = fs::read(folder.join(TABLE)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self { folder, table: table.unwrap_or_default() }
+        let table: Option<Table> =
+            fs::read(folder.join(TABLE)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let is_known = table.is_some();
+        let kept = Self { folder, table: table.unwrap_or_default() };
+        if is_known && let Err(error) = kept.sweep() {
+            tracing::warn!(%error, "copies of components that nothing names could not be removed");
+        }
+        kept
     }
 
     /// What `uses` stood for in a revision.
@@ -66,28 +73,38 @@ impl Kept {
             }
         }
         self.table.insert(revision, digests);
+        let is_over = self.table.len() > REVISIONS_MAX;
         while self.table.len() > REVISIONS_MAX {
             self.table.pop_first();
         }
-        self.write(&disk)
+        self.write(&disk)?;
+        if is_over {
+            self.sweep()?;
+        }
+        Ok(())
     }
 
     /// Removes what none of these revisions names. Returns how many files went.
     pub fn forget_all_but(&mut self, revisions: &BTreeSet<u64>) -> io::Result<usize> {
         let before = self.table.len();
         self.table.retain(|revision, _| revisions.contains(revision));
-        let Ok(files) = fs::read_dir(&self.folder) else { return Ok(0) };
         if self.table.len() != before {
             // First the table: a name never stands for what is not there.
             self.write(&RealDisk::open(&self.folder)?)?;
         }
+        self.sweep()
+    }
+
+    /// Removes the copies that the table does not name, and what was on its way to be one.
+    fn sweep(&self) -> io::Result<usize> {
+        let Ok(files) = fs::read_dir(&self.folder) else { return Ok(0) };
         let named: BTreeSet<&str> =
             self.table.values().flat_map(BTreeMap::values).map(|digest| stem(digest)).collect();
         let mut gone = 0;
         for path in files.flatten().map(|file| file.path()) {
-            let is_ours = path.extension().is_some_and(|extension| extension == "wasm");
-            let stem = path.file_stem().and_then(|stem| stem.to_str());
-            if is_ours && stem.is_some_and(|stem| !named.contains(stem)) {
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let is_unnamed = name.strip_suffix(".wasm").is_some_and(|stem| !named.contains(stem));
+            if is_unnamed || name.ends_with(".wasm.tmp") {
                 fs::remove_file(&path)?;
                 gone += 1;
             }
@@ -133,6 +150,41 @@ mod tests {
         assert_eq!((kept.bytes(1, "own"), kept.bytes(2, "own").as_deref()), (None, Some(b"own".as_slice())));
         fs::write(kept.file(&weir_engine::digest(b"two")), b"damaged").unwrap();
         assert_eq!(kept.bytes(2, "/a/b.wasm"), None);
+    }
+
+    #[test]
+    fn what_a_crash_left_on_its_way_goes_at_the_start_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("kept");
+        Kept::open(place.clone()).keep(1, &names(&[("own", b"own")])).unwrap();
+        // Written, and no table came to name it; and half of one.
+        fs::write(place.join("0123.wasm"), b"stray").unwrap();
+        fs::write(place.join("4567.wasm.tmp"), b"half").unwrap();
+        fs::write(place.join("notes.txt"), b"of a person").unwrap();
+        let kept = Kept::open(place.clone());
+        assert_eq!(kept.bytes(1, "own").as_deref(), Some(b"own".as_slice()));
+        let there = |name: &str| place.join(name).exists();
+        assert_eq!((there("0123.wasm"), there("4567.wasm.tmp"), there("notes.txt")), (false, false, true));
+        // A table that cannot be read says nothing of what is named.
+        fs::write(place.join(TABLE), b"{").unwrap();
+        Kept::open(place.clone());
+        assert!(kept.file(&weir_engine::digest(b"own")).is_file());
+    }
+
+    #[test]
+    fn revisions_and_their_copies_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("kept");
+        let mut kept = Kept::open(place.clone());
+        for revision in 0..REVISIONS_MAX as u64 {
+            kept.table.insert(revision, [("own".to_owned(), format!("sha256:{revision:04}"))].into());
+        }
+        fs::create_dir_all(&place).unwrap();
+        fs::write(place.join("0000.wasm"), b"oldest").unwrap();
+        fs::write(place.join("0001.wasm"), b"next").unwrap();
+        kept.keep(REVISIONS_MAX as u64, &names(&[("own", b"newest")])).unwrap();
+        assert_eq!(kept.revisions().len(), REVISIONS_MAX);
+        assert_eq!((place.join("0000.wasm").exists(), place.join("0001.wasm").exists()), (false, true));
     }
 
     #[test]

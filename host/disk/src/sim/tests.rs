@@ -1,7 +1,7 @@
 //! The contract of both disks, and what the simulated one does of its own.
 
 use super::*;
-use crate::{RealDisk, read_full_at, replace, write_all_at};
+use crate::{RealDisk, is_full, read_full_at, replace, write_all_at};
 
 fn read(disk: &dyn Disk, name: &str) -> Vec<u8> {
     let file = disk.open(name).unwrap();
@@ -126,4 +126,36 @@ fn a_full_disk_takes_what_fits() {
     assert_eq!(file.write_at(20, &[2; 100]).unwrap(), 100, "what is there can be written over");
     disk.set_capacity(None);
     assert_eq!(file.write_at(150, &[1; 100]).unwrap(), 100);
+}
+
+#[test]
+fn a_file_that_could_not_be_replaced_takes_no_room() {
+    let sim = SimDisk::new(1);
+    replace(&sim, "a", b"old").unwrap();
+    sim.set_capacity(Some(10));
+    let error = replace(&sim, "a", &[7; 100]).unwrap_err();
+    assert!(is_full(&error), "{error}");
+    assert_eq!(sim.list().unwrap(), ["a"]);
+    assert_eq!((read(&sim, "a").as_slice(), sim.used()), (b"old".as_slice(), 3));
+    sim.set_capacity(None);
+    replace(&sim, "a", &[7; 100]).unwrap();
+    assert_eq!(sim.used(), 100);
+}
+
+#[test]
+fn what_a_rename_left_undone_never_moves_another_file() {
+    for seed in 0..200 {
+        let sim = SimDisk::new(seed);
+        replace(&sim, "a", b"old").unwrap();
+        drop(sim.create("a.tmp").unwrap());
+        sim.sync_dir().unwrap();
+        sim.remove("a.tmp").unwrap();
+        let file = sim.create("a.tmp").unwrap();
+        write_all_at(&*file, 0, b"new").unwrap();
+        file.sync().unwrap();
+        sim.rename("a.tmp", "a").unwrap();
+        sim.reboot();
+        let there = read(&sim, "a");
+        assert!(there == b"old" || there == b"new", "{seed}: {there:?}");
+    }
 }
