@@ -232,7 +232,9 @@ fn recover(runtime: &Arc<Runtime>, data: Data, topology: &Topology) -> anyhow::R
     let journal = Journal::start(writer, Limits::default()).context("start the journal's thread")?;
     let data = Arc::new(data);
     runtime.attach(journal, &data);
-    checkpoint::start(runtime, store, known, Arc::clone(&data.state), topology.state.replay_ns)
+    let (of_store, engine) = (Arc::clone(&data), topology.state.engine);
+    let reopen = Box::new(move || of_store.reopen_state(engine).map_err(|error| error.to_string()));
+    checkpoint::start(runtime, (store, reopen), known, Arc::clone(&data.state), topology.state.replay_ns)
         .context("start the checkpoints")?;
     Ok(data)
 }

@@ -5,7 +5,7 @@
 //! `examples`: what the pages of examples say. `edits`: changes of running pipelines. `folder`: journal and state looked at without a host.
 //! `holes`: of the journal, on pipelines and charts. `kept`: components whose files are gone. `once`: what comes again. `same`: equal outputs over crashes. `starting`: what a replay says.
 //! `load`: floods, pauses, memory. `input`: bad input of every kind. `live`: the WebSocket. `laws`: cuts and replays give equal results. `metrics`:
-//! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `sinks`: files of derived streams, over crashes. `trace`: one event's way through the units. `ways`: other sources, and the terminal.
+//! metrics as configuration. `pages`: the documentation of the standard components. `prove`: the proofs in small. `rounds`: checkpoints that fail. `sinks`: files of derived streams, over crashes. `trace`: one event's way through the units. `ways`: other sources, and the terminal.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of it is tests")]
 
@@ -31,8 +31,10 @@ mod metrics;
 mod once;
 mod pages;
 mod prove;
+mod rounds;
 mod same;
 mod sinks;
+mod small_disk;
 mod start;
 mod starting;
 mod trace;

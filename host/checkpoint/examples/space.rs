@@ -3,6 +3,8 @@
 //! `cargo run --release -p weir-checkpoint --example space -- KEYS VALUE_BYTES ROUNDS sled|redb` prints seconds, MB on disk, and bytes per key beyond key and value.
 //! Files are in a new folder for temporary files.
 
+#![allow(clippy::print_stdout)] // A measurement says what it found.
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::ffi::OsStr;

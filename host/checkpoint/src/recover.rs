@@ -104,7 +104,8 @@ pub fn recover(
     }
     entries.begin();
     place.set_aside().map_err(SnapshotError::from)?;
-    let store = Store::open(place.open().map_err(StoreError::from)?)?;
+    let mut store = Store::open(place.open().map_err(StoreError::from)?)?;
+    store.count_after(snapshot::newest_number(&**disk).map_err(SnapshotError::from)?);
     Ok(Recovered { store, way: Way::Journal { why } })
 }
 

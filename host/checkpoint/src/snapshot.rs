@@ -124,6 +124,12 @@ pub fn list(disk: &dyn Disk) -> io::Result<Vec<String>> {
     Ok(disk.list()?.into_iter().filter(is_snapshot).collect())
 }
 
+/// The number of the newest checkpoint that has one, by its name; 0 where there is none.
+pub fn newest_number(disk: &dyn Disk) -> io::Result<u64> {
+    let newest = list(disk)?.pop();
+    Ok(newest.and_then(|name| name.strip_suffix(SUFFIX)?.parse().ok()).unwrap_or(0))
+}
+
 /// Removes what a crash has left half-written.
 pub fn clean(disk: &dyn Disk) -> io::Result<()> {
     for name in disk.list()?.iter().filter(|name| name.ends_with(".snapshot.tmp")) {

@@ -51,6 +51,8 @@ pub struct Store {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) manifest: Manifest,
     unsynced_bytes: usize,
+    /// Numbers of checkpoints are beyond it.
+    after: u64,
 }
 
 pub(crate) fn damaged<T>(what: impl Into<String>) -> Result<T, StoreError> {
@@ -67,13 +69,18 @@ impl Store {
             },
             None => Manifest::default(),
         };
-        let mut store = Self { engine, manifest, unsynced_bytes: 0 };
+        let mut store = Self { engine, manifest, unsynced_bytes: 0, after: 0 };
         store.remove_uncommitted()?;
         Ok(store)
     }
 
     pub fn newest(&self) -> &Checkpoint {
         &self.manifest.newest
+    }
+
+    /// Checkpoints have numbers beyond this one: those of a store that was made anew go on behind the snapshots that are there.
+    pub fn count_after(&mut self, number: u64) {
+        self.after = number;
     }
 
     /// Entries, those of deltas that take the place of others among them.
@@ -91,7 +98,7 @@ impl Store {
             self.fold()?;
         }
         self.remove_uncommitted()?;
-        let number = self.manifest.newest.number + 1;
+        let number = self.manifest.newest.number.max(self.after) + 1;
         Ok(Writing::new(self, number))
     }
 

@@ -257,7 +257,7 @@ fn checkpoints(out: &mut Exposition, runtime: &Runtime) {
     out.one("weir_checkpoint_entries", "gauge", "entries of the last one", status.entries_last as f64);
     out.one("weir_checkpoint_bytes", "gauge", "bytes of all on disk", status.bytes_on_disk as f64);
     let stopped = f64::from(u8::from(status.stopped.is_some()));
-    out.one("weir_checkpoints_stopped", "gauge", "1 where there are no more, see the log", stopped);
+    out.one("weir_checkpoints_stopped", "gauge", "1 where none can be stored, see the log", stopped);
 }
 
 fn rest(out: &mut Exposition, runtime: &Runtime) {

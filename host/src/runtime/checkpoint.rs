@@ -5,8 +5,9 @@
 //! states piece by piece, and writes. Then it folds older checkpoints together, and now and then writes a snapshot, which needs no engine; the journal is kept from the oldest snapshot on.
 //!
 //! When: before replaying what came since the last one would take longer than `state.replay`, by the rate at which this machine replays or is taken to; at least every
-//! [`EVERY_MAX`] if anything came; and at the end. A round that fails (a flow that does not answer, a journal that is full) is tried again as a whole. An error of the store
-//! ends the checkpoints, not the host: the journal is then kept from where the last snapshot is, and a restart takes longer, which the log says.
+//! [`EVERY_MAX`] if anything came; and at the end. A round that fails (a flow that does not answer, a journal that is full) is tried again as a whole: what was to change or to
+//! go is not known any more, so the next one holds everything and what else is stored goes. After an error of the store (a full disk, say) it is opened again each
+//! [`AGAIN_EVERY`], or made anew; the journal is kept from where the oldest snapshot is, and until then a restart takes longer, which the log says.
 
 pub mod capture;
 pub mod restore;
@@ -44,6 +45,8 @@ const RECORDS_PER_S: f64 = 20_000.0;
 const HURRY: Duration = Duration::from_secs(2);
 const GIVE_UP: Duration = Duration::from_secs(20);
 const KEPT_MAX: Duration = Duration::from_secs(20);
+/// A store that failed is opened again so often.
+const AGAIN_EVERY: Duration = Duration::from_secs(5);
 /// Dead letters that wait are written so often.
 const LETTERS_EVERY: Duration = Duration::from_secs(1);
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(300);
@@ -79,7 +82,7 @@ pub struct CheckpointStatus {
     pub entries_last: u64,
     pub snapshots_total: u64,
     pub bytes_on_disk: u64,
-    /// Why there are no more.
+    /// Why there are none just now.
     pub stopped: Option<String>,
 }
 
@@ -89,10 +92,13 @@ impl Checkpoints {
     }
 }
 
+/// How a store that failed comes back.
+pub type Reopen = Box<dyn Fn() -> Result<Store, String> + Send>;
+
 /// Begins; it ends with [`finish`].
 pub fn start(
     runtime: &Arc<Runtime>,
-    store: Store,
+    (store, reopen): (Store, Reopen),
     known: BTreeSet<Vec<u8>>,
     disk: Arc<dyn Disk>,
     replay_ns: i64,
@@ -100,7 +106,9 @@ pub fn start(
     let newest = store.newest().clone();
     let mut keeper = Keeper {
         runtime: Arc::downgrade(runtime),
-        store,
+        store: Some(store),
+        reopen,
+        failed: Instant::now(),
         disk,
         replay: Duration::from_nanos(replay_ns.unsigned_abs()),
         // What came before the first one nobody has noted.
@@ -133,7 +141,11 @@ pub fn finish(runtime: &Runtime) {
 
 struct Keeper {
     runtime: Weak<Runtime>,
-    store: Store,
+    /// None after it failed.
+    store: Option<Store>,
+    reopen: Reopen,
+    /// When it failed, or could not be opened.
+    failed: Instant,
     disk: Arc<dyn Disk>,
     replay: Duration,
     /// What changed since the last checkpoint is not known any more: the next one takes everything.
@@ -164,15 +176,7 @@ impl Keeper {
         while let Some(runtime) = self.runtime.upgrade() {
             let finish = runtime.checkpoints.finish.load(Ordering::Acquire);
             if self.is_due(&runtime, finish) {
-                let begun = Instant::now();
-                if let Err(stopped) = self.take(&runtime, begun) {
-                    tracing::error!(
-                        error = stopped,
-                        "there are no more checkpoints; a restart will replay the journal from the last one"
-                    );
-                    runtime.checkpoints.status.lock().stopped = Some(stopped);
-                    return;
-                }
+                self.round(&runtime);
             }
             if finish {
                 return;
@@ -180,6 +184,29 @@ impl Keeper {
             self.flush_letters(&runtime);
             drop(runtime);
             std::thread::sleep(LOOK);
+        }
+    }
+
+    /// One checkpoint, by a store that is opened again where it failed.
+    fn round(&mut self, runtime: &Arc<Runtime>) {
+        let store = match self.store.take() {
+            Some(store) => Ok(store),
+            None if self.failed.elapsed() < AGAIN_EVERY => return,
+            None => (self.reopen)(),
+        };
+        let taken = store.and_then(|mut store| {
+            self.take(runtime, &mut store)?;
+            self.store = Some(store);
+            Ok(())
+        });
+        let Err(why) = taken else { return };
+        (self.all, self.snapshot, self.failed) = (true, None, Instant::now());
+        let mut status = runtime.checkpoints.status.lock();
+        status.failed_total += 1;
+        if status.stopped.as_ref() != Some(&why) {
+            let message = "no checkpoint can be stored; it is tried again, and until then a restart replays the journal from the last one";
+            tracing::error!(error = why, "{message}");
+            status.stopped = Some(why);
         }
     }
 
@@ -206,14 +233,14 @@ impl Keeper {
             || self.taken.elapsed() > EVERY_MAX.min(self.replay * EVERY_MAX_REPLAYS)
     }
 
-    /// One checkpoint. An error ends them; what may be tried again is counted.
-    fn take(&mut self, runtime: &Arc<Runtime>, begun: Instant) -> Result<(), String> {
-        let counts = runtime.counts();
+    /// One checkpoint. An error is one of the store; others are counted.
+    fn take(&mut self, runtime: &Arc<Runtime>, store: &mut Store) -> Result<(), String> {
+        let (begun, counts) = (Instant::now(), runtime.counts());
         let all = self.all;
         let taken = runtime.ask(all).and_then(|asked| {
             // What the flows give now they will not give again.
             self.all = true;
-            self.gather(runtime, asked, all)
+            self.gather(runtime, store, asked, all)
         });
         self.taken = Instant::now();
         let Gathered { changes, states, known, at } = match taken {
@@ -224,29 +251,32 @@ impl Keeper {
                 return Ok(());
             }
         };
-        let entries = self.write(&changes, states, at).map_err(|error| error.to_string())?;
+        let entries = write(store, &changes, states, at).map_err(|error| error.to_string())?;
         (self.all, self.known, self.counts) = (false, known, counts);
-        while self.store.fold().map_err(|error| error.to_string())? {
+        while store.fold().map_err(|error| error.to_string())? {
             std::thread::yield_now();
         }
         let wants = self.snapshot.is_none_or(|last| last.elapsed() > SNAPSHOT_EVERY);
         if wants {
-            export(&self.store, &self.disk).map_err(|error| error.to_string())?;
+            export(store, &self.disk).map_err(|error| error.to_string())?;
             self.snapshot = Some(Instant::now());
         }
         self.keep_journal();
         let mut status = runtime.checkpoints.status.lock();
-        status.number = self.store.newest().number;
+        status.number = store.newest().number;
+        if status.stopped.take().is_some() {
+            tracing::info!(checkpoint = status.number, "checkpoints are stored again");
+        }
         (status.offset, status.at_unix_ns) = (at.offset + 1, clock_unix_ns());
         (status.seconds_last, status.entries_last) = (begun.elapsed().as_secs_f64(), entries);
         status.taken_total += 1;
         status.snapshots_total += u64::from(wants);
-        status.bytes_on_disk = self.store.bytes_on_disk().unwrap_or(0);
+        status.bytes_on_disk = store.bytes_on_disk().unwrap_or(0);
         Ok(())
     }
 
     /// Everything of one round, once the journal is on disk as far.
-    fn gather(&self, runtime: &Runtime, asked: Asked, all: bool) -> Result<Gathered, String> {
+    fn gather(&self, runtime: &Runtime, store: &Store, asked: Asked, all: bool) -> Result<Gathered, String> {
         let Asked { round, answers, flows, global, receipt } = asked;
         let captured = wait(runtime, &round, &answers, flows)?;
         let mut changes = Changes::new();
@@ -269,11 +299,14 @@ impl Keeper {
             return Err("a change of the configuration is being made".to_owned());
         }
         changes.insert(GLOBAL_KEY.to_vec(), Some(json(&global)));
-        self.remove_gone(&known, &mut changes)?;
         if runtime.dump_seen(all, &mut changes) {
             // It may be newer than the round, and never newer than the journal on disk.
             runtime.durable_now()?;
         }
+        // Where this holds everything, all else goes.
+        let everything = vec![Vec::new()];
+        let gone = || self.known.difference(&known).cloned().collect();
+        remove_below(&if all { everything } else { gone() }, store, &mut changes)?;
         receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())?;
         runtime.flush_letters(round.at)?;
         runtime.sinks.seal_all_but(|flow, lane| known.contains(&flow_key(flow, lane)));
@@ -283,51 +316,6 @@ impl Keeper {
         runtime.checkpoints.since.store(from, Ordering::Relaxed);
         let at = Position { log: 0, epoch: global.epoch, offset: from.saturating_sub(1) };
         Ok(Gathered { changes, states, known, at })
-    }
-
-    /// Flows, states and rules that are no more.
-    fn remove_gone(&self, known: &BTreeSet<Vec<u8>>, changes: &mut Changes) -> Result<(), String> {
-        let gone: Vec<Vec<u8>> = self.known.difference(known).cloned().collect();
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let mut below = Below { prefixes: &gone, found: Vec::new() };
-        let visit = &mut |key: &[u8], value: &[u8]| weir_checkpoint::Entries::entry(&mut below, key, value);
-        self.store.load(visit).map_err(|error| error.to_string())?;
-        for key in below.found {
-            changes.entry(key).or_insert(None);
-        }
-        Ok(())
-    }
-
-    /// All entries in the order of their keys, those of states as they are read; how many.
-    fn write(
-        &mut self,
-        changes: &Changes,
-        mut states: Vec<FrozenState>,
-        at: Position,
-    ) -> Result<u64, weir_checkpoint::StoreError> {
-        states.sort_unstable_by_key(|state| state.number);
-        let mut entries = 0;
-        let mut writing = self.store.begin()?;
-        let mut changes = changes.iter().peekable();
-        for mut state in states {
-            let prefix = state_key(state.number);
-            while let Some((key, value)) = changes.next_if(|(key, _)| **key < prefix) {
-                entries += 1;
-                put(&mut writing, key, value.as_deref())?;
-            }
-            state.read(&mut |(own, value)| {
-                entries += 1;
-                put(&mut writing, &[prefix.as_slice(), &own].concat(), value.as_deref())
-            })?;
-        }
-        for (key, value) in changes {
-            entries += 1;
-            put(&mut writing, key, value.as_deref())?;
-        }
-        writing.commit(at, Vec::new())?;
-        Ok(entries)
     }
 
     /// From the oldest snapshot on the journal is needed, whatever becomes of the store.
@@ -340,6 +328,50 @@ impl Keeper {
         let needed_from = snapshots.iter().map(offset).min().unwrap_or(0);
         runtime.needed_from.store(needed_from, Ordering::Release);
     }
+}
+
+/// Notes as gone what is stored below these prefixes and is not about to be stored.
+fn remove_below(prefixes: &[Vec<u8>], store: &Store, changes: &mut Changes) -> Result<(), String> {
+    if prefixes.is_empty() {
+        return Ok(());
+    }
+    let mut below = Below { prefixes, found: Vec::new() };
+    let visit = &mut |key: &[u8], value: &[u8]| weir_checkpoint::Entries::entry(&mut below, key, value);
+    store.load(visit).map_err(|error| error.to_string())?;
+    for key in below.found {
+        changes.entry(key).or_insert(None);
+    }
+    Ok(())
+}
+
+/// All entries in the order of their keys, those of states as they are read; how many.
+fn write(
+    store: &mut Store,
+    changes: &Changes,
+    mut states: Vec<FrozenState>,
+    at: Position,
+) -> Result<u64, weir_checkpoint::StoreError> {
+    states.sort_unstable_by_key(|state| state.number);
+    let mut entries = 0;
+    let mut writing = store.begin()?;
+    let mut changes = changes.iter().peekable();
+    for mut state in states {
+        let prefix = state_key(state.number);
+        while let Some((key, value)) = changes.next_if(|(key, _)| **key < prefix) {
+            entries += 1;
+            put(&mut writing, key, value.as_deref())?;
+        }
+        state.read(&mut |(own, value)| {
+            entries += 1;
+            put(&mut writing, &[prefix.as_slice(), &own].concat(), value.as_deref())
+        })?;
+    }
+    for (key, value) in changes {
+        entries += 1;
+        put(&mut writing, key, value.as_deref())?;
+    }
+    writing.commit(at, Vec::new())?;
+    Ok(entries)
 }
 
 /// What was asked of the flows.

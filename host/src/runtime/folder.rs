@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use weir_checkpoint::{EngineName, Entries, Place, Recovered, Store};
+use weir_checkpoint::{EngineName, Entries, Place, Recovered, Store, snapshot};
 use weir_core::batch::Position;
 use weir_core::config::StateEngine;
 use weir_disk::{Disk, RealDisk};
@@ -75,7 +75,20 @@ impl Data {
         let failed = |error: String| self.failed("making a new state", io::Error::other(error));
         place.set_aside().map_err(|error| failed(error.to_string()))?;
         let opened = place.open().map_err(|error| failed(error.to_string()))?;
-        Store::open(opened).map_err(|error| failed(error.to_string()))
+        let mut store = Store::open(opened).map_err(|error| failed(error.to_string()))?;
+        let newest = snapshot::newest_number(&*self.state).map_err(|error| failed(error.to_string()))?;
+        store.count_after(newest);
+        Ok(store)
+    }
+
+    /// The state of this run again, after its files failed; made anew where they are not good.
+    pub fn reopen_state(&self, engine: StateEngine) -> Result<Store, DataError> {
+        let place = self.place(engine)?;
+        let opened = place.open().map_err(|error| error.to_string());
+        match opened.and_then(|opened| Store::open(opened).map_err(|error| error.to_string())) {
+            Ok(store) => Ok(store),
+            Err(_) => self.new_state(engine),
+        }
     }
 
     fn place(&self, engine: StateEngine) -> Result<Box<dyn Place>, DataError> {

@@ -1,9 +1,7 @@
 //! Dead letters when things go wrong around them: their unit goes, many ask at once, their file cannot be written or is damaged, rows are huge.
 
-use std::io::Write;
-use std::path::PathBuf;
-
 use super::*;
+use crate::small_disk;
 
 fn put(host: &TestHost, config: &str) {
     let text = config.replace("{http}", &host.http.to_string()).replace("{tcp}", &host.tcp.to_string());
@@ -121,40 +119,20 @@ fn a_file_that_cannot_be_written_is_told_and_costs_no_letter() {
     assert!(letters(&restart(host, &config)).is_empty());
 }
 
-/// The folder of the dead letters is a disk of its own, as long as the process is.
-fn on_small_disk(host: TestHost, config: &str) -> (TestHost, PathBuf) {
-    let ports = (host.http, host.tcp);
-    let folder = host.crash().unwrap();
-    let dead = folder.path().join("data/dead");
-    let script = format!(
-        "set -e; d={dead:?}; mv \"$d\" \"$d.before\"; mkdir \"$d\"; mount -t tmpfs -o size=256k weir \"$d\"; cp -a \"$d.before/.\" \"$d\"; exec \"$@\""
-    );
-    let under = ["unshare", "-Urm", "sh", "-c", &script, "weir"].map(ToOwned::to_owned);
-    let host = TestHost::start_under(&under, config, folder, ports).unwrap();
-    let inside = PathBuf::from(format!("/proc/{}/root{}", host.pid(), dead.display()));
-    (host, inside)
-}
-
-fn fill(ballast: &Path) {
-    let mut file = std::fs::File::create(ballast).unwrap();
-    let full = (0..100).find_map(|_| file.write_all(&[0; 4096]).err()).expect("a small disk");
-    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
-}
-
 #[test]
 fn a_disk_that_is_really_full_is_told_and_costs_no_letter() {
     let config = config(&format!("fault = \"reject-rows\", {POISON}"), "hold");
     let host = TestHost::start(&config).unwrap();
     make_letters(&host, 2);
-    let (host, inside) = on_small_disk(host, &config);
+    let (host, inside) = small_disk::start(host, &config, "data/dead", "256k");
     wait_letters(&host, 2);
-    fill(&inside.join("ballast"));
+    small_disk::fill(&inside.join("ballast"));
     post(&host, &events(100, 150, |n| n % 10 == 3));
-    wait_letters(&host, 7);
+    wait_letters(&host, 3);
     host.wait("/api/alerts", |_| notices(&host) == ["dead-letters-not-written"]).unwrap();
     // Events go on, what they make is counted, and what could not be written takes no room.
     post(&host, &events(150, 160, |n| n == 155));
-    let before: Vec<String> = wait_letters(&host, 8).iter().map(|one| one["id"].to_string()).collect();
+    let before: Vec<String> = wait_letters(&host, 4).iter().map(|one| one["id"].to_string()).collect();
     let metrics = host.get("/metrics").unwrap().text();
     assert!(metrics.contains("weir_dead_evicted_total 0") && !metrics.contains("weir_dead_errors_total 0"));
     assert!(std::fs::read_dir(&inside).unwrap().all(|file| file.unwrap().file_name() != "letters.log.tmp"));
@@ -165,13 +143,13 @@ fn a_disk_that_is_really_full_is_told_and_costs_no_letter() {
     std::fs::remove_dir(&dead).unwrap();
     std::fs::rename(dead.with_extension("before"), &dead).unwrap();
     let host = TestHost::start_on(&config, folder, ports).unwrap();
-    let after: Vec<String> = wait_letters(&host, 8).iter().map(|one| one["id"].to_string()).collect();
+    let after: Vec<String> = wait_letters(&host, 4).iter().map(|one| one["id"].to_string()).collect();
     assert_eq!(after, before);
     // And once there is room it goes on without a start.
-    let (host, inside) = on_small_disk(host, &config);
-    fill(&inside.join("ballast"));
+    let (host, inside) = small_disk::start(host, &config, "data/dead", "256k");
+    small_disk::fill(&inside.join("ballast"));
     post(&host, &events(200, 210, |n| n == 205));
-    wait_letters(&host, 9);
+    wait_letters(&host, 5);
     host.wait("/api/alerts", |_| notices(&host) == ["dead-letters-not-written"]).unwrap();
     std::fs::remove_file(inside.join("ballast")).unwrap();
     host.wait("/api/alerts", |_| notices(&host).is_empty()).unwrap();

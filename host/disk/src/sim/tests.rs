@@ -107,7 +107,7 @@ fn planned_faults_fire_once_and_are_told() {
     write_all_at(&*file, 0, &[7; 100]).unwrap();
     assert_eq!(read(&disk, "a"), [7; 100]);
     let refused = write_all_at(&*file, 100, &[7; 100]).unwrap_err();
-    assert!(crate::is_full(&refused));
+    assert!(is_full(&refused));
     assert_eq!(disk.fired(), [(Call::Write, Fault::Short), (Call::Write, Fault::Full)]);
     disk.plan(0, Fault::Crash);
     assert!(file.sync().is_err() && file.sync().is_err() && disk.list().is_err());
@@ -122,7 +122,7 @@ fn a_full_disk_takes_what_fits() {
     let file = disk.create("a").unwrap();
     assert_eq!(file.write_at(0, &[1; 100]).unwrap(), 100);
     assert_eq!(file.write_at(100, &[1; 100]).unwrap(), 50);
-    assert!(crate::is_full(&file.write_at(150, &[1; 100]).unwrap_err()));
+    assert!(is_full(&file.write_at(150, &[1; 100]).unwrap_err()));
     assert_eq!(file.write_at(20, &[2; 100]).unwrap(), 100, "what is there can be written over");
     disk.set_capacity(None);
     assert_eq!(file.write_at(150, &[1; 100]).unwrap(), 100);

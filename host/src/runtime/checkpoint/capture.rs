@@ -93,10 +93,10 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// The number of a state, and whether it is new.
-    fn of(&mut self, state: &SharedState) -> (u32, bool) {
+    /// The number of a state, and whether it is new. `renew`: it gets another, so that nothing of what is stored under the one before counts.
+    fn of(&mut self, state: &SharedState, renew: bool) -> (u32, bool) {
         let address = Arc::as_ptr(state) as usize;
-        if let Some((_, number)) = self.known.get(&address) {
+        if let Some((_, number)) = self.known.get(&address).filter(|_| !renew) {
             return (*number, false);
         }
         self.known.retain(|_, (state, _)| state.strong_count() > 0);
@@ -119,10 +119,10 @@ impl Runtime {
         let mut entries = Vec::new();
         let (mut nodes, mut states) = (Vec::new(), Vec::new());
         for node in flow.nodes() {
-            let (number, is_new) = self.checkpoints.numbers.lock().of(&node.state);
+            let (number, is_new) = self.checkpoints.numbers.lock().of(&node.state, round.all);
             let changed = {
                 let mut state = lock(&node.state);
-                let changed = state.freeze(round.all || is_new);
+                let changed = state.freeze(is_new);
                 state.track();
                 changed
             };
