@@ -35,6 +35,8 @@ const TOLD_PLACES_MAX: u64 = 20;
 #[derive(Debug, Clone, Default)]
 pub struct Replayed {
     pub from: u64,
+    /// Offset of the first record that is read: before `from` where the rings of recent events are filled too.
+    read_from: u64,
     /// Offset behind the last record.
     pub until: u64,
     pub at: u64,
@@ -58,18 +60,21 @@ impl Drop for Pinned<'_> {
 }
 
 impl Replayed {
+    /// Records read, and how many there are to read.
+    fn read(&self) -> (u64, u64) {
+        let all = self.until.saturating_sub(self.read_from);
+        (self.at.saturating_sub(self.read_from).min(all), all)
+    }
+
     /// Whole percent.
     pub fn percent(&self) -> u64 {
-        let all = self.until.saturating_sub(self.from);
-        let done = self.at.saturating_sub(self.from).min(all);
+        let (done, all) = self.read();
         (done * 100).checked_div(all).unwrap_or(100)
     }
 
     /// For people, while it runs.
     pub fn told(&self) -> String {
-        let all = self.until.saturating_sub(self.from);
-        let done = self.at.saturating_sub(self.from).min(all);
-        let (percent, events) = (self.percent(), self.events);
+        let ((done, all), percent, events) = (self.read(), self.percent(), self.events);
         format!("the journal is replayed: {done} of {all} records ({percent} %), {events} events")
     }
 }
@@ -84,7 +89,7 @@ impl Runtime {
         clean: bool,
     ) -> std::io::Result<Replayed> {
         let begun = Instant::now();
-        let mut done = Replayed { from, until, at: from, ..Replayed::default() };
+        let mut done = Replayed { from, read_from: from, until, at: from, ..Replayed::default() };
         self.overs.replaying.store(true, Ordering::Release);
         self.alerting.begin_replay();
         let mut progress = Progress::new();
@@ -129,6 +134,9 @@ impl Runtime {
     fn replay_item(&self, item: Item, done: &mut Replayed) {
         match item {
             Item::Record(record) => {
+                if done.records == 0 {
+                    done.read_from = done.read_from.min(record.position.offset);
+                }
                 done.at = record.position.offset + 1;
                 done.records += 1;
                 done.newest_unix_ns = record.accepted_at_unix_ns;
