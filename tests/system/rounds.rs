@@ -138,17 +138,15 @@ fn checkpoints_go_on_when_a_full_disk_has_room_again() {
         wait_checkpoint(&host);
         let (host, inside) = small_disk::start(host, &config, "data/state", "64m");
         small_disk::fill(&inside.join("ballast"));
-        for part in 0..4 {
-            let row = |key: usize| format!("{{\"key\":\"{key:0200}\",\"time\":{},\"x\":0}}\n", START_S + 5);
-            let many: String = (part * 10_000..(part + 1) * 10_000).map(row).collect();
-            assert_eq!(host.post("/ingest/my/dev/event", many.as_bytes()).unwrap().status, 200);
-        }
+        let row = |key: usize| format!("{{\"key\":\"{key:0200}\",\"time\":{},\"x\":0}}\n", START_S + 5);
+        let many: String = (0..10_000).map(row).collect();
+        assert_eq!(host.post("/ingest/my/dev/event", many.as_bytes()).unwrap().status, 200);
         wait_number(&host, "weir_checkpoints_stopped ", |stopped| stopped > 0.0);
         // Events are taken all the same, and nothing ends.
         post(&host, 6, 0);
         std::fs::remove_file(inside.join("ballast")).unwrap();
         wait_number(&host, "weir_checkpoints_stopped ", |stopped| stopped == 0.0);
-        wait_number(&host, "weir_checkpoint_entries ", |entries| entries > 40_000.0);
+        wait_number(&host, "weir_checkpoint_entries ", |entries| entries > 10_000.0);
         host.end_in_peace().unwrap();
     }
 }

@@ -142,8 +142,9 @@ fn emit(fault: Fault) -> Output {
         Fault::EmitWrongKeys => batch.keys = indexes(&[4_000_000]),
         Fault::BadTriplet => batch.triplet.application = "a/b".to_owned(),
         Fault::TooManyRows => {
-            batch.rows = 1_000_000;
-            batch.time = vec![0; 8_000_000];
+            // One more than a batch may have, so that the call ends long before its deadline.
+            batch.rows = 65_537;
+            batch.time = vec![0; 8 * 65_537];
         }
         _ => {
             let data = vec![b'x'; 70 << 20];
