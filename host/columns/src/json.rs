@@ -45,6 +45,7 @@ use crate::reject::{REJECTED_KEPT_MAX, Refusal, Rejected};
 use crate::routes::Router;
 use crate::tables::Tables;
 
+mod frame;
 mod held;
 mod keys;
 mod learned;

@@ -40,7 +40,23 @@ impl Default for Vectors {
     }
 }
 
+/// Bytes that become bits at once.
+pub(crate) const BLOCK_BYTES: usize = 64;
+
+/// Bits of 64 bytes, the first the lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub quotes: u64,
+    pub colons: u64,
+    pub commas: u64,
+    /// `}` and `]`.
+    pub closing: u64,
+}
+
 pub(crate) trait Lanes {
+    /// What the frame of an event is found by; none: it is not worth looking for.
+    fn marks(block: &[u8; BLOCK_BYTES]) -> Option<Marks>;
+
     /// Whether the chunk goes on with the literal.
     fn matches(chunk: &[u8], at: usize, literal: &Literal) -> bool;
 
@@ -91,6 +107,12 @@ mod at_end {
 pub(crate) struct Portable;
 
 impl Lanes for Portable {
+    /// Made byte by byte they cost more than they save.
+    #[inline(always)]
+    fn marks(_: &[u8; BLOCK_BYTES]) -> Option<Marks> {
+        None
+    }
+
     #[inline(always)]
     fn matches(chunk: &[u8], at: usize, literal: &Literal) -> bool {
         let Some(window) = chunk.get(at..).and_then(|rest| rest.first_chunk::<LITERAL_BYTES_MAX>()) else {

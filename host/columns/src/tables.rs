@@ -260,6 +260,13 @@ impl Tables {
         wrongly
     }
 
+    /// Whether the staged row is of a table that came lately and has a column for each of its values.
+    #[inline(always)]
+    pub(crate) fn has_all_columns(&self) -> bool {
+        let table = self.recent_table().and_then(|number| self.tables.get(number as usize));
+        table.is_some_and(|table| self.stage.cells.iter().all(|cell| table.column_of(cell.field) != NONE))
+    }
+
     /// Drops the staged row.
     #[inline]
     pub(crate) fn abandon(&mut self) {

@@ -10,6 +10,7 @@ use arrow_schema::DataType;
 use super::*;
 
 mod cuts;
+mod frames;
 mod heads;
 mod room;
 

@@ -96,6 +96,10 @@ impl Keys {
         let mut padded = [0; KEY_BYTES_MAX + 8];
         let Some(room) = padded.get_mut(..name.len()) else { return };
         room.copy_from_slice(name);
+        // These stand with an escape in the text, and must not be found there without.
+        if name.iter().any(|byte| *byte < b' ' || matches!(byte, b'"' | b'\\')) {
+            return;
+        }
         let Some(words) = Words::at(&padded, 0, name.len(), context, object) else { return };
         if self.known.is_empty() {
             self.known.resize(KEYS, None);
@@ -134,6 +138,18 @@ mod tests {
                 other[wrong] ^= 1;
                 assert!(!found(&other, length, 4, 5), "{length} {wrong}");
             }
+        }
+    }
+
+    #[test]
+    fn a_key_that_stands_with_an_escape_is_not_found_without() {
+        let leaf = Leaf { node: 1, field: 2, canonical: 3, role: Role::Value };
+        for name in ["a\"b", "a\\b", "a\nb", "a/b"] {
+            let mut keys = Keys::default();
+            keys.remember(name.as_bytes(), 4, 5, leaf);
+            let text = format!("{name}{}", " ".repeat(KEY_BYTES_MAX));
+            let words = Words::at(text.as_bytes(), 0, name.len(), 4, 5).unwrap();
+            assert_eq!(keys.find(&words).is_some(), name == "a/b", "{name}");
         }
     }
 }

@@ -17,6 +17,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::frame::Frame;
 use super::keys::Keys;
 use crate::literal::Literal;
 use crate::schema::{NONE, Role};
@@ -119,6 +120,8 @@ pub(crate) struct Learned {
     /// For each table how it is entered.
     entries: Vec<Entry>,
     pub(super) keys: Keys,
+    /// Lent to the row that is looked at.
+    pub(super) frame: Option<Box<Frame>>,
     pub(crate) shapes: Shapes,
     /// Grows when all is forgotten: node numbers from before mean nothing.
     pub(super) generation: u64,

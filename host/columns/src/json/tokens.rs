@@ -114,7 +114,8 @@ impl Rows<'_> {
     /// Checks a value that there is no room for; what follows it.
     fn pass_over(&mut self, object: u32, at: usize) -> Result<usize, Stop> {
         self.tables.stage.keys += 1;
-        self.tables.stage.dropped += 1;
+        // Null is no value.
+        self.tables.stage.dropped += u64::from(skip::get(self.chunk, at)? != b'n');
         let limits = &self.tables.settings.limits;
         let depth = limits.depth_max.saturating_sub(self.tables.fields.depth(object));
         let end = self.skip(at, depth)?;

@@ -15,7 +15,7 @@ use std::arch::x86_64::{
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
-use super::{Lanes, at_end};
+use super::{BLOCK_BYTES, Lanes, Marks, at_end};
 use crate::json::number::{Number, POWERS};
 use crate::literal::Literal;
 
@@ -25,6 +25,19 @@ const HALF: usize = 16;
 pub(crate) struct Avx2;
 
 impl Lanes for Avx2 {
+    #[inline(always)]
+    fn marks(block: &[u8; BLOCK_BYTES]) -> Option<Marks> {
+        // SAFETY: a block has 64 bytes. AVX2 is there, see the module.
+        let [low, high] = unsafe { [marks(block.as_ptr()), marks(block.as_ptr().add(LANES))] };
+        let both = |low: u32, high: u32| u64::from(low) | u64::from(high) << LANES;
+        Some(Marks {
+            quotes: both(low[0], high[0]),
+            colons: both(low[1], high[1]),
+            commas: both(low[2], high[2]),
+            closing: both(low[3], high[3]),
+        })
+    }
+
     #[inline(always)]
     fn matches(chunk: &[u8], at: usize, literal: &Literal) -> bool {
         if at + 2 * LANES > chunk.len() {
@@ -142,6 +155,20 @@ unsafe fn specials(at: *const u8) -> u32 {
     }
 }
 
+/// Bits of the 32 bytes for each field of [`Marks`].
+#[inline(always)]
+unsafe fn marks(at: *const u8) -> [u32; 4] {
+    // SAFETY: the caller has 32 bytes there; the load needs no alignment.
+    unsafe {
+        let bytes = _mm256_loadu_si256(at.cast::<__m256i>());
+        let is = |bytes, byte: u8| _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte as i8));
+        // One bit apart are `]` and `}`.
+        let folded = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+        [is(bytes, b'"'), is(bytes, b':'), is(bytes, b','), is(folded, b'}')]
+            .map(|bytes| _mm256_movemask_epi8(bytes) as u32)
+    }
+}
+
 /// Bits of the 32 bytes that are a quote, up to the space or not ASCII.
 #[inline(always)]
 unsafe fn breaks(at: *const u8) -> u32 {
@@ -254,8 +281,18 @@ mod tests {
         }
     }
 
+    fn marks_by_bytes(block: &[u8; BLOCK_BYTES]) -> Marks {
+        let bits = |is: fn(u8) -> bool| (0..).zip(block).map(|(bit, byte)| u64::from(is(*byte)) << bit).sum();
+        Marks {
+            quotes: bits(|byte| byte == b'"'),
+            colons: bits(|byte| byte == b':'),
+            commas: bits(|byte| byte == b','),
+            closing: bits(|byte| b"}]".contains(&byte)),
+        }
+    }
+
     #[test]
-    fn the_ends_of_words_and_texts_are_those_of_the_portable_path() {
+    fn marks_and_the_ends_of_words_and_texts_are_those_of_the_portable_path() {
         if !is_x86_feature_detected!("avx2") {
             return;
         }
@@ -263,6 +300,8 @@ mod tests {
             for at in 0..70 {
                 let mut text = [b'a'; 100];
                 text[at] = byte;
+                let block = text.first_chunk().unwrap();
+                assert_eq!(Avx2::marks(block), Some(marks_by_bytes(block)), "{byte} {at}");
                 for from in [0, 1, 33, 68, 80] {
                     assert_eq!(Avx2::word_end(&text, from), Portable::word_end(&text, from), "{byte} {at}");
                     assert_eq!(Avx2::plain_end(&text, from), Portable::plain_end(&text, from), "{byte} {at}");
