@@ -8,6 +8,10 @@ use std::process::ExitCode;
 
 use weir_tests::bench;
 
+/// That of the program, so that what is measured here behaves as it does there.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
     if let [name, connections] = names.as_slice()
