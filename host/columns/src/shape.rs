@@ -32,6 +32,10 @@ const TRACED_EVERY: u32 = 64;
 const FAILING_MAX: u32 = 32;
 const TRIED_EVERY: u32 = 16;
 
+/// The same after so many: a sender without order stays so.
+const FAILING_LONG: u32 = 1_024;
+const TRIED_RARELY: u32 = 128;
+
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -198,7 +202,8 @@ impl Shapes {
     /// The shape to try first on the next row, and its number; none: not worth trying.
     #[inline(always)]
     fn first(&self) -> Option<(usize, &Shape)> {
-        if self.failing >= FAILING_MAX && !self.failing.is_multiple_of(TRIED_EVERY) {
+        let every = if self.failing < FAILING_LONG { TRIED_EVERY } else { TRIED_RARELY };
+        if self.failing >= FAILING_MAX && !self.failing.is_multiple_of(every) {
             return None;
         }
         Some((self.last, self.shapes.get(self.last)?))

@@ -226,8 +226,13 @@ impl Rows<'_> {
         stage.guessed |= stage.table.is_none();
         stage.keys += 1;
         stage.dropped += u64::from(self.chunk.get(at) != Some(&b'n'));
-        let text_bytes_max = self.tables.settings.limits.string_bytes_max;
-        end - at <= text_bytes_max && self.skip(at, 0).is_ok_and(|found| found == end)
+        if end - at > self.tables.settings.limits.string_bytes_max {
+            return false;
+        }
+        match self.chunk.get(at..end) {
+            Some([b'"', text @ .., b'"']) if Portable::plain_end(text, 0) == text.len() => true,
+            _ => self.skip(at, 0).is_ok_and(|found| found == end),
+        }
     }
 
     /// Takes a row of a sender whose shapes fail: each key of the event itself is looked up, nothing is guessed and
