@@ -168,6 +168,8 @@ struct Gathered {
     changes: Changes,
     states: Vec<FrozenState>,
     known: BTreeSet<Vec<u8>>,
+    /// Prefixes below which nothing else is to be stored.
+    gone: Vec<Vec<u8>>,
     at: Position,
 }
 
@@ -240,10 +242,10 @@ impl Keeper {
         let taken = runtime.ask(all).and_then(|asked| {
             // What the flows give now they will not give again.
             self.all = true;
-            self.gather(runtime, store, asked, all)
+            self.gather(runtime, asked, all)
         });
         self.taken = Instant::now();
-        let Gathered { changes, states, known, at } = match taken {
+        let Gathered { mut changes, states, known, gone, at } = match taken {
             Ok(taken) => taken,
             Err(why) => {
                 tracing::warn!(why, "a checkpoint was not made; it is tried again");
@@ -251,6 +253,7 @@ impl Keeper {
                 return Ok(());
             }
         };
+        remove_below(&gone, store, &mut changes).map_err(|error| error.to_string())?;
         let entries = write(store, &changes, states, at).map_err(|error| error.to_string())?;
         (self.all, self.known, self.counts) = (false, known, counts);
         while store.fold().map_err(|error| error.to_string())? {
@@ -276,7 +279,7 @@ impl Keeper {
     }
 
     /// Everything of one round, once the journal is on disk as far.
-    fn gather(&self, runtime: &Runtime, store: &Store, asked: Asked, all: bool) -> Result<Gathered, String> {
+    fn gather(&self, runtime: &Runtime, asked: Asked, all: bool) -> Result<Gathered, String> {
         let Asked { round, answers, flows, global, receipt } = asked;
         let captured = wait(runtime, &round, &answers, flows)?;
         let mut changes = Changes::new();
@@ -303,10 +306,6 @@ impl Keeper {
             // It may be newer than the round, and never newer than the journal on disk.
             runtime.durable_now()?;
         }
-        // Where this holds everything, all else goes.
-        let everything = vec![Vec::new()];
-        let gone = || self.known.difference(&known).cloned().collect();
-        remove_below(&if all { everything } else { gone() }, store, &mut changes)?;
         receipt.wait(KEPT_MAX).map_err(|refused| refused.to_string())?;
         runtime.flush_letters(round.at)?;
         runtime.sinks.seal_all_but(|flow, lane| known.contains(&flow_key(flow, lane)));
@@ -315,7 +314,9 @@ impl Keeper {
         }
         runtime.checkpoints.since.store(from, Ordering::Relaxed);
         let at = Position { log: 0, epoch: global.epoch, offset: from.saturating_sub(1) };
-        Ok(Gathered { changes, states, known, at })
+        // Where this holds everything, all else goes.
+        let gone = if all { vec![Vec::new()] } else { self.known.difference(&known).cloned().collect() };
+        Ok(Gathered { changes, states, known, gone, at })
     }
 
     /// From the oldest snapshot on the journal is needed, whatever becomes of the store.
@@ -331,13 +332,17 @@ impl Keeper {
 }
 
 /// Notes as gone what is stored below these prefixes and is not about to be stored.
-fn remove_below(prefixes: &[Vec<u8>], store: &Store, changes: &mut Changes) -> Result<(), String> {
+fn remove_below(
+    prefixes: &[Vec<u8>],
+    store: &Store,
+    changes: &mut Changes,
+) -> Result<(), weir_checkpoint::StoreError> {
     if prefixes.is_empty() {
         return Ok(());
     }
     let mut below = Below { prefixes, found: Vec::new() };
     let visit = &mut |key: &[u8], value: &[u8]| weir_checkpoint::Entries::entry(&mut below, key, value);
-    store.load(visit).map_err(|error| error.to_string())?;
+    store.load(visit)?;
     for key in below.found {
         changes.entry(key).or_insert(None);
     }

@@ -81,11 +81,15 @@ impl Data {
         Ok(store)
     }
 
-    /// The state of this run again, after its files failed; made anew where they are not good.
+    /// The state of this run again, after its files failed; made anew where they are not good, all of which is read for that: else a damage
+    /// inside would be met again with each checkpoint.
     pub fn reopen_state(&self, engine: StateEngine) -> Result<Store, DataError> {
         let place = self.place(engine)?;
         let opened = place.open().map_err(|error| error.to_string());
-        match opened.and_then(|opened| Store::open(opened).map_err(|error| error.to_string())) {
+        let opened = opened.and_then(|opened| Store::open(opened).map_err(|error| error.to_string()));
+        match opened
+            .and_then(|store| store.load(&mut |_, _| {}).map(|()| store).map_err(|error| error.to_string()))
+        {
             Ok(store) => Ok(store),
             Err(_) => self.new_state(engine),
         }
@@ -184,5 +188,59 @@ mod tests {
         data.keep_loaded("[server]");
         drop(data);
         assert_eq!(Data::open(folder.path(), "").unwrap().loaded().as_deref(), Some("[server]"));
+    }
+
+    #[test]
+    fn a_state_that_is_damaged_inside_is_made_anew() {
+        for engine in [StateEngine::Redb, StateEngine::Sled] {
+            let folder = tempfile::tempdir().unwrap();
+            let data = Data::open(folder.path(), "").unwrap();
+            let mut store = data.new_state(engine).unwrap();
+            let mut writing = store.begin().unwrap();
+            for key in 0..2_000u32 {
+                let value: Vec<u8> = key.to_be_bytes().repeat(25);
+                writing.put(&key.to_be_bytes(), Some(&value)).unwrap();
+            }
+            writing.commit(Position { log: 0, epoch: 1, offset: 7 }, Vec::new()).unwrap();
+            drop(store);
+            let count = |store: &Store| {
+                let mut entries = 0;
+                store.load(&mut |_, _| entries += 1).map(|()| entries)
+            };
+            let good = data.reopen_state(engine).unwrap();
+            assert_eq!(count(&good).unwrap(), 2_000, "{engine:?}");
+            drop(good);
+
+            // In the middle of the values of one block, wherever the engine has it.
+            let value = 1_234u32.to_be_bytes().repeat(25);
+            let mut damaged = 0;
+            let mut folders = vec![folder.path().join("state")];
+            while let Some(next) = folders.pop() {
+                for entry in fs::read_dir(next).unwrap() {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() {
+                        folders.push(path);
+                        continue;
+                    }
+                    let mut bytes = fs::read(&path).unwrap();
+                    let found: Vec<_> = bytes
+                        .windows(value.len())
+                        .enumerate()
+                        .filter(|(_, window)| *window == value)
+                        .map(|(at, _)| at)
+                        .collect();
+                    for at in &found {
+                        bytes[at + 50] ^= 1;
+                    }
+                    damaged += found.len();
+                    if !found.is_empty() {
+                        fs::write(&path, bytes).unwrap();
+                    }
+                }
+            }
+            assert!(damaged > 0, "{engine:?}");
+            let anew = data.reopen_state(engine).unwrap();
+            assert_eq!(count(&anew).unwrap(), 0, "{engine:?}");
+        }
     }
 }

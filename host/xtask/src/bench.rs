@@ -1,6 +1,6 @@
 //! `cargo xtask bench NAME...`: builds the program and the benches, and runs those that are named.
 //!
-//! In: names that the benches know (`tests/src/bin/bench.rs`). Out: their tables, their lines of JSON and their exit code, all passed through.
+//! In: names that the benches know (`tests/src/bin/bench.rs`); the browser is installed where one of them needs it. Out: their tables, their lines of JSON and their exit code, all passed through.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -8,7 +8,10 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::command::{missing, say};
-use crate::{components, page, program};
+use crate::{browser, components, page, program};
+
+/// Benches that open the page.
+const BROWSED: [&str; 2] = ["page", "all"];
 
 pub fn bench(root: &Path, names: &[String]) -> Result<ExitCode> {
     say("components");
@@ -16,6 +19,9 @@ pub fn bench(root: &Path, names: &[String]) -> Result<ExitCode> {
     say("page");
     page::build(root)?;
     let folder = program::build(root, &["--bin", "weir", "--bin", "bench"])?;
+    if names.iter().any(|name| BROWSED.contains(&name.as_str())) {
+        browser::install()?;
+    }
     say(&format!("bench {}", names.join(" ")));
     let mut bench = Command::new(folder.join("bench"));
     bench.args(names).current_dir(root);
