@@ -17,8 +17,6 @@ pub struct CodecInstance {
     guest: Guest,
     coding: coding::Guest,
     limits: Limits,
-    /// Keeps the ticker alive: without it no deadline would ever come.
-    _component: Component,
 }
 
 impl CodecInstance {
@@ -27,9 +25,9 @@ impl CodecInstance {
             let text = format!("a {} is no codec", component.world().as_str());
             return Err(Fault::new("instantiate", FaultKind::Host, text));
         };
-        let (mut guest, instance) = Guest::new(component.pre(), &limits, Served::Log(log))?;
+        let (mut guest, instance) = Guest::new(component, &limits, Served::Log(log))?;
         let coding = guest.lookup("weir:plugin/coding", |store| indices.load(store, &instance))?;
-        Ok(Self { guest, coding, limits, _component: component.clone() })
+        Ok(Self { guest, coding, limits })
     }
 
     pub fn open(&mut self, setup: &given::Setup<'_>) -> Answer<()> {

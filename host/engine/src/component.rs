@@ -19,6 +19,7 @@ use crate::fault::Fault;
 use crate::guest::{Access, Call, Guest, HostState, Moment, Served};
 use crate::inspect::{Import, Inspection, Resources, Shape, World, shape};
 use crate::limits::Limits;
+use crate::ticker::Clock;
 use crate::{link, wasi};
 
 /// Largest component.
@@ -61,7 +62,7 @@ struct Inner {
     manifest: manifest::GuestIndices,
     step: Step,
     /// Keeps the ticker alive for as long as anything may run.
-    _engine: Engine,
+    engine: Engine,
 }
 
 /// The functions that the component's world adds to `manifest`.
@@ -95,7 +96,7 @@ impl Component {
             pre,
             manifest,
             step,
-            _engine: engine.clone(),
+            engine: engine.clone(),
         };
         let component = Self { inner: Arc::new(inner) };
         component.check_types().map_err(LoadError::Start)?;
@@ -150,6 +151,10 @@ impl Component {
         Ok(answer)
     }
 
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
+        &self.inner.engine.shared.ticker.clock
+    }
+
     pub(crate) fn pre(&self) -> &InstancePre<HostState> {
         &self.inner.pre
     }
@@ -159,7 +164,7 @@ impl Component {
     }
 
     fn throw_away(&self) -> Result<(Guest, manifest::Guest), Fault> {
-        let (mut guest, instance) = Guest::new(self.pre(), &Limits::default(), Served::Nothing)?;
+        let (mut guest, instance) = Guest::new(self, &Limits::default(), Served::Nothing)?;
         let indices = &self.inner.manifest;
         let manifest = guest.lookup("weir:plugin/manifest", |store| indices.load(store, &instance))?;
         Ok((guest, manifest))
@@ -167,7 +172,7 @@ impl Component {
 
     /// Types of functions are only compared when an instance's functions are looked up, so one instance is made at load.
     fn check_types(&self) -> Result<(), Fault> {
-        let (mut guest, instance) = Guest::new(self.pre(), &Limits::default(), Served::Nothing)?;
+        let (mut guest, instance) = Guest::new(self, &Limits::default(), Served::Nothing)?;
         let manifest = &self.inner.manifest;
         guest.lookup("weir:plugin/manifest", |store| manifest.load(store, &instance))?;
         match self.step() {

@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub cache: Option<Cache>,
     pub helper: Option<CompileHelper>,
     /// Last, so that it outlives the engine that it ticks.
-    _ticker: Ticker,
+    pub ticker: Ticker,
 }
 
 impl Engine {
@@ -55,7 +55,7 @@ impl Engine {
             Some(folder) => Some(Cache::open(folder, &wasmtime).map_err(EngineError::Cache)?),
             None => None,
         };
-        let shared = Shared { wasmtime, cache, helper: settings.compile_helper, _ticker: ticker };
+        let shared = Shared { wasmtime, cache, helper: settings.compile_helper, ticker };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -59,7 +59,7 @@ impl FormatterInstance {
         };
         let log = std::sync::Arc::clone(&self.log);
         let sink: LogSink = Box::new(move |level: LogLevel, line: &str| (log.lock())(level, line));
-        let (mut guest, instance) = Guest::new(self.component.pre(), &self.limits, Served::Log(sink))?;
+        let (mut guest, instance) = Guest::new(&self.component, &self.limits, Served::Log(sink))?;
         let rendering = guest.lookup("weir:plugin/rendering", |store| indices.load(store, &instance))?;
         Ok((guest, rendering))
     }

@@ -7,8 +7,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wasmtime::Store;
-use wasmtime::component::{Instance, InstancePre};
+use wasmtime::component::Instance;
 
+use crate::component::Component;
 use crate::fault::{Fault, FaultKind, Stop};
 use crate::imports::{Imports, LogLevel, Misuse};
 use crate::limits::{Limiter, Limits};
@@ -115,6 +116,8 @@ pub(crate) struct Call {
 
 pub(crate) struct Guest {
     store: Store<HostState>,
+    /// Keeps the ticker alive: without it no deadline would ever come.
+    component: Component,
     /// Set after a fault or a failure: no further call.
     spent: bool,
     calls: u64,
@@ -123,7 +126,7 @@ pub(crate) struct Guest {
 impl Guest {
     /// Instantiates; the start functions of the component run here, under a deadline.
     pub(crate) fn new(
-        pre: &InstancePre<HostState>,
+        component: &Component,
         limits: &Limits,
         served: Served,
     ) -> Result<(Self, Instance), Fault> {
@@ -137,12 +140,13 @@ impl Guest {
             random: 0,
             lines: Lines::default(),
         };
+        let pre = component.pre();
         let mut store = Store::new(pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits.transfer_bytes);
         store.set_max_component_handles(limits.handles);
         store.epoch_deadline_trap();
-        let mut guest = Self { store, spent: false, calls: 0 };
+        let mut guest = Self { store, component: component.clone(), spent: false, calls: 0 };
         let call = Call {
             name: "instantiate",
             access: Access::LogOnly,
@@ -185,8 +189,10 @@ impl Guest {
         self.calls += 1;
         // Set before, so that the instance stays spent on every way out but the good one.
         self.spent = true;
-        let store = &mut self.store;
-        match catch_unwind(AssertUnwindSafe(|| enter(store))) {
+        let (store, running) = (&mut self.store, self.component.clock().run());
+        let entered = catch_unwind(AssertUnwindSafe(|| enter(store)));
+        drop(running);
+        match entered {
             Ok(Ok(result)) => {
                 self.spent = false;
                 Ok(result)

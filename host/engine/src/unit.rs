@@ -42,8 +42,6 @@ pub struct UnitInstance {
     limits: Limits,
     outputs: OutputLimits,
     opened: bool,
-    /// Keeps the ticker alive: without it no deadline would ever come.
-    _component: Component,
 }
 
 enum Kind {
@@ -54,7 +52,7 @@ enum Kind {
 impl UnitInstance {
     /// Instantiates; nothing of the contract is called yet.
     pub fn new(component: &Component, imports: Box<dyn Imports>, limits: Limits) -> Result<Self, Fault> {
-        let (mut guest, instance) = Guest::new(component.pre(), &limits, Served::All(imports))?;
+        let (mut guest, instance) = Guest::new(component, &limits, Served::All(imports))?;
         let (life, kind) = match component.step() {
             Step::Unit(life, step) => {
                 let step = guest.lookup("weir:plugin/processing", |store| step.load(store, &instance))?;
@@ -70,15 +68,7 @@ impl UnitInstance {
             }
         };
         let lifecycle = guest.lookup("weir:plugin/lifecycle", |store| life.load(store, &instance))?;
-        Ok(Self {
-            guest,
-            lifecycle,
-            kind,
-            limits,
-            outputs: OutputLimits::default(),
-            opened: false,
-            _component: component.clone(),
-        })
+        Ok(Self { guest, lifecycle, kind, limits, outputs: OutputLimits::default(), opened: false })
     }
 
     /// First call. `now_unix_ns` is what a closed WASI's clock shows meanwhile.
