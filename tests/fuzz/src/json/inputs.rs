@@ -95,6 +95,10 @@ const TIMES: [&str; 9] = [
 /// One input.
 pub fn input(random: &mut Random) -> Vec<u8> {
     let mut text = String::new();
+    if random.chance(2) {
+        unordered(random, &mut text);
+        return ended(random, text);
+    }
     let array = random.chance(15);
     if random.chance(2) {
         text.push('\u{feff}');
@@ -123,6 +127,11 @@ pub fn input(random: &mut Random) -> Vec<u8> {
     if array {
         text.push(']');
     }
+    ended(random, text)
+}
+
+/// With a line feed behind it most often, and with damage nearly half of the time.
+fn ended(random: &mut Random, mut text: String) -> Vec<u8> {
     if random.chance(70) {
         text.push('\n');
     }
@@ -131,6 +140,36 @@ pub fn input(random: &mut Random) -> Vec<u8> {
         damage(random, &mut bytes, b"{}[]\",:\\0-.e \nu\t9aft");
     }
     bytes
+}
+
+/// Events of a sender that writes its keys in an order of its own each time: so many that the decoder no longer waits for an order.
+fn unordered(random: &mut Random, text: &mut String) {
+    let mut names: Vec<&str> =
+        (0..2 + random.below(10)).filter_map(|_| random.pick(&NAMES).copied()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for _ in 0..40 + random.below(40) {
+        for last in (1..names.len()).rev() {
+            names.swap(last, random.below(last + 1));
+        }
+        text.push('{');
+        let left_out = random.below(names.len() * 4);
+        for (_, name) in names.iter().enumerate().filter(|(member, _)| *member != left_out) {
+            text.push_str(if text.ends_with('{') { "" } else { "," });
+            string(random, text, name);
+            text.push(':');
+            match *name {
+                "time" => text.push_str(TIMES[0]),
+                "type" | "application" => text.push_str("\"t\""),
+                // Most are flat.
+                _ => {
+                    let depth = if random.chance(99) { 5 } else { 4 };
+                    value(random, text, depth);
+                }
+            }
+        }
+        text.push_str(if random.chance(98) { "}\n" } else { "}" });
+    }
 }
 
 fn object(random: &mut Random, text: &mut String, depth: usize) {
