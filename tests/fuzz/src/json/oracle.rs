@@ -137,7 +137,9 @@ impl Reading<'_> {
             return Err(why);
         }
         if row.malformed {
-            let after = if row.problems.is_empty() { After::Line } else { After::Either(end) };
+            // A key that stands once as it is and once with an escape was made two by the `x`.
+            let sure = row.problems.is_empty() && (is_utf8 || !raw.contains("\\u"));
+            let after = if sure { After::Line } else { After::Either(end) };
             return self.reject(at, Vec::new(), after);
         }
         if row.problems.contains(&"too_deep") {
