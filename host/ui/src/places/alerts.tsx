@@ -74,7 +74,7 @@ function Rules({ page }: { page: AlertPage }) {
     <section aria-labelledby="rules-title">
       <h2 id="rules-title">Rules</h2>
       <table>
-        <thead><tr><th scope="col">rule</th><th scope="col">state</th><th scope="col" class="number">words</th><th scope="col" class="number">alerts</th></tr></thead>
+        <thead><tr><th scope="col">rule</th><th scope="col">state</th><th scope="col" class="number" title="what the rule has said of its keys so far">verdicts</th><th scope="col" class="number">alerts</th></tr></thead>
         <tbody>
           {page.rules.map((rule) => (
             <tr key={rule.id}>
