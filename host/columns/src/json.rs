@@ -9,7 +9,8 @@
 //! One pass. Senders repeat themselves byte by byte: between the value of `status` and the value of `latency_ms` there always stands
 //! `,"latency_ms":`. So the shape of a row that was taken is remembered, and one comparison of 32 bytes for each value replaces the work on comma, key,
 //! colon, nesting, duplicates and the row's end; see [`shape`](crate::shape). A row that leaves all known shapes goes on from there value by value: each leaf field
-//! remembers what followed it ([`learned`]), and where that does not fit either, a generic step reads token by token and learns ([`tokens`]). Values are read with vectors ([`lanes`](crate::lanes); AVX2 where the machine has it, else plain Rust, with the
+//! remembers what followed it ([`learned`]), and where that does not fit either, a generic step reads token by token and learns ([`tokens`]). Senders that write their keys in no
+//! order are looked at a second way: the frame of the event is found by bits, and the values are read in the order of their fields ([`frame`]). Values are read with vectors ([`lanes`](crate::lanes); AVX2 where the machine has it, else plain Rust, with the
 //! same results) and staged; the row is written when its `}` is there.
 //!
 //! # What is taken and what is refused
