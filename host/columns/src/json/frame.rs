@@ -13,7 +13,9 @@
 
 use super::keys::{Keys, Words};
 use super::learned::Leaf;
-use crate::lanes::{BLOCK_BYTES, Lanes};
+use super::rows::{Rows, take_key};
+use super::stop::Stop;
+use crate::lanes::{BLOCK_BYTES, Lanes, Portable};
 use crate::order::InOrder;
 use crate::schema::{NONE, Object};
 
@@ -156,6 +158,83 @@ impl Frame {
             }
         }
         None
+    }
+}
+
+impl Rows<'_> {
+    /// Takes a row of a sender whose shapes fail, as one who shuffles its keys, in the order of its fields; none: it has no frame,
+    /// or anything else is out of the usual, and nothing of it was taken.
+    #[inline(always)]
+    pub(super) fn by_frame<L: Lanes>(&mut self, chunk: &[u8]) -> Result<Option<usize>, Stop> {
+        let mut frame = self.learned.frame.take().unwrap_or_default();
+        let mut found = None;
+        if frame.pays() {
+            found = frame.find::<L>(chunk, self.row_start, &self.learned.keys);
+            if found.is_some() && !self.framed::<L>(chunk, &frame) {
+                found = None;
+                self.tables.stage.begin();
+            }
+        }
+        frame.came(found.is_some());
+        self.learned.frame = Some(frame);
+        match found {
+            Some(end) => self.end_row(chunk, end).map(|()| Some(end)),
+            None => Ok(None),
+        }
+    }
+
+    /// Stages the values of a frame; false: one is not as it must be.
+    #[inline(always)]
+    fn framed<L: Lanes>(&mut self, chunk: &[u8], frame: &Frame) -> bool {
+        for number in 0..InOrder::WORDS {
+            let mut word = frame.order.word(number);
+            while word != 0 {
+                let Some((place, leaf)) = frame.known(frame.order.next(number, &mut word)) else {
+                    return false;
+                };
+                let [at, end] = [place.value, place.end].map(|place| self.row_start + usize::from(place));
+                let taken = take_key(self.tables, leaf.canonical).is_ok()
+                    && self.leaf::<L>(chunk, at, leaf).is_ok_and(|found| found == end);
+                if !taken {
+                    return false;
+                }
+            }
+        }
+        frame.others.iter().all(|place| self.framed_other(*place))
+            && self.tables.stage.keys <= self.tables.settings.limits.keys_max
+            // New columns are made in the order in which their keys came.
+            && self.tables.has_all_columns()
+    }
+
+    /// Stages a value of a frame whose key is not known by its bytes, or passes over it where there is no room for a new one.
+    #[inline(never)]
+    fn framed_other(&mut self, place: Place) -> bool {
+        let [key, at, end] =
+            [place.key, place.value, place.end].map(|place| self.row_start + usize::from(place));
+        let name = self.chunk.get(key..at.saturating_sub(2)).unwrap_or_default();
+        if Portable::plain_end(name, 0) != name.len() {
+            return false;
+        }
+        if let Some(field) = self.tables.fields.find(Object::ROOT.0, NONE, name) {
+            let Some(entry) = self.tables.fields.get(field) else { return false };
+            let leaf = Leaf { node: NONE, field, canonical: entry.canonical, role: entry.role };
+            return take_key(self.tables, leaf.canonical).is_ok()
+                && self.leaf::<Portable>(self.chunk, at, leaf).is_ok_and(|found| found == end);
+        }
+        if !self.tables.has_no_room() || self.tables.settings.is_special(name) {
+            return false;
+        }
+        let stage = &mut self.tables.stage;
+        stage.guessed |= stage.table.is_none();
+        stage.keys += 1;
+        stage.dropped += u64::from(self.chunk.get(at) != Some(&b'n'));
+        if end - at > self.tables.settings.limits.string_bytes_max {
+            return false;
+        }
+        match self.chunk.get(at..end) {
+            Some([b'"', text @ .., b'"']) if Portable::plain_end(text, 0) == text.len() => true,
+            _ => self.skip(at, 0).is_ok_and(|found| found == end),
+        }
     }
 }
 
