@@ -29,7 +29,7 @@ pub use file::Name;
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Flows that write to one sink at the same time, and lanes.
 const OPEN_MAX: usize = 4_096;
-/// A flow that lags longer than this behind the change that ended a sink has nothing more for it.
+/// A flow that lags longer than this behind the change that ended a sink writes to the one that took its place.
 const ENDED_KEPT: Duration = Duration::from_secs(600);
 
 /// Sink, flow, lane.
@@ -116,6 +116,24 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
+impl Shared {
+    /// Takes away the sinks that ended long ago. What a flow that was paused all the while has for one goes to the one that took its place.
+    fn forget_ended(&mut self) {
+        let (gone, kept): (Vec<Sink>, Vec<Sink>) = std::mem::take(&mut self.sinks)
+            .into_iter()
+            .partition(|sink| sink.ended.is_some_and(|(_, when)| when.elapsed() >= ENDED_KEPT));
+        self.sinks = kept;
+        for old in gone.iter().rev() {
+            let heir = |sink: &&mut Sink| {
+                sink.spec.name == old.spec.name && old.ended.is_some_and(|(at, _)| at == sink.since)
+            };
+            if let Some(heir) = self.sinks.iter_mut().find(heir) {
+                heir.since = old.since;
+            }
+        }
+    }
+}
+
 impl Sinks {
     /// The folder of data, and that of the configuration.
     pub fn keep_folders(&self, data: &Path, beside: &Path) {
@@ -126,7 +144,7 @@ impl Sinks {
     /// From the record at `at` on these sinks take rows; flows that are not there yet still write to the old ones. Before any record behind it is there.
     pub fn set(&self, specs: &[SinkSpec], at: u64) {
         let mut shared = self.shared.lock();
-        shared.sinks.retain(|sink| sink.ended.is_none_or(|(_, when)| when.elapsed() < ENDED_KEPT));
+        shared.forget_ended();
         for sink in shared.sinks.iter_mut().filter(|sink| sink.ended.is_none()) {
             if !specs.iter().any(|spec| sink.is(spec)) {
                 sink.ended = Some((at, Instant::now()));

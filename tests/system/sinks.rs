@@ -103,3 +103,37 @@ fn the_end_in_peace_leaves_nothing_behind_and_a_sink_comes_and_goes_at_a_positio
     let folder = host.end_in_peace().unwrap();
     assert_eq!(rows(folder.path()).iter().map(|row| row.1).collect::<Vec<_>>(), [10, 12, 14, 16, 18]);
 }
+
+/// What waits belongs to positions before the change, so that it goes to the sinks that were there then: also where a checkpoint holds the change already.
+#[test]
+fn what_waits_in_a_paused_pipeline_outlives_an_edit_and_a_restart() {
+    let edits: [(&str, &str); 3] = [
+        ("", ""),
+        // Another pipeline; another configuration of the unit that waits.
+        ("[[sink]]", "[[pipeline]]\nname = \"q\"\nfrom = [\"x/y/z\"]\n[[sink]]"),
+        ("x % 2 = 0", "x % 2 = 0 and x >= 0"),
+    ];
+    for (number, (old, new)) in edits.into_iter().enumerate() {
+        let mut host = TestHost::start(KEPT).unwrap();
+        let ports = (host.http, host.tcp);
+        post(&host, 0, 10);
+        assert_eq!(host.post("/api/pipelines/p/pause", b"").unwrap().status, 200);
+        post(&host, 10, 20);
+        if !old.is_empty() {
+            let text = KEPT.replacen(old, new, 1);
+            let text = text.replace("{http}", &ports.0.to_string()).replace("{tcp}", &ports.1.to_string());
+            let answer = host.put("/api/configuration", &text).unwrap();
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        post(&host, 20, 30);
+        // The last checkpoint holds the change, but not what waits.
+        host = TestHost::start_on(KEPT, host.end_in_peace().unwrap(), ports).unwrap();
+        let paused = |seen: &Value| seen["pipelines"][0]["state"] == "paused";
+        host.wait("/api/pipelines", paused).unwrap();
+        assert_eq!(host.post("/api/pipelines/p/start", b"").unwrap().status, 200);
+        host.wait_unit("p/even", "rows_in_total", 30).unwrap();
+        let folder = host.end_in_peace().unwrap();
+        let found: Vec<i64> = rows(folder.path()).iter().map(|row| row.1).collect();
+        assert_eq!(found, (0..30).filter(|x| x % 2 == 0).collect::<Vec<_>>(), "edit {number}");
+    }
+}

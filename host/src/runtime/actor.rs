@@ -77,8 +77,8 @@ enum Look {
 /// Where the effects of a record go.
 pub trait Commit {
     fn commit(&self, flow: &Flow, record: &Record, effects: weir_core::flow::effects::Effects);
-    /// All that a checkpoint needs of a flow that has everything before `from`.
-    fn capture(&self, flow: &Flow, lane: u32, from: u64, round: &Round);
+    /// All that a checkpoint needs of a flow that has everything it was given before `from`, but for the records and rows that it left out.
+    fn capture(&self, flow: &Flow, lane: u32, from: u64, skipped: [u64; 2], round: &Round);
     /// A flow that panicked: the host's own mistake. `name` has the lane.
     fn panicked(&self, name: &str, flow: &Flow, record: &Record);
 }
@@ -136,15 +136,16 @@ impl Actor {
     fn answer(&self, flow: &Flow, commit: &dyn Commit) {
         let mut asked = self.asked.lock();
         let Some(round) = &*asked else { return };
-        let from = {
+        let (from, skipped) = {
             let queue = self.queue.lock();
-            round.from(queue.first_offset(), queue.held)
+            let from = round.from(queue.first_offset(), queue.held);
+            (from, [queue.skipped_records, queue.skipped_rows])
         };
         if let Some(from) = from {
             let round = Arc::clone(round);
             *asked = None;
             drop(asked);
-            commit.capture(flow, self.lane, from, &round);
+            commit.capture(flow, self.lane, from, skipped, &round);
         }
     }
 

@@ -219,8 +219,8 @@ impl FlowPlan {
         let which = Lane { index: lane, count: self.lanes, by: self.by.clone() };
         let mut flow =
             Flow::new(Arc::clone(&self.name), pipelines.collect(), Some(which).filter(|lane| lane.count > 1));
-        if let Some((_, memory)) = legacies.memories.get(&(Arc::clone(&self.name), lane)) {
-            flow.remember(memory.clone());
+        if let Some(known) = legacies.memories.get(&(Arc::clone(&self.name), lane)) {
+            flow.remember(known.memory.clone());
         }
         flow
     }

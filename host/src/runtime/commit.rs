@@ -63,9 +63,9 @@ impl Commit for ToRuntime {
         }
     }
 
-    fn capture(&self, flow: &Flow, lane: u32, from: u64, round: &Round) {
+    fn capture(&self, flow: &Flow, lane: u32, from: u64, skipped: [u64; 2], round: &Round) {
         if let Some(runtime) = self.0.upgrade() {
-            runtime.capture(flow, lane, from, round);
+            runtime.capture(flow, lane, from, skipped, round);
         }
     }
 

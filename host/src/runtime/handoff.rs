@@ -52,10 +52,19 @@ pub struct Legacies {
     /// What operators have paused or stopped, by pipeline and node; the rest runs.
     pub runs: HashMap<Arc<str>, Run>,
     rests: HashMap<(Arc<str>, u32), Rest>,
-    /// By name of the flow, from a checkpoint: the first record that it does not know, and what it knows.
-    pub memories: HashMap<(Arc<str>, u32), (u64, FlowMemory)>,
+    /// By name of the flow, from a checkpoint.
+    pub memories: HashMap<(Arc<str>, u32), Remembered>,
     /// Flows that a checkpoint says nothing of begin here.
     pub from: u64,
+}
+
+/// What a checkpoint says of a flow.
+pub struct Remembered {
+    /// The first record that it does not know.
+    pub from: u64,
+    /// Records and rows that it has left out, ever.
+    pub skipped: [u64; 2],
+    pub memory: FlowMemory,
 }
 
 /// What a flow leaves of its part of the log.

@@ -1,7 +1,7 @@
 //! One flow's part of the log: the records that concern it and that it has not run yet.
 //!
 //! Bounded by the flow's lag (bytes, age). Beyond it either its sources wait ([`Pushed::over`]) or the oldest batches are left out, counted. A flow that is
-//! held (paused, stopped by a circuit) never makes sources wait: it leaves out. Twice the bound is never exceeded, whatever the sources do.
+//! held (paused, stopped by a circuit) never makes sources wait: beyond the bytes it leaves out, whatever their age. Twice the bound is never exceeded, whatever the sources do.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,8 +44,9 @@ impl Queue {
             self.bytes += record.bytes as u64;
         }
         self.records.push_back(record);
-        let skips = self.held || self.lag.beyond == Beyond::Skip;
-        let bound = if skips { self.lag.bytes } else { self.lag.bytes.saturating_mul(2) };
+        let skips = self.lag.beyond == Beyond::Skip;
+        let bound = if skips || self.held { self.lag.bytes } else { self.lag.bytes.saturating_mul(2) };
+        // Whoever pauses to repair wants what came meanwhile, however long it takes.
         while self.bytes > bound || (skips && self.is_too_old()) {
             if !self.skip_oldest() {
                 break;
@@ -206,6 +207,20 @@ mod tests {
         (0..10).for_each(|_| queue.push(batch(&mut sequencer, 400)));
         assert!(!queue.is_over() && queue.bytes() <= 1_000);
         assert_eq!(queue.skipped_records, 8);
+    }
+
+    #[test]
+    fn a_held_flow_keeps_what_is_old() {
+        let mut sequencer = Sequencer::new(0, 1, 0);
+        for beyond in [Beyond::BackPressure, Beyond::Skip] {
+            let mut queue = Queue::new(LagSpec { age_ns: 1_000, ..lag(beyond) });
+            queue.held = true;
+            queue.push(batch(&mut sequencer, 100));
+            let mut later = (*batch(&mut sequencer, 100)).clone();
+            later.accepted_at_unix_ns += 1_000_000;
+            queue.push(Arc::new(later));
+            assert_eq!(queue.skipped_records, u64::from(beyond == Beyond::Skip));
+        }
     }
 
     #[test]

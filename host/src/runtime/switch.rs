@@ -169,10 +169,12 @@ impl Runtime {
             }
             for (plan, actors) in born {
                 for actor in actors {
-                    let rest = legacies.take_rest(&plan, actor.lane);
-                    let of_flow = (Arc::clone(&plan.name), actor.lane);
-                    let from = legacies.memories.get(&of_flow).map_or(legacies.from, |(from, _)| *from);
-                    actor.pass_until(from);
+                    let mut rest = legacies.take_rest(&plan, actor.lane);
+                    let known = legacies.memories.get(&(Arc::clone(&plan.name), actor.lane));
+                    actor.pass_until(known.map_or(legacies.from, |known| known.from));
+                    let [records, rows] = known.map_or([0; 2], |known| known.skipped);
+                    rest.skipped_records += records;
+                    rest.skipped_rows += rows;
                     actor.begin(plan.build(actor.lane, &mut legacies), rest);
                     if actor.claim() {
                         sender.schedule(Arc::clone(&actor));

@@ -104,3 +104,19 @@ fn what_cannot_be_written_waits_and_is_told() {
     });
     assert_eq!(sinks.states()[0].counters.error, None);
 }
+
+#[test]
+fn rows_of_a_flow_that_stood_still_go_to_the_sink_that_took_the_place_of_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let sinks = Sinks::default();
+    begin(&sinks, folder.path());
+    let changed = CONFIG.replace("rows = 3", "rows = 4");
+    sinks.set(&Topology::parse(&changed).unwrap().sinks, 10);
+    let long_ago = std::time::Instant::now().checked_sub(super::ENDED_KEPT);
+    for sink in &mut sinks.shared.lock().sinks {
+        sink.ended = sink.ended.map(|(at, _)| (at, long_ago.unwrap()));
+    }
+    sinks.set(&Topology::parse(&changed).unwrap().sinks, 20);
+    let since: Vec<u64> = sinks.shared.lock().sinks.iter().map(|sink| sink.since).collect();
+    assert_eq!(since, [2]);
+}

@@ -317,16 +317,27 @@ impl Connection {
             End::Stopped => close_code::AWAY,
             End::Silent => close_code::POLICY,
             End::Refused(_) => close_code::ERROR,
-            // The only thing that a client gets wrong without breaking the connection.
-            End::Failed(_) => close_code::SIZE,
+            End::Failed(error) => wrong(error),
         };
-        let reason = match end {
-            End::Failed(_) => format!("a message has at most {MESSAGE_BYTES_MAX} bytes"),
-            end => end.to_string(),
+        let reason = match code {
+            close_code::SIZE => format!("a message has at most {MESSAGE_BYTES_MAX} bytes"),
+            close_code::INVALID => "a text message must be UTF-8".to_owned(),
+            close_code::PROTOCOL => "that is no WebSocket frame of a client".to_owned(),
+            _ => end.to_string(),
         };
         let frame = CloseFrame { code, reason: reason.into() };
         // The client may be gone.
         let _ = timeout(SEND_TIME, self.socket.send(Message::Close(Some(frame)))).await;
+    }
+}
+
+/// What a client did wrong, as the code of its close frame (RFC 6455, section 7.4.1). axum hands the errors of its protocol on as words only.
+fn wrong(error: &axum::Error) -> u16 {
+    let words = error.to_string();
+    match () {
+        () if words.starts_with("Space limit exceeded") => close_code::SIZE,
+        () if words.starts_with("UTF-8") => close_code::INVALID,
+        () => close_code::PROTOCOL,
     }
 }
 

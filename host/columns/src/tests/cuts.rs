@@ -74,7 +74,7 @@ fn check(decoder: &mut dyn Decoder, text: &[u8], hits: fn(&Tables) -> u32) {
     let before = hits(&tables);
     let whole = feed(decoder, &mut tables, text, &[]);
     assert!(hits(&tables) >= before + ROWS as u32, "the rows do not come by their shape");
-    for cut in 1..text.len() {
+    for cut in (1..text.len()).step_by(if cfg!(miri) { 211 } else { 1 }) {
         assert_eq!(feed(decoder, &mut tables, text, &[cut]), whole, "cut at {cut}");
     }
     let every: Vec<usize> = (1..text.len()).collect();

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
+};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -28,8 +30,8 @@ pub const RUNS_MIN: usize = 16;
 pub const NAME_BYTES_MAX: usize = 256;
 /// Dictionaries whose codes are known: those of the threads of one source, and of a few streams.
 const CACHES_MAX: usize = 8;
-/// Whole numbers are exact in a float up to here.
-const FLOAT_MAX: f64 = 9_007_199_254_740_992.0;
+/// From here on more than one whole number is the same float.
+const FLOAT_END: f64 = 9_007_199_254_740_992.0;
 const NOWHERE: u32 = u32::MAX;
 
 /// What one batch has that was there before.
@@ -317,6 +319,15 @@ enum Numbers<'a> {
     Signed(&'a Int64Array),
     Unsigned(&'a UInt64Array),
     Floats(&'a Float64Array),
+    /// One event that has something else there makes the column text for all.
+    Texts(&'a StringArray),
+    Coded(&'a UInt32Array, &'a StringArray),
+}
+
+/// A number as it stands where a column of numbers became text.
+fn of_text(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+    text.parse().ok().filter(|number| plain && *number <= i64::MAX as u64)
 }
 
 impl<'a> Numbers<'a> {
@@ -326,6 +337,11 @@ impl<'a> Numbers<'a> {
             .map(Self::Signed)
             .or_else(|| column.as_primitive_opt::<UInt64Type>().map(Self::Unsigned))
             .or_else(|| column.as_primitive_opt::<Float64Type>().map(Self::Floats))
+            .or_else(|| column.as_string_opt::<i32>().map(Self::Texts))
+            .or_else(|| {
+                let coded = column.as_dictionary_opt::<UInt32Type>()?;
+                Some(Self::Coded(coded.keys(), coded.values().as_string_opt::<i32>()?))
+            })
     }
 
     fn at(&self, row: usize) -> Option<u64> {
@@ -336,8 +352,13 @@ impl<'a> Numbers<'a> {
             }
             Self::Floats(numbers) if numbers.is_valid(row) => {
                 let number = numbers.value(row);
-                let whole = (0.0..=FLOAT_MAX).contains(&number) && number.fract() == 0.0;
+                let whole = (0.0..FLOAT_END).contains(&number) && number.fract() == 0.0;
                 whole.then_some(number as u64)
+            }
+            Self::Texts(texts) if texts.is_valid(row) => of_text(texts.value(row)),
+            Self::Coded(codes, names) if codes.is_valid(row) => {
+                let code = codes.value(row) as usize;
+                (code < names.len()).then(|| names.value(code)).and_then(of_text)
             }
             _ => None,
         }

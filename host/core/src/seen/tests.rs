@@ -2,7 +2,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, UInt64Array};
+use arrow_array::types::UInt32Type;
+use arrow_array::{
+    ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
 use arrow_schema::{DataType, Field, Schema};
 use proptest::prelude::*;
 
@@ -125,6 +128,31 @@ fn producers_may_be_numbers_and_numbers_may_be_wide() {
     let numbers: ArrayRef = Arc::new(UInt64Array::from(vec![1 << 60, 1 << 60, 1 << 60]));
     assert_eq!(take(&mut seen, &batch(names, numbers), 1), [1]);
     assert_eq!(take(&mut seen, &of(&[("7", 1 << 60), ("9", 1 << 60)]), 2), [0]);
+}
+
+#[test]
+fn a_column_of_numbers_that_became_text_still_says_which() {
+    let mut seen = seen();
+    let names = || -> ArrayRef { Arc::new(StringArray::from(vec!["a"; 6])) };
+    let numbers = ["1", "2", "-3", "04", "", "true"];
+    let texts: ArrayRef = Arc::new(StringArray::from(numbers.to_vec()));
+    let coded: DictionaryArray<UInt32Type> = numbers.into_iter().collect();
+    assert!(take(&mut seen, &of(&[("a", 1)]), 1).is_empty());
+    let found = seen.producers.take(&"s".into(), &batch(names(), texts), 2).unwrap();
+    assert_eq!(found, Found { duplicates: vec![0], unidentified: 4 });
+    let found = seen.producers.take(&"s".into(), &batch(names(), Arc::new(coded)), 3).unwrap();
+    assert_eq!(found, Found { duplicates: vec![0, 1], unidentified: 4 });
+}
+
+#[test]
+fn a_float_that_may_be_more_than_one_number_is_none() {
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["a"; 3]));
+    let exact = (1u64 << 53) - 1;
+    let numbers: ArrayRef = Arc::new(Float64Array::from(vec![2.5, exact as f64, exact as f64 + 1.0]));
+    let mut seen = seen();
+    let found = seen.producers.take(&"s".into(), &batch(names, numbers), 1).unwrap();
+    assert_eq!(found, Found { duplicates: vec![], unidentified: 2 });
+    assert_eq!(take(&mut seen, &of(&[("a", exact as i64)]), 2), [0]);
 }
 
 #[test]

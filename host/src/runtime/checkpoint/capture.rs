@@ -114,7 +114,14 @@ impl Numbers {
 
 impl Runtime {
     /// On the flow's worker, between two records.
-    pub(in crate::runtime) fn capture(&self, flow: &Flow, lane: u32, from: u64, round: &Round) {
+    pub(in crate::runtime) fn capture(
+        &self,
+        flow: &Flow,
+        lane: u32,
+        from: u64,
+        skipped: [u64; 2],
+        round: &Round,
+    ) {
         self.sinks.seal(&flow.name, lane);
         let mut entries = Vec::new();
         let (mut nodes, mut states) = (Vec::new(), Vec::new());
@@ -147,6 +154,7 @@ impl Runtime {
             lane,
             lanes: flow.lane.as_ref().map_or(1, |lane| lane.count),
             from,
+            skipped,
             memory: flow.memory(),
             nodes,
             streams: self.totals_of(&derived),

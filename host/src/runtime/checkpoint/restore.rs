@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use parking_lot::Mutex;
 use weir_checkpoint::Entries;
 use weir_core::batch::Position;
+use weir_core::config::Topology;
 use weir_core::flow::counters::NodeCounters;
 use weir_core::seen::{self, Seen};
 use weir_core::state::{Quota, UnitState};
@@ -20,7 +21,7 @@ use super::stored::{
 };
 use crate::runtime::Runtime;
 use crate::runtime::configure::{Checked, How};
-use crate::runtime::handoff::{Legacies, Legacy};
+use crate::runtime::handoff::{Legacies, Legacy, Remembered};
 use crate::runtime::revisions::Revision;
 
 /// All of a checkpoint, in memory.
@@ -118,6 +119,7 @@ impl Runtime {
                 configured.revisions.push(revision(known));
             }
         }
+        self.restore_sinks(&loaded.revisions, global.revision);
         let nodes: Vec<StoredNode> = loaded.flows.iter().flat_map(|flow| flow.nodes.clone()).collect();
         let legacies = self.legacies(&mut loaded, &global);
         let how = How::Restore { revision: revision(&newest), legacies: Arc::new(Mutex::new(legacies)) };
@@ -138,18 +140,30 @@ impl Runtime {
         Ok(())
     }
 
+    /// Which sinks took rows of which records, for flows that stand before the change that made the newest revision: a paused one, say.
+    fn restore_sinks(&self, revisions: &[StoredRevision], newest: u64) {
+        let mut since = 0;
+        for known in revisions.iter().filter(|known| known.revision <= newest) {
+            let Ok(topology) = Topology::parse(&known.text) else { continue };
+            // Of the oldest that is known nobody knows what was before it.
+            self.sinks.set(&topology.sinks, if since == 0 { 0 } else { known.offset });
+            since = known.offset.max(1);
+        }
+    }
+
     fn legacies(&self, loaded: &mut Loaded, global: &Global) -> Legacies {
         let mut legacies = Legacies::default();
         legacies.from = global.at;
         for flow in loaded.flows.drain(..) {
             let of_flow = (Arc::from(flow.name.as_str()), flow.lane);
-            legacies.memories.insert(of_flow, (flow.from, flow.memory));
-            for node in flow.nodes {
+            let StoredFlow { from, skipped, memory, lanes, nodes, .. } = flow;
+            legacies.memories.insert(of_flow, Remembered { from, skipped, memory });
+            for node in nodes {
                 let Some(mut state) = loaded.states.remove(&node.state) else { continue };
                 state.track();
                 let state = state.shared();
                 self.checkpoints.numbers.lock().note(&state, node.state);
-                let (plan, lanes) = (Arc::new(node.plan()), flow.lanes);
+                let plan = Arc::new(node.plan());
                 let legacy = Legacy { plan, lanes, state, running: None, resumed: Some(node.memory) };
                 legacies.nodes.insert((node.id.as_str().into(), flow.lane), legacy);
             }

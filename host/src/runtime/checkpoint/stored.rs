@@ -66,6 +66,9 @@ pub struct StoredFlow {
     pub lanes: u32,
     /// Offset of the first record that is not in it.
     pub from: u64,
+    /// Records and rows that it left out, ever.
+    #[serde(default)]
+    pub skipped: [u64; 2],
     pub memory: FlowMemory,
     pub nodes: Vec<StoredNode>,
     /// Streams that it derives.
