@@ -13,6 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use crossbeam_channel::Receiver;
 use tokio::sync::watch;
+use weir_checkpoint::Way;
 use weir_core::batch::Position;
 use weir_core::config::{Problem, ServerSpec, Topology};
 use weir_engine::{CompileHelper, Engine, Settings};
@@ -190,7 +191,11 @@ fn open_door(
 fn recover(runtime: &Arc<Runtime>, data: Data, topology: &Topology) -> anyhow::Result<Arc<Data>> {
     let mut loaded = Loaded::default();
     let recovered = data.recover_state(topology.state.engine, &mut loaded)?;
-    tracing::info!(engine = topology.state.engine.word(), strange = loaded.strange, "{}", recovered.way);
+    let (engine, strange) = (topology.state.engine.word(), loaded.strange);
+    match recovered.way {
+        Way::New | Way::Store => tracing::info!(engine, strange, "{}", recovered.way),
+        Way::Snapshot { .. } | Way::Journal { .. } => tracing::warn!(engine, strange, "{}", recovered.way),
+    }
     let begun = Position { log: 0, epoch: 0, offset: 1 };
     let at = loaded.global.as_ref().map_or(begun, |at| Position { log: 0, epoch: at.epoch, offset: at.at });
     let (writer, opened) = data.open_journal(at, runtime.now_unix_ns())?;
