@@ -284,3 +284,58 @@ fn more_connections_than_there_are_seats_are_refused_and_counted() {
     .unwrap();
     all_is_well(&mut host);
 }
+
+const WEBSOCKET: &str = r#"
+[server]
+listen = "127.0.0.1:{http}"
+[[source]]
+name = "tcp"
+kind = "tcp"
+listen = "127.0.0.1:{tcp}"
+triplet = "my/dev/event"
+[[source]]
+name = "websocket"
+kind = "websocket"
+"#;
+
+/// Code and reason of the close frame by which a connection ends that sends these bytes.
+fn close_of(host: &TestHost, bytes: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", host.http)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let head = format!(
+        "GET /ingest/my/dev/event HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        host.http
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    // The host may close before it has all.
+    let _ = stream.write_all(bytes);
+    let mut frame = [0; 4];
+    stream.read_exact(&mut frame).unwrap();
+    assert_eq!(frame[0], 0x88, "a close frame");
+    let mut reason = vec![0; usize::from(frame[1]) - 2];
+    stream.read_exact(&mut reason).unwrap();
+    (u16::from_be_bytes([frame[2], frame[3]]), String::from_utf8(reason).unwrap())
+}
+
+#[test]
+fn a_websocket_sender_is_told_what_it_did_wrong() {
+    let host = TestHost::start(WEBSOCKET).unwrap();
+    let long = [&[0x81, 0xff][..], &(1_048_577_u64).to_be_bytes(), &[0; 4], &[b'x'; 1_000]].concat();
+    let cases: [(&[u8], u16, &str); 4] = [
+        (&long, 1009, "1048576"),
+        (b"\x81\x83\0\0\0\0\xff{}", 1007, "UTF-8"),
+        // Not masked; an opcode that is none.
+        (b"\x81\x02{}", 1002, "no WebSocket frame"),
+        (b"\x83\x81\0\0\0\0x", 1002, "no WebSocket frame"),
+    ];
+    for (bytes, code, words) in cases {
+        let (found, reason) = close_of(&host, bytes);
+        assert!(found == code && reason.contains(words), "{code}: {found} {reason}");
+    }
+}

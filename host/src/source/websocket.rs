@@ -334,10 +334,12 @@ impl Connection {
 /// What a client did wrong, as the code of its close frame (RFC 6455, section 7.4.1). axum hands the errors of its protocol on as words only.
 fn wrong(error: &axum::Error) -> u16 {
     let words = error.to_string();
-    match () {
-        () if words.starts_with("Space limit exceeded") => close_code::SIZE,
-        () if words.starts_with("UTF-8") => close_code::INVALID,
-        () => close_code::PROTOCOL,
+    if words.starts_with("Space limit exceeded") {
+        close_code::SIZE
+    } else if words.starts_with("UTF-8") {
+        close_code::INVALID
+    } else {
+        close_code::PROTOCOL
     }
 }
 

@@ -20,7 +20,7 @@ use crate::order::InOrder;
 use crate::schema::{NONE, Object};
 
 const BYTES_MAX: usize = 4_096;
-pub(super) const KEYS_MAX: usize = 64;
+const KEYS_MAX: usize = 64;
 
 /// `{`, a `:` and a `,` or `}` for each key.
 const MARKS_MAX: usize = 1 + 2 * KEYS_MAX;

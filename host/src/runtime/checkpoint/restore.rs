@@ -119,7 +119,9 @@ impl Runtime {
                 configured.revisions.push(revision(known));
             }
         }
-        self.restore_sinks(&loaded.revisions, global.revision);
+        let from = loaded.flows.iter().map(|flow| flow.from).min().unwrap_or(global.at);
+        loaded.revisions.retain(|known| known.revision <= global.revision);
+        self.restore_sinks(&loaded.revisions, from);
         let nodes: Vec<StoredNode> = loaded.flows.iter().flat_map(|flow| flow.nodes.clone()).collect();
         let legacies = self.legacies(&mut loaded, &global);
         let how = How::Restore { revision: revision(&newest), legacies: Arc::new(Mutex::new(legacies)) };
@@ -140,14 +142,15 @@ impl Runtime {
         Ok(())
     }
 
-    /// Which sinks took rows of which records, for flows that stand before the change that made the newest revision: a paused one, say.
-    fn restore_sinks(&self, revisions: &[StoredRevision], newest: u64) {
-        let mut since = 0;
-        for known in revisions.iter().filter(|known| known.revision <= newest) {
-            let Ok(topology) = Topology::parse(&known.text) else { continue };
-            // Of the oldest that is known nobody knows what was before it.
-            self.sinks.set(&topology.sinks, if since == 0 { 0 } else { known.offset });
-            since = known.offset.max(1);
+    /// Which sinks took rows of which records, as the revisions from `from` on set them: flows may stand before the change that made the newest, a paused one, say.
+    fn restore_sinks(&self, revisions: &[StoredRevision], from: u64) {
+        // Mostly the newest alone.
+        let first = revisions.iter().rposition(|known| known.offset <= from).unwrap_or(0);
+        let sinks = |known: &StoredRevision| Some((known.offset, Topology::parse(&known.text).ok()?.sinks));
+        let kept = revisions.iter().skip(first).filter_map(sinks);
+        for (number, (offset, sinks)) in kept.enumerate() {
+            // What was before the first is not asked for, or nobody knows it any more.
+            self.sinks.set(&sinks, if number == 0 { 0 } else { offset });
         }
     }
 
