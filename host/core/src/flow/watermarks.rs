@@ -55,9 +55,9 @@ impl Watermarks {
         self.any.get_or_insert_with(|| triplet.clone());
     }
 
-    /// Whether more is due than was handed out, so that the next record should come soon.
+    /// Between two records: whether more was due than the last one handed out, so that the next should come soon.
     pub fn owes(&self) -> bool {
-        self.streams.values().any(|marks| marks.after < marks.wanted)
+        self.streams.values().any(|marks| marks.before < marks.wanted)
     }
 
     /// Of a stream that is not known (rows that a unit gave another name) the least of all.
@@ -109,5 +109,28 @@ impl Watermarks {
 
     pub fn any(&self) -> Option<Triplet> {
         self.any.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_held_back_is_owed_until_it_was_handed_out() {
+        let triplet = Triplet::new("shop", "prod", "order").unwrap();
+        let mut marks = Watermarks::default();
+        marks.advance(&triplet, 10, 10);
+        marks.settle();
+        assert!(!marks.owes());
+        marks.advance(&triplet, 10, 20);
+        marks.hold_back(None, 15);
+        marks.settle();
+        assert!(marks.owes());
+        assert_eq!(marks.before(&triplet), 15);
+        marks.advance(&triplet, 20, 20);
+        marks.settle();
+        assert!(!marks.owes());
+        assert_eq!(marks.before(&triplet), 20);
     }
 }
