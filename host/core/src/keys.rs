@@ -77,6 +77,13 @@ struct Key {
     free: bool,
 }
 
+/// A number, and the hash of its key: few other keys have the same, so that a look-up meets the line of one key.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    hash: u32,
+    number: u32,
+}
+
 /// Code of a dictionary to key number, for the one dictionary seen last in that scope.
 #[derive(Debug, Default)]
 struct CodeCache {
@@ -91,7 +98,7 @@ pub struct KeyTable {
     limit: usize,
     scopes: Vec<Triplet>,
     /// Numbers by what their keys hold.
-    by_value: HashTable<u32>,
+    by_value: HashTable<Known>,
     keys: Vec<Key>,
     free: Vec<u32>,
     /// Freed but not yet announced.
@@ -242,7 +249,7 @@ impl KeyTable {
         &mut self.caches[scope]
     }
 
-    /// All are encoded and hashed first: the look-ups wait for memory, and those that follow each other closely wait together.
+    /// In loops that each wait for one kind of memory, many rows at once: all are encoded and hashed, then looked up by their hash, then compared.
     fn number_rows(&mut self, scope: usize, columns: &[Option<ArrayRef>], rows: Range<usize>) -> Vec<u32> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
@@ -256,42 +263,50 @@ impl KeyTable {
             let encoded = scratch.get(from..).unwrap_or_default();
             places.push((hash(encoded), from..scratch.len()));
         }
-        let number = |(hash, place): (u64, Range<usize>)| {
+        let mut numbers: Vec<u32> = places.iter().map(|(hash, _)| self.guess(*hash)).collect();
+        for (number, (hash, place)) in numbers.iter_mut().zip(places) {
             let encoded = scratch.get(place).unwrap_or_default();
-            self.find(hash, encoded).unwrap_or_else(|| self.give(scope, hash, encoded))
-        };
-        let numbers = places.into_iter().map(number).collect();
+            if !self.is_of(*number, encoded) {
+                *number = self.find(hash, encoded).unwrap_or_else(|| self.give(scope, hash, encoded));
+            }
+        }
         scratch.truncate(0);
         scratch.shrink_to(SCRATCH_BYTES_MAX);
         self.scratch = scratch;
         numbers
     }
 
-    fn find(&self, hash: u64, encoded: &[u8]) -> Option<u32> {
-        let is_it =
-            |number: &u32| self.keys.get(*number as usize).is_some_and(|key| &*key.encoded == encoded);
-        self.by_value.find(hash, is_it).copied()
+    /// The first number with this hash, of whatever key; [`REFUSED`] where there is none.
+    fn guess(&self, hash: u32) -> u32 {
+        self.by_value.find(spread(hash), |known| known.hash == hash).map_or(REFUSED, |known| known.number)
+    }
+
+    fn is_of(&self, number: u32, encoded: &[u8]) -> bool {
+        self.keys.get(number as usize).is_some_and(|key| &*key.encoded == encoded)
+    }
+
+    fn find(&self, hash: u32, encoded: &[u8]) -> Option<u32> {
+        let is_it = |known: &Known| known.hash == hash && self.is_of(known.number, encoded);
+        self.by_value.find(spread(hash), is_it).map(|known| known.number)
     }
 
     /// Of a number whose key is written.
-    fn enter(&mut self, hash: u64, number: u32) {
-        let keys = &self.keys;
-        self.by_value.insert_unique(hash, number, |number| {
-            keys.get(*number as usize).map_or(0, |key| self::hash(&key.encoded))
-        });
+    fn enter(&mut self, hash: u32, number: u32) {
+        self.by_value.insert_unique(spread(hash), Known { hash, number }, |known| spread(known.hash));
     }
 
     /// Frees the number, which is nobody's then.
     fn clear(&mut self, number: u32) {
         let Some(key) = self.keys.get_mut(number as usize) else { return };
-        if let Ok(entry) = self.by_value.find_entry(hash(&key.encoded), |known| *known == number) {
+        let hash = spread(hash(&key.encoded));
+        if let Ok(entry) = self.by_value.find_entry(hash, |known| known.number == number) {
             entry.remove();
         }
         key.free = true;
         key.encoded = Encoded::new();
     }
 
-    fn give(&mut self, scope: usize, hash: u64, encoded: &[u8]) -> u32 {
+    fn give(&mut self, scope: usize, hash: u32, encoded: &[u8]) -> u32 {
         if self.by_value.len() >= self.limit {
             return REFUSED;
         }
@@ -387,8 +402,14 @@ impl KeyTable {
     }
 }
 
-fn hash(encoded: &[u8]) -> u64 {
-    FixedState::default().hash_one(encoded)
+fn hash(encoded: &[u8]) -> u32 {
+    let hash = FixedState::default().hash_one(encoded);
+    (hash ^ hash >> 32) as u32
+}
+
+/// As the table wants it: the lowest bits choose the place, the highest tell neighbours apart.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// The id of a column's dictionary, where it lives across batches.

@@ -16,6 +16,7 @@ mod quota;
 pub mod schedule;
 pub mod table;
 mod timers;
+mod values;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub use bytes::unpack;
 use bytes::{PackedBuilder, addresses, cursor_address, longs};
 use layer::Address;
 pub use quota::Quota;
-use schedule::{NEVER, Schedule};
+use schedule::Schedule;
 use table::Table;
 
 /// Most timers handed to one `tick`.
@@ -240,14 +241,11 @@ impl UnitState {
     pub fn read(&self, table: u32, handles: &[u8], slots: &[u8]) -> Result<Vec<u8>, Bug> {
         let place = self.table(table)?;
         let size = fixed_size(place)?;
-        let mut out = vec![0; addresses(handles, slots)?.len() * size];
-        for (address, cell) in addresses(handles, slots)?.zip(out.chunks_exact_mut(size.max(1))) {
+        let wanted = addresses(handles, slots)?;
+        for address in wanted.clone() {
             self.check_handle(place, table, address.0)?;
-            if let Some(value) = place.get(address) {
-                cell.copy_from_slice(value);
-            }
         }
-        Ok(out)
+        Ok(values::read(place, wanted, size))
     }
 
     pub fn write(&mut self, table: u32, handles: &[u8], slots: &[u8], values: &[u8]) -> Written<()> {
@@ -321,11 +319,11 @@ impl UnitState {
     }
 
     pub fn remove(&mut self, table: u32, handles: &[u8], slots: &[u8]) -> Result<(), Bug> {
-        self.table(table)?;
+        let place = self.table(table)?;
         for address in addresses(handles, slots)? {
-            self.check_handle(self.table(table)?, table, address.0)?;
-            self.remove_one(table as usize, address);
+            self.check_handle(place, table, address.0)?;
         }
+        self.remove_all(table as usize, addresses(handles, slots)?);
         Ok(())
     }
 
@@ -432,77 +430,6 @@ impl UnitState {
             return Ok(());
         }
         Err(Bug(format!("state: handle {handle} of table `{}` was never given", place.spec.name)))
-    }
-
-    fn write_all<'a>(
-        &mut self,
-        table: u32,
-        wanted: impl Iterator<Item = Address> + Clone,
-        values: impl Iterator<Item = &'a [u8]>,
-        bytes: usize,
-    ) -> Written<()> {
-        let place = self.table(table)?;
-        let mut count = 0;
-        for address in wanted.clone() {
-            self.check_handle(place, table, address.0)?;
-            count += 1;
-        }
-        // Which entries are new is only looked up where it decides.
-        let new = if self.entries() + count > self.quota.entries {
-            wanted.clone().filter(|address| place.get(*address).is_none()).count()
-        } else {
-            0
-        };
-        if self.entries() + new > self.quota.entries || self.bytes() + bytes > self.quota.bytes {
-            self.over_quota += 1;
-            let message = format!(
-                "the state is full: {} entries of {}, {} bytes of {}",
-                self.entries(),
-                self.quota.entries,
-                self.bytes(),
-                self.quota.bytes
-            );
-            return Ok(Err(Refusal { code: "quota", message }));
-        }
-        for (address, value) in wanted.zip(values) {
-            self.put_one(table as usize, address, value);
-        }
-        Ok(Ok(()))
-    }
-
-    fn put_one(&mut self, table: usize, address: Address, value: &[u8]) {
-        let Some(place) = self.tables.get_mut(table) else { return };
-        let from = self.old_bytes.len();
-        let was_there = place.replace(address, value, &mut self.old_bytes);
-        let old = was_there.then(|| (from as u32, (self.old_bytes.len() - from) as u32));
-        if place.spec.by_key && !was_there {
-            self.keys.hold(address.0);
-        }
-        let expire_ns = place.spec.expire_ns;
-        if let Some(frozen) = &mut self.frozen {
-            let old = || was_there.then(|| self.old_bytes.get(from..).unwrap_or_default());
-            frozen.values.before((table as u16, address), old);
-        }
-        self.undo.push(Undo::Value { table: table as u16, address, old });
-        if let Some(expire_ns) = expire_ns {
-            self.set_expiry(table, address, self.written_at_ns.saturating_add(expire_ns));
-        }
-    }
-
-    fn remove_one(&mut self, table: usize, address: Address) {
-        let Some(place) = self.tables.get_mut(table) else { return };
-        let Some(old) = place.get(address) else { return };
-        let (at, len) = (self.old_bytes.len() as u32, old.len());
-        self.old_bytes.extend_from_slice(old);
-        if let Some(frozen) = &mut self.frozen {
-            frozen.values.before((table as u16, address), || Some(old));
-        }
-        self.undo.push(Undo::Value { table: table as u16, address, old: Some((at, len as u32)) });
-        place.remove(address, len);
-        if place.spec.by_key {
-            self.keys.release(address.0);
-        }
-        self.set_expiry(table, address, NEVER);
     }
 }
 

@@ -113,10 +113,8 @@ impl Delta {
         }
         let mut wakes = Wakes::default();
         for (base, time) in last {
-            // A cell that was refused has base 0 by now.
-            if let Some(entry) =
-                self.cells.cache.entry(base).filter(|entry| self.cells.cache.latest(entry.key).base == base)
-            {
+            // Nobody's is a cell that was refused.
+            if let Some(entry) = self.cells.cache.entry(base) {
                 let time = time.max(context.watermark);
                 wakes.push(entry.key, 0, time.saturating_add(self.config.max_gap_ns).saturating_add(1));
             }

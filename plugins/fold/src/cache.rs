@@ -1,18 +1,21 @@
 //! Cells in guest memory: a cache of what the host's state holds, found by key number without hashing.
 //!
-//! A cell is that of a key and a start: of a window, or 0. Its words (see [`crate::layout`]) lie in one long vector at a `base`, its sketches in another. The newest window of a key stands in an array
-//! indexed by the key number; other open windows of a key (rows out of order) are found through a hash map. Base 0 is a bin: rows that do
-//! not count are folded into it, so that the folding loops need no branch for them. The bin is never written to the state.
+//! A cell is that of a key and a pane: of the piece of time that begins at its start; who has no windows has one pane, at 0. It lies in one long vector at a `base`: its words (see
+//! [`crate::layout`]) and behind them whose it is; its sketches lie in another. The newest [`WAYS`] panes of a key stand side by side in an array indexed by the key number; the others are found
+//! through a hash table. So a row among very many keys waits for two lines of memory, that of the key and that of the cell. Base 0 is a bin: rows that do not count are folded into it, so that the
+//! folding loops need no branch for them. The bin is never written to the state.
 //! Bounds: [`ENTRIES_MAX`] cells, [`WORDS_MAX`] words and [`SKETCH_BYTES_MAX`] of sketches, then the cache is dropped between two batches and fills again from the state; key numbers
-//! from [`LATEST_MAX`] on are only in the hash map.
+//! from [`KEYS_MAX`] on are only in the hash table.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher;
 
+use hashbrown::HashTable;
+
+use crate::layout::Layout;
 use crate::sketches::Sketch;
 
-/// About 30 MiB with six words per cell.
-pub const ENTRIES_MAX: usize = 1 << 18;
+/// Of few words: 400,000 windows of a count and a sum are 16 MiB.
+pub const ENTRIES_MAX: usize = 1 << 19;
 /// 16 MiB: cells of many words are fewer.
 const WORDS_MAX: usize = 1 << 21;
 /// Of sketches, as far as their bytes in the state tell: an instance has 64 MiB.
@@ -20,30 +23,36 @@ const SKETCH_BYTES_MAX: usize = 16 << 20;
 /// What a cell with sketches takes beside their contents.
 const SKETCHED_CELL_BYTES: u32 = 256;
 /// 16 MiB.
-const LATEST_MAX: usize = 1 << 20;
+const KEYS_MAX: usize = 1 << 19;
+/// Panes of a key that are found without hashing.
+const WAYS: usize = 4;
+/// So many panes before the first one that is seen have numbers too; others, and those four billion panes later, are only in the hash table.
+const NUMBERS_BEFORE: i64 = 1 << 16;
 /// The base of the rows that do not count.
 pub const BIN: u32 = 0;
+/// Stands for a cell that is not that of its key's newest pane; no base is like it.
+pub const ANOTHER: u32 = u32::MAX;
+/// Nobody's cell starts here.
+const NOBODY: i64 = i64::MIN;
 
-/// The newest window that a key was seen in.
+/// A pane of a key, and where its cell is.
 #[derive(Clone, Copy)]
-pub struct Latest {
-    pub start: i64,
-    pub base: u32,
-    /// The call in which the window was last noted as touched.
-    pub call: u32,
+struct Way {
+    /// Counted from the cache's origin.
+    pane: u32,
+    base: u32,
 }
 
-/// No window starts here, and it is not after any limit: the fast path never takes it.
-const NOTHING: Latest = Latest { start: i64::MIN, base: BIN, call: 0 };
+/// Behind all others, and of no pane.
+const NOTHING: Way = Way { pane: u32::MAX, base: BIN };
+/// Greater than every number of a pane.
+const NUMBERS: i64 = u32::MAX as i64 - 1;
 
+/// Whose a cell is.
 #[derive(Clone, Copy)]
 pub struct Entry {
     pub key: u32,
     pub start: i64,
-    pub base: u32,
-    call: u32,
-    /// About what its sketches take.
-    sketch_bytes: u32,
 }
 
 /// Found or made by [`Cache::touch`].
@@ -54,37 +63,48 @@ pub struct Touched {
 }
 
 pub struct Cache {
+    /// Words of a cell, the two of its owner included.
     stride: usize,
+    has_sketches: bool,
     pub words: Vec<u64>,
-    /// Of each entry; empty where nothing was folded.
+    /// Of each cell, in the order of the bases; empty where nothing was folded. None at all where the layout has none.
     pub sketches: Vec<Vec<Sketch>>,
-    latest: Vec<Latest>,
-    by_window: HashMap<(u32, i64), u32, BuildHasherDefault<WindowHasher>>,
-    /// Indexed by base / stride; the bin is the first.
-    entries: Vec<Entry>,
+    /// About what each of them takes.
+    sketch_sizes: Vec<u32>,
+    sketch_bytes: usize,
+    /// Length of a pane, ns.
+    slide: i64,
+    /// Start of pane 0; none: no cell was made yet.
+    origin: Option<i64>,
+    /// By key number, the newest first.
+    ways: Vec<[Way; WAYS]>,
+    /// Bases of the cells that no way leads to.
+    elsewhere: HashTable<u32>,
+    cells: usize,
     free: Vec<u32>,
     /// Bases touched in this call, each once, in the order of their first row.
     pub touched: Vec<u32>,
-    pub call: u32,
-    /// Counts lookups that went past the array.
-    misses: u32,
-    sketch_bytes: usize,
+    call: u32,
 }
 
 impl Cache {
-    pub fn new(stride: usize) -> Self {
+    /// `slide`: length of a pane in ns, over 0.
+    pub fn new(layout: &Layout, slide: i64) -> Self {
         let mut cache = Self {
-            stride,
+            stride: layout.stride(),
+            has_sketches: !layout.sketches.is_empty(),
             words: Vec::new(),
             sketches: Vec::new(),
-            latest: Vec::new(),
-            by_window: HashMap::default(),
-            entries: Vec::new(),
+            sketch_sizes: Vec::new(),
+            sketch_bytes: 0,
+            slide,
+            origin: None,
+            ways: Vec::new(),
+            elsewhere: HashTable::new(),
+            cells: 0,
             free: Vec::new(),
             touched: Vec::new(),
             call: 0,
-            misses: 0,
-            sketch_bytes: 0,
         };
         cache.clear();
         cache
@@ -93,149 +113,190 @@ impl Cache {
     /// Forgets everything but the bin.
     pub fn clear(&mut self) {
         self.words.clear();
-        self.words.resize(self.stride, 0);
         self.sketches.clear();
-        self.sketches.push(Vec::new());
-        self.latest.clear();
-        self.by_window.clear();
-        self.entries.clear();
-        self.entries.push(Entry { key: 0, start: i64::MIN, base: BIN, call: 0, sketch_bytes: 0 });
+        self.sketch_sizes.clear();
+        self.sketch_bytes = 0;
+        self.origin = None;
+        self.ways.clear();
+        self.elsewhere.clear();
+        self.cells = 0;
         self.free.clear();
         self.touched.clear();
         self.call = 0;
-        self.sketch_bytes = 0;
+        let bin = self.grow();
+        self.give(bin, 0, NOBODY);
     }
 
     /// A new call begins; key numbers in `forgotten` (n x u32) will stand for other keys.
     pub fn begin_call(&mut self, forgotten: &[u8]) {
         // The host forgets a key when nothing of it is left, so nothing can be cached for it. Should it be, then all of it goes: it is a cache.
         let stale = forgotten.as_chunks::<4>().0.iter().any(|key| {
-            self.latest.get(u32::from_le_bytes(*key) as usize).is_some_and(|latest| latest.base != BIN)
+            self.ways.get(u32::from_le_bytes(*key) as usize).is_some_and(|[newest, ..]| newest.base != BIN)
         });
-        let full = self.by_window.len() > ENTRIES_MAX
-            || self.words.len() > WORDS_MAX
-            || self.sketch_bytes > SKETCH_BYTES_MAX;
+        let full =
+            self.cells > ENTRIES_MAX || self.words.len() > WORDS_MAX || self.sketch_bytes > SKETCH_BYTES_MAX;
         if stale || full || self.call == u32::MAX {
             self.clear();
         }
         self.call += 1;
         self.touched.clear();
+        // So that the bin never counts as touched.
+        self.note_touched(BIN);
+        self.touched.clear();
     }
 
+    /// The number of a pane, where it has one.
+    pub fn number(&self, start: i64) -> Option<u32> {
+        let behind = start.checked_sub(self.origin?).filter(|behind| *behind >= 0)?;
+        Some(behind / self.slide).filter(|number| *number < NUMBERS).map(|number| number as u32)
+    }
+
+    /// The base of the newest pane of a key, where it is the one of that number; else [`ANOTHER`]. Without a branch: which it is cannot be foretold, and the rows behind it would
+    /// wait for this one.
     #[inline]
-    pub fn latest(&self, key: u32) -> Latest {
-        self.latest.get(key as usize).copied().unwrap_or(NOTHING)
+    pub fn newest(&self, key: u32, pane: u32) -> u32 {
+        let [newest, ..] = self.ways.get(key as usize).unwrap_or(&[NOTHING; WAYS]);
+        newest.base | u32::from(newest.pane == pane).wrapping_sub(1)
     }
 
-    /// Finds or makes the window and notes it as touched in this call.
+    /// Finds or makes a cell; the caller notes it as touched.
     pub fn touch(&mut self, key: u32, start: i64) -> Touched {
-        let (base, fresh) = match self.by_window.get(&(key, start)) {
-            Some(base) => (*base, false),
-            None => (self.make(key, start), true),
-        };
-        self.note_touched(base);
-        // A row out of order should not push the newest window out: the next row would pay for it. Yet a row that ran ahead must not keep its place
-        // for ever, so the older window gets it now and then.
-        self.misses = self.misses.wrapping_add(1);
-        if start >= self.latest(key).start || self.misses.is_multiple_of(8) {
-            self.note_latest(key, Latest { start, base, call: self.call });
+        if self.origin.is_none() {
+            self.origin = Some(start.saturating_sub(NUMBERS_BEFORE.saturating_mul(self.slide)));
         }
-        Touched { base, fresh }
-    }
-
-    /// Notes the key's latest window as touched in this call: no need to look it up.
-    pub fn touch_latest(&mut self, key: u32) {
-        let call = self.call;
-        if let Some(latest) = self.latest.get_mut(key as usize) {
-            latest.call = call;
-            let base = latest.base;
-            self.note_touched(base);
+        match self.find(key, start) {
+            Some(base) => Touched { base, fresh: false },
+            None => Touched { base: self.make(key, start), fresh: true },
         }
     }
 
-    fn note_touched(&mut self, base: u32) {
-        let call = self.call;
-        if let Some(entry) = self.entries.get_mut(base as usize / self.stride)
-            && entry.call != call
+    /// Notes that a cell is touched in this call.
+    #[inline]
+    pub fn note_touched(&mut self, base: u32) {
+        let at = base as usize + self.stride;
+        if let Some([owner, _]) = self.words.get_mut(at - OWNER_WORDS..at)
+            && (*owner >> 32) as u32 != self.call
         {
-            entry.call = call;
+            *owner = *owner & u64::from(u32::MAX) | u64::from(self.call) << 32;
             self.touched.push(base);
         }
     }
 
     fn make(&mut self, key: u32, start: i64) -> u32 {
-        let base = self.free.pop().unwrap_or_else(|| {
-            let base = self.words.len() as u32;
-            self.words.resize(self.words.len() + self.stride, 0);
-            self.sketches.push(Vec::new());
-            self.entries.push(Entry { key, start, base, call: 0, sketch_bytes: 0 });
-            base
-        });
-        if let Some(entry) = self.entries.get_mut(base as usize / self.stride) {
-            *entry = Entry { key, start, base, call: 0, sketch_bytes: 0 };
+        let base = self.free.pop().unwrap_or_else(|| self.grow());
+        self.give(base, key, start);
+        self.cells += 1;
+        let index = key as usize;
+        let Some(pane) = self.number(start).filter(|_| index < KEYS_MAX) else {
+            self.put_elsewhere(base);
+            return base;
+        };
+        if index >= self.ways.len() {
+            reserve(&mut self.ways, index + 1, KEYS_MAX);
+            self.ways.resize(index + 1, [NOTHING; WAYS]);
         }
-        self.by_window.insert((key, start), base);
+        let mut moved = Way { pane, base };
+        for way in self.ways.get_mut(index).into_iter().flatten() {
+            // The newest stays in front: rows in order look no further.
+            if way.base == BIN || way.pane < moved.pane {
+                std::mem::swap(way, &mut moved);
+            }
+            if moved.base == BIN {
+                return base;
+            }
+        }
+        self.put_elsewhere(moved.base);
         base
     }
 
-    fn note_latest(&mut self, key: u32, latest: Latest) {
-        let index = key as usize;
-        if index >= self.latest.len() {
-            if index >= LATEST_MAX || latest.base == BIN {
-                return;
-            }
-            self.latest.resize(index + 1, NOTHING);
+    fn put_elsewhere(&mut self, base: u32) {
+        let Self { words, stride, elsewhere, .. } = self;
+        let hash_of =
+            |base: &u32| owner(words, *stride, *base).map_or(0, |entry| hash(entry.key, entry.start));
+        elsewhere.insert_unique(hash_of(&base), base, hash_of);
+    }
+
+    fn give(&mut self, base: u32, key: u32, start: i64) {
+        let at = base as usize + self.stride;
+        if let Some(owner) = self.words.get_mut(at - OWNER_WORDS..at) {
+            owner.copy_from_slice(&[u64::from(key), start.cast_unsigned()]);
         }
-        if let Some(place) = self.latest.get_mut(index) {
-            *place = latest;
+    }
+
+    /// Room for one more cell of zeros.
+    fn grow(&mut self) -> u32 {
+        let base = self.words.len() as u32;
+        reserve(&mut self.words, base as usize + self.stride, WORDS_MAX / 8 * 9);
+        self.words.resize(self.words.len() + self.stride, 0);
+        if self.has_sketches {
+            self.sketches.push(Vec::new());
+            self.sketch_sizes.push(0);
         }
+        base
     }
 
     /// The window is closed (or was refused).
     pub fn remove(&mut self, key: u32, start: i64) {
-        let Some(base) = self.by_window.remove(&(key, start)) else { return };
+        let Some(base) = self.find(key, start) else { return };
+        let ways = self.ways.get_mut(key as usize);
+        let place = ways.and_then(|ways| Some((ways.iter().position(|way| way.base == base)?, ways)));
+        if let Some((at, ways)) = place {
+            ways.copy_within(at + 1.., at);
+            ways[WAYS - 1] = NOTHING;
+        } else if let Ok(place) = self.elsewhere.find_entry(hash(key, start), |known| *known == base) {
+            place.remove();
+        }
+        self.cells -= 1;
         self.note_sketches(base, 0);
-        if self.latest(key).base == base {
-            self.note_latest(key, NOTHING);
-        }
-        if let Some(words) = self.words_at(base) {
-            words.fill(0);
-        }
         if let Some(sketches) = self.sketches_at(base) {
             sketches.clear();
         }
+        let at = base as usize;
+        if let Some(words) = self.words.get_mut(at..at + self.stride) {
+            words.fill(0);
+        }
+        self.give(base, 0, NOBODY);
         self.free.push(base);
     }
 
+    /// Whose the cell at a base is; nobody's is the bin, and one that was removed.
     pub fn entry(&self, base: u32) -> Option<Entry> {
-        self.entries.get(base as usize / self.stride).copied()
+        owner(&self.words, self.stride, base).filter(|entry| entry.start != NOBODY)
     }
 
     /// The cell of a key and a start, where it is cached.
     pub fn find(&self, key: u32, start: i64) -> Option<u32> {
-        let latest = self.latest(key);
-        if latest.start == start && latest.base != BIN {
-            return Some(latest.base);
+        if let (Some(ways), Some(pane)) = (self.ways.get(key as usize), self.number(start))
+            && let Some(way) = ways.iter().find(|way| way.pane == pane)
+        {
+            return Some(way.base);
         }
-        self.by_window.get(&(key, start)).copied()
+        if self.elsewhere.is_empty() {
+            return None;
+        }
+        let is_it = |base: &u32| {
+            owner(&self.words, self.stride, *base)
+                .is_some_and(|entry| entry.key == key && entry.start == start)
+        };
+        self.elsewhere.find(hash(key, start), is_it).copied()
     }
 
     pub fn words_of(&self, base: u32) -> &[u64] {
         let base = base as usize;
-        self.words.get(base..base + self.stride).unwrap_or_default()
+        self.words.get(base..base + self.stride - OWNER_WORDS).unwrap_or_default()
     }
 
     pub fn words_at(&mut self, base: u32) -> Option<&mut [u64]> {
         let base = base as usize;
-        self.words.get_mut(base..base + self.stride)
+        self.words.get_mut(base..base + self.stride - OWNER_WORDS)
     }
 
     /// A cell's sketches take that many bytes in the state, and about twice as many here.
     pub fn note_sketches(&mut self, base: u32, bytes: usize) {
-        let Some(entry) = self.entries.get_mut(base as usize / self.stride) else { return };
+        let Some(size) = self.sketch_sizes.get_mut(base as usize / self.stride) else { return };
         let now = if bytes == 0 { 0 } else { SKETCHED_CELL_BYTES.saturating_add(2 * bytes as u32) };
-        self.sketch_bytes = self.sketch_bytes.saturating_sub(entry.sketch_bytes as usize) + now as usize;
-        entry.sketch_bytes = now;
+        self.sketch_bytes = self.sketch_bytes.saturating_sub(*size as usize) + now as usize;
+        *size = now;
     }
 
     pub fn sketches_at(&mut self, base: u32) -> Option<&mut Vec<Sketch>> {
@@ -244,8 +305,34 @@ impl Cache {
 
     /// How many cells are cached.
     pub fn count(&self) -> usize {
-        self.by_window.len()
+        self.cells
     }
+}
+
+/// Room for so many: twice what there was, but not over `usual_max` where that is enough. An instance has no room for sixteen megabytes beside thirty-two.
+fn reserve<T>(vector: &mut Vec<T>, len: usize, usual_max: usize) {
+    let room = vector.capacity();
+    if len > room {
+        let wanted = (2 * room).min(usual_max).max(if len > usual_max { len + len / 4 } else { len });
+        vector.reserve_exact(wanted - vector.len());
+    }
+}
+
+/// Words behind those of the layout: the key with the call in which the cell was last touched above it, and the start.
+pub const OWNER_WORDS: usize = 2;
+
+#[inline]
+fn owner(words: &[u64], stride: usize, base: u32) -> Option<Entry> {
+    let at = base as usize + stride;
+    let [key, start] = words.get(at - OWNER_WORDS..at)? else { return None };
+    Some(Entry { key: *key as u32, start: start.cast_signed() })
+}
+
+fn hash(key: u32, start: i64) -> u64 {
+    let mut hasher = WindowHasher::default();
+    hasher.write_u32(key);
+    hasher.write_i64(start);
+    hasher.finish()
 }
 
 /// For pairs of two small numbers that the host made: no need to withstand an attacker, see FxHash. The last step brings the high bits down,
@@ -276,3 +363,6 @@ impl Hasher for WindowHasher {
         self.0 ^ (self.0 >> 32)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use weir_sdk::{Context, Failure};
 
-use crate::cache::{BIN, Cache};
+use crate::cache::Cache;
 use crate::host::{Addresses, Host, Refusal};
 use crate::layout::Layout;
 use crate::sketches;
@@ -23,7 +23,7 @@ pub struct Cells {
 
 impl Cells {
     pub fn new(layout: Layout) -> Self {
-        Self { cache: Cache::new(layout.words), layout, new: Vec::new() }
+        Self { cache: Cache::new(&layout, 1), layout, new: Vec::new() }
     }
 
     /// The base of each row's cell; all of them are loaded. `keys`: n x u32, or empty: all rows have key 0.
@@ -40,18 +40,13 @@ impl Cells {
         let bases = (0..rows)
             .map(|row| {
                 let key = keys.get(row).map_or(0, |key| u32::from_le_bytes(*key));
-                let latest = self.cache.latest(key);
-                if latest.base != BIN {
-                    if latest.call != self.cache.call {
-                        self.cache.touch_latest(key);
-                    }
-                    return latest.base;
-                }
                 let touched = self.cache.touch(key, START);
                 if touched.fresh {
                     fresh.push(touched.base);
                 }
-                touched.base
+                let base = touched.base;
+                self.cache.note_touched(base);
+                base
             })
             .collect();
         self.new = self.cache.load(&self.layout, &fresh, host)?;

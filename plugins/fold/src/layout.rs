@@ -8,6 +8,7 @@
 use weir_sdk::expr::{self, Expr};
 use weir_sketch::Moments;
 
+use crate::cache::OWNER_WORDS;
 use crate::columns::Output;
 use crate::function::{Aggregate, Function, STATE};
 use crate::sketches::{Kind, Sketch, Source, Spec};
@@ -179,6 +180,11 @@ impl Layout {
         // It is read as numbers: `is_only_counted` stays false.
         layout.item(item, true, Kind::Top { counters, weight });
         layout
+    }
+
+    /// Words of one cell in [`crate::cache`], where its owner stands behind them.
+    pub fn stride(&self) -> usize {
+        self.words + OWNER_WORDS
     }
 
     /// Bytes of one cell's words in the host's state.

@@ -219,16 +219,16 @@ fn place(layout: &Layout, sessions: &mut Vec<Session>, time: i64, gap_ns: i64) -
     Some(at)
 }
 
-/// One row into one session. The words are shifted by one cell, since base 0 is for rows that do not count.
+/// One row into one session. It stands as the second cell, since base 0 is for rows that do not count.
 fn fold_row(layout: &Layout, session: &mut Session, row: usize, time: &[u8], columns: &Columns<'_>) -> u64 {
-    let mut both = vec![0; layout.words];
+    let base = layout.stride();
+    let mut both = vec![0; base];
     both.extend_from_slice(&session.words);
-    let base = layout.words as u32;
-    words::increment(&mut both, layout.words);
-    let not_finite = words::fold(layout, row, &[base], time, columns, &mut both);
-    session.words.copy_from_slice(both.get(layout.words..).unwrap_or_default());
+    words::increment(&mut both, base);
+    let not_finite = words::fold(layout, row, &[base as u32], time, columns, &mut both);
+    session.words.copy_from_slice(both.get(base..).unwrap_or_default());
     let mut cells = [Vec::new(), std::mem::take(&mut session.sketches)];
-    sketches::fold(layout, row, &[base], columns, &mut cells);
+    sketches::fold(layout, row, &[base as u32], columns, &mut cells);
     let [_, folded] = cells;
     session.sketches = folded;
     not_finite

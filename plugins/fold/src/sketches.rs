@@ -179,7 +179,7 @@ pub fn read(layout: &Layout, bytes: &[u8]) -> Result<Vec<Sketch>, Damaged> {
 
 /// Folds rows from `from` on into the sketches of their cells: `bases` has one entry for each of these rows, base 0 is for rows that do not count.
 pub fn fold(layout: &Layout, from: usize, bases: &[u32], columns: &Columns<'_>, cells: &mut [Vec<Sketch>]) {
-    let stride = layout.words.max(1);
+    let stride = layout.stride();
     if layout.sketches.is_empty() {
         return;
     }

@@ -66,8 +66,7 @@ impl Cache {
         let addresses = self.addresses(bases);
         let mut values = Vec::with_capacity(bases.len() * layout.bytes());
         for base in bases {
-            let base = *base as usize;
-            for word in self.words.get(base..base + layout.words).unwrap_or_default() {
+            for word in self.words_of(*base) {
                 values.extend_from_slice(&word.to_le_bytes());
             }
         }

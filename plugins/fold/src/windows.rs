@@ -9,7 +9,7 @@
 //! Limits: where the host's state is full, rows that would open new windows are given back as refused. At most [`PANES_AT_ONCE`] panes are merged and
 //! [`SKETCHES_AT_ONCE`] sketched cells read in one call; timers beyond that are set again and come with the next. No error leaves but [`Refusal`].
 
-use crate::cache::{BIN, Cache};
+use crate::cache::{ANOTHER, BIN, Cache};
 use crate::host::{Addresses, Closed, Due, Folded, Host, Refusal, Rows, Wakes};
 use crate::layout::Layout;
 use crate::{sketches, words};
@@ -21,6 +21,15 @@ const PANES_AT_ONCE: usize = 65_536;
 const SKETCHES_AT_ONCE: usize = 1_024;
 /// Added to a window's start to make the slot of its early timer: starts are multiples of a millisecond.
 const EARLY: i64 = 1;
+/// No pane has this number.
+const NEVER: u32 = u32::MAX - 1;
+
+/// The one around the row at work.
+struct Pane {
+    start: i64,
+    /// In the cache; [`NEVER`] where it has none or may be closed.
+    number: u32,
+}
 
 /// Lengths in ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +56,7 @@ pub struct Windows {
 
 impl Windows {
     pub fn new(layout: Layout, shape: Shape) -> Self {
-        let cache = Cache::new(layout.words);
+        let cache = Cache::new(&layout, shape.slide_ns);
         Self {
             layout,
             shape,
@@ -84,43 +93,55 @@ impl Windows {
         Ok(std::mem::take(&mut self.folded))
     }
 
-    /// Fills `bases` and counts the rows of each pane. The one loop over all rows.
+    /// Fills `bases` and counts the rows of each pane. Three loops, in each of which no row waits for the memory of the one before: most lines of a pane among many are in no cache.
     fn find_panes(&mut self, rows: &Rows<'_>) {
         let times = rows.time.as_chunks::<8>().0;
         match rows.keys.as_chunks::<4>().0 {
-            [] => self.find_each(times, std::iter::repeat(&[0; 4])),
-            keys => self.find_each(times, keys.iter()),
+            [] => self.find_each(times, |_| 0),
+            keys => self.find_each(times, |row| keys.get(row).map_or(0, |key| u32::from_le_bytes(*key))),
+        }
+        for base in &self.bases {
+            words::increment(&mut self.cache.words, *base as usize);
+            self.cache.note_touched(*base);
         }
     }
 
     #[inline(always)]
-    fn find_each<'a>(&mut self, times: &[[u8; 8]], keys: impl Iterator<Item = &'a [u8; 4]>) {
+    fn find_each(&mut self, times: &[[u8; 8]], key_of: impl Fn(usize) -> u32) {
         let mut bases = std::mem::take(&mut self.bases);
         bases.clear();
-        bases.resize(times.len(), BIN);
-        // Panes that start at or before this may be closed: the slow path looks closely.
+        let (slide, mut pane) =
+            (self.shape.slide_ns.cast_unsigned(), Pane { start: i64::MIN, number: NEVER });
+        let mut others = 0;
+        bases.extend(times.iter().enumerate().map(|(row, time)| {
+            let time = i64::from_le_bytes(*time);
+            if time.wrapping_sub(pane.start).cast_unsigned() >= slide {
+                pane = self.open_pane(time);
+            }
+            let base = self.cache.newest(key_of(row), pane.number);
+            others += usize::from(base == ANOTHER);
+            base
+        }));
+        if others > 0 {
+            for (row, (time, base)) in times.iter().zip(&mut bases).enumerate() {
+                if *base == ANOTHER {
+                    *base = self.find_pane(row as u32, i64::from_le_bytes(*time), key_of(row));
+                }
+            }
+        }
+        self.bases = bases;
+    }
+
+    /// The pane around a time, where it is surely open: where it may be closed, the slow path looks closely.
+    fn open_pane(&self, time: i64) -> Pane {
         let open_after = self
             .watermark_ns
             .saturating_add(WATERMARK_STEP_NS - 1)
             .saturating_sub(self.shape.lateness_ns)
             .saturating_sub(self.shape.slide_ns);
-        let slide = self.shape.slide_ns.cast_unsigned();
-        for (row, ((time, key), place)) in times.iter().zip(keys).zip(&mut bases).enumerate() {
-            let (time, key) = (i64::from_le_bytes(*time), u32::from_le_bytes(*key));
-            let latest = self.cache.latest(key);
-            let inside = time.wrapping_sub(latest.start).cast_unsigned() < slide;
-            let base = if inside && latest.start > open_after {
-                if latest.call != self.cache.call {
-                    self.cache.touch_latest(key);
-                }
-                latest.base
-            } else {
-                self.find_pane(row as u32, time, key)
-            };
-            *place = base;
-            words::increment(&mut self.cache.words, base as usize);
-        }
-        self.bases = bases;
+        let start = self.pane_of(time).map(|(start, _)| start);
+        let number = start.filter(|start| *start > open_after).and_then(|start| self.cache.number(start));
+        Pane { start: start.unwrap_or(time), number: number.unwrap_or(NEVER) }
     }
 
     #[inline(never)]

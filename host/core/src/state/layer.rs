@@ -59,21 +59,30 @@ impl Layer {
         }
     }
 
-    /// Puts a value where this layer has one, which is appended to `old`; else does nothing and says so.
-    pub fn replace(&mut self, address: Address, value: &[u8], old: &mut Vec<u8>) -> bool {
-        let Some(cell) = self.index.get(address).filter(|cell| *cell != TOMBSTONE) else { return false };
-        old.extend_from_slice(self.cells.get(cell).unwrap_or_default());
-        self.cells.set(cell, value);
-        true
+    /// Where the value of an address lies, if this layer has one; until it is taken out.
+    pub fn cell(&self, address: Address) -> Option<u32> {
+        self.index.get(address).filter(|cell| *cell != TOMBSTONE)
     }
 
-    /// Takes the entry out of this layer; what lies below shows again.
-    pub fn forget(&mut self, address: Address) {
-        if let Some(cell) = self.index.remove(address)
-            && cell != TOMBSTONE
-        {
-            self.cells.clear(cell);
-            self.free.push(cell);
+    /// The value in a cell.
+    pub fn value(&self, cell: u32) -> &[u8] {
+        self.cells.get(cell).unwrap_or_default()
+    }
+
+    /// Puts another value into a cell; of a fixed-size layer it has that size.
+    pub fn overwrite(&mut self, cell: u32, value: &[u8]) {
+        self.cells.set(cell, value);
+    }
+
+    /// Takes the entry out of this layer; what lies below shows again. Whether there was a value.
+    pub fn forget(&mut self, address: Address) -> bool {
+        match self.index.remove(address) {
+            None | Some(TOMBSTONE) => false,
+            Some(cell) => {
+                self.cells.clear(cell);
+                self.free.push(cell);
+                true
+            }
         }
     }
 

@@ -1,77 +1,128 @@
 //! Times at which an address is due: one for each address, in the order of (time, handle, slot).
 //!
-//! Used for timers (by watermark and by clock) and for the expiry of entries. Addresses of one time and 64 neighbouring handles are words of bits: when a window of a hundred
-//! thousand keys closes, that is some 1,600 of them.
+//! Used for timers (by watermark and by clock) and for the expiry of entries. 64 neighbouring handles of a slot are a page. While all of a page are due at one time, as those of a window are, it is
+//! that time and a word of bits: when a window of a hundred thousand keys closes, that is some 1,600 of them, and as many places in the order.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::layer::Address;
 use super::marks::bits;
-use super::paged::Paged;
 
 /// "Never" in the contract: clears a timer.
 pub const NEVER: i64 = i64::MAX;
 
-const WORD: u32 = 64;
+const PAGE: u32 = 64;
 
 #[derive(Debug, Clone)]
-pub struct Schedule {
-    /// By time and handles: slot and the handles that are due.
-    order: BTreeMap<(i64, u32), Vec<(i64, u64)>>,
-    by_address: Paged<i64>,
+enum Times {
+    /// Those of these bits, of which there is one at least.
+    One(i64, u64),
+    Each(Box<[i64; PAGE as usize]>),
 }
 
-impl Default for Schedule {
-    fn default() -> Self {
-        Self { order: BTreeMap::new(), by_address: Paged::new(NEVER) }
+impl Times {
+    fn get(&self, at: u32) -> i64 {
+        match self {
+            Self::One(time, mask) if mask & 1 << at != 0 => *time,
+            Self::One(..) => NEVER,
+            Self::Each(times) => times.get(at as usize).copied().unwrap_or(NEVER),
+        }
     }
+
+    /// Handles that are due at a time, as bits.
+    fn due(&self, time: i64) -> u64 {
+        match self {
+            Self::One(own, mask) if *own == time => *mask,
+            Self::One(..) => 0,
+            Self::Each(times) => {
+                times.iter().enumerate().fold(0, |mask, (at, own)| mask | u64::from(*own == time) << at)
+            }
+        }
+    }
+
+    /// `time` may be [`NEVER`].
+    fn set(&mut self, at: u32, time: i64) {
+        match self {
+            Self::One(own, mask) if *own == time => *mask |= 1 << at,
+            Self::One(_, mask) if time == NEVER => *mask &= !(1 << at),
+            Self::One(own, mask) if *mask == 1 << at => *own = time,
+            Self::One(own, mask) => {
+                let time_of = |place: usize| if *mask & 1 << place == 0 { NEVER } else { *own };
+                *self = Self::Each(Box::new(std::array::from_fn(time_of)));
+                self.set(at, time);
+            }
+            Self::Each(times) => {
+                if let Some(place) = times.get_mut(at as usize) {
+                    *place = time;
+                }
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::One(_, mask) => *mask == 0,
+            Self::Each(times) => times.iter().all(|time| *time == NEVER),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Schedule {
+    /// Time, page and slot, once where any handle of the page is due then.
+    order: BTreeSet<(i64, u32, i64)>,
+    pages: HashMap<(u32, i64), Times, FixedState>,
+    len: usize,
 }
 
 impl Schedule {
     /// Sets or clears (`NEVER`) the time of an address and gives the time that it had.
-    pub fn set(&mut self, address: Address, time: i64) -> i64 {
-        let old = match time {
-            NEVER => self.by_address.remove(address),
-            _ => self.by_address.insert(address, time),
+    pub fn set(&mut self, (handle, slot): Address, time: i64) -> i64 {
+        let (page, at) = (handle / PAGE, handle % PAGE);
+        let mut entry = match self.pages.entry((page, slot)) {
+            Entry::Occupied(entry) => entry,
+            Entry::Vacant(entry) => {
+                if time != NEVER {
+                    entry.insert(Times::One(time, 1 << at));
+                    self.order.insert((time, page, slot));
+                    self.len += 1;
+                }
+                return NEVER;
+            }
         };
-        if old == Some(time) {
+        let times = entry.get_mut();
+        let old = times.get(at);
+        if old == time {
             return time;
         }
-        if let Some(old) = old {
-            self.leave(old, address);
+        let is_first = time != NEVER && times.due(time) == 0;
+        times.set(at, time);
+        let was_last = old != NEVER && times.due(old) == 0;
+        if times.is_empty() {
+            entry.remove();
         }
-        if time != NEVER {
-            self.enter(time, address);
+        if is_first {
+            self.order.insert((time, page, slot));
         }
-        old.unwrap_or(NEVER)
-    }
-
-    fn enter(&mut self, time: i64, (handle, slot): Address) {
-        let words = self.order.entry((time, handle / WORD)).or_default();
-        let bit = 1 << (handle % WORD);
-        match words.iter_mut().find(|(known, _)| *known == slot) {
-            Some((_, word)) => *word |= bit,
-            None => words.push((slot, bit)),
+        if was_last {
+            self.order.remove(&(old, page, slot));
         }
-    }
-
-    fn leave(&mut self, time: i64, (handle, slot): Address) {
-        let Some(words) = self.order.get_mut(&(time, handle / WORD)) else { return };
-        let bit = 1 << (handle % WORD);
-        words.iter_mut().filter(|(known, _)| *known == slot).for_each(|(_, word)| *word &= !bit);
-        words.retain(|(_, word)| *word != 0);
-        if words.is_empty() {
-            self.order.remove(&(time, handle / WORD));
-        }
+        self.len += usize::from(old == NEVER);
+        self.len -= usize::from(time == NEVER);
+        old
     }
 
     /// [`NEVER`] where there is none.
-    pub fn get(&self, address: Address) -> i64 {
-        self.by_address.get(address).unwrap_or(NEVER)
+    pub fn get(&self, (handle, slot): Address) -> i64 {
+        self.pages.get(&(handle / PAGE, slot)).map_or(NEVER, |times| times.get(handle % PAGE))
     }
 
     pub fn first(&self) -> Option<i64> {
-        self.order.first_key_value().map(|((time, _), _)| *time)
+        self.order.first().map(|(time, ..)| *time)
     }
 
     /// Up to `limit` addresses whose time is not after `until`; they stay until they are cleared.
@@ -80,22 +131,34 @@ impl Schedule {
     }
 
     pub fn len(&self) -> usize {
-        self.by_address.len()
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
-        self.by_address.is_empty()
+        self.len == 0
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (i64, Address)> + '_ {
-        self.order.iter().flat_map(|(&(time, page), words)| {
-            let addresses = |&(slot, word): &(i64, u64)| bits(word).map(move |bit| (page * WORD + bit, slot));
-            let mut all: Vec<Address> = words.iter().flat_map(addresses).collect();
-            if words.len() > 1 {
+        let mut rest = self.order.iter().peekable();
+        std::iter::from_fn(move || {
+            let &(time, page, slot) = rest.next()?;
+            let mut all: Vec<Address> = self.due_of(time, page, slot).collect();
+            // Slots of one page follow each other, and their handles are one among the other.
+            let is_same = |next: &&(i64, u32, i64)| (next.0, next.1) == (time, page);
+            if rest.peek().is_some_and(is_same) {
+                while let Some(&(.., slot)) = rest.next_if(is_same) {
+                    all.extend(self.due_of(time, page, slot));
+                }
                 all.sort_unstable();
             }
-            all.into_iter().map(move |address| (time, address))
+            Some(all.into_iter().map(move |address| (time, address)))
         })
+        .flatten()
+    }
+
+    fn due_of(&self, time: i64, page: u32, slot: i64) -> impl Iterator<Item = Address> + use<> {
+        let mask = self.pages.get(&(page, slot)).map_or(0, |times| times.due(time));
+        bits(mask).map(move |bit| (page * PAGE + bit, slot))
     }
 }
 

@@ -53,30 +53,37 @@ impl Table {
         self.current.put(address, value);
     }
 
-    /// Puts a value and appends the one that was there to `old`; gives whether there was one. One look-up where it is in the current layer.
-    pub fn replace(&mut self, address: Address, value: &[u8], old: &mut Vec<u8>) -> bool {
-        let from = old.len();
-        if self.current.replace(address, value, old) {
-            self.live_bytes = self.live_bytes + value.len() - (old.len() - from);
-            return true;
-        }
-        let before = self.get(address).map(|value| {
-            old.extend_from_slice(value);
-            value.len()
-        });
-        self.put(address, value, before);
-        before.is_some()
+    /// Where the current layer has the value of an address; until it is removed.
+    pub fn cell(&self, address: Address) -> Option<u32> {
+        self.current.cell(address)
     }
 
-    /// Removes an entry that is there and has `old_bytes`.
-    pub fn remove(&mut self, address: Address, old_bytes: usize) {
+    /// The value in a cell of the current layer.
+    pub fn value(&self, cell: u32) -> &[u8] {
+        self.current.value(cell)
+    }
+
+    /// Puts another value into a cell of the current layer.
+    pub fn overwrite(&mut self, cell: u32, value: &[u8]) {
+        self.live_bytes = self.live_bytes + value.len() - self.current.value(cell).len();
+        self.current.overwrite(cell, value);
+    }
+
+    /// Whether all there is lies in the current layer.
+    pub fn is_flat(&self) -> bool {
+        self.below.is_empty()
+    }
+
+    /// Removes an entry of `old_bytes`; false where there is none any more.
+    pub fn remove(&mut self, address: Address, old_bytes: usize) -> bool {
+        if !self.below.is_empty() {
+            self.current.bury(address);
+        } else if !self.current.forget(address) {
+            return false;
+        }
         self.live_entries -= 1;
         self.live_bytes -= old_bytes;
-        if self.below.is_empty() {
-            self.current.forget(address);
-        } else {
-            self.current.bury(address);
-        }
+        true
     }
 
     pub fn entries(&self) -> usize {
@@ -118,7 +125,7 @@ impl Table {
         for (address, value) in self.current.iter() {
             match value {
                 Some(value) => merged.put(address, value),
-                None if last => merged.forget(address),
+                None if last => drop(merged.forget(address)),
                 None => merged.bury(address),
             }
         }

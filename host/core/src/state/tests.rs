@@ -23,6 +23,12 @@ fn state(size: Option<u32>) -> UnitState {
     state
 }
 
+/// Handles and slots as a call wants them.
+fn bytes(all: impl Iterator<Item = (u32, i64)> + Clone) -> [Vec<u8>; 2] {
+    let handles = all.clone().flat_map(|(handle, _)| handle.to_le_bytes()).collect();
+    [handles, all.flat_map(|(_, slot)| slot.to_le_bytes()).collect()]
+}
+
 fn read(state: &UnitState, handle: u32, slot: i64) -> u64 {
     let bytes = state.read(0, &handle.to_le_bytes(), &slot.to_le_bytes()).unwrap();
     u64::from_le_bytes(bytes.try_into().unwrap())
@@ -30,8 +36,9 @@ fn read(state: &UnitState, handle: u32, slot: i64) -> u64 {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Write(u32, i64, u64),
-    Remove(u32, i64),
+    /// Of one call; the same address may come twice.
+    Write(Vec<(u32, i64, u64)>),
+    Remove(Vec<(u32, i64)>),
     Wake(u32, i64, i64),
     Commit,
     RollBack,
@@ -42,8 +49,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let (handle, slot) = (0..HANDLES, 0..3_i64);
     let step = prop_oneof![
-        6 => (handle.clone(), slot.clone(), 1..u64::MAX).prop_map(|(h, s, v)| Step::Write(h, s, v)),
-        3 => (handle.clone(), slot.clone()).prop_map(|(h, s)| Step::Remove(h, s)),
+        6 => proptest::collection::vec((handle.clone(), slot.clone(), 1..u64::MAX), 1..5).prop_map(Step::Write),
+        3 => proptest::collection::vec((handle, slot.clone()), 1..5).prop_map(Step::Remove),
         2 => (Just(0_u32), slot, 0..9_i64).prop_map(|(h, s, t)| Step::Wake(h, s, t)),
         2 => Just(Step::Commit),
         2 => Just(Step::RollBack),
@@ -56,18 +63,21 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 type Model = (BTreeMap<(u32, i64), u64>, BTreeMap<(u32, i64), i64>);
 
 fn apply(state: &mut UnitState, model: &mut Model, committed: &mut Model, mark: &mut Mark, step: &Step) {
-    match *step {
-        Step::Write(h, s, v) => {
-            state.write(0, &h.to_le_bytes(), &s.to_le_bytes(), &v.to_le_bytes()).unwrap().unwrap();
-            model.0.insert((h, s), v);
+    match step {
+        Step::Write(all) => {
+            let [handles, slots] = bytes(all.iter().map(|(h, s, _)| (*h, *s)));
+            let values: Vec<u8> = all.iter().flat_map(|(.., v)| v.to_le_bytes()).collect();
+            state.write(0, &handles, &slots, &values).unwrap().unwrap();
+            model.0.extend(all.iter().map(|(h, s, v)| ((*h, *s), *v)));
         }
-        Step::Remove(h, s) => {
-            state.remove(0, &h.to_le_bytes(), &s.to_le_bytes()).unwrap();
-            model.0.remove(&(h, s));
+        Step::Remove(all) => {
+            let [handles, slots] = bytes(all.iter().copied());
+            state.remove(0, &handles, &slots).unwrap();
+            model.0.retain(|at, _| !all.contains(at));
         }
         Step::Wake(h, s, t) => {
             state.wake(&h.to_le_bytes(), &s.to_le_bytes(), &t.to_le_bytes(), false).unwrap();
-            model.1.insert((h, s), t);
+            model.1.insert((*h, *s), *t);
         }
         Step::Commit => {
             state.commit();
@@ -101,12 +111,10 @@ proptest! {
         let mut mark = state.mark();
         for step in &steps {
             apply(&mut state, &mut model, &mut committed, &mut mark, step);
-            for handle in 0..HANDLES {
-                for slot in 0..3 {
-                    let wanted = model.0.get(&(handle, slot)).copied().unwrap_or(0);
-                    prop_assert_eq!(read(&state, handle, slot), wanted);
-                }
-            }
+            let all = (0..HANDLES).flat_map(|handle| (0..3).map(move |slot| (handle, slot)));
+            let wanted = all.clone().flat_map(|at| model.0.get(&at).copied().unwrap_or(0).to_le_bytes());
+            let [handles, slots] = bytes(all);
+            prop_assert_eq!(state.read(0, &handles, &slots).unwrap(), wanted.collect::<Vec<u8>>());
             prop_assert_eq!(state.entries(), model.0.len());
             prop_assert_eq!(state.bytes(), model.0.len() * 8);
             prop_assert_eq!(state.timers(), model.1.len());
@@ -115,6 +123,51 @@ proptest! {
         prop_assert_eq!(page.handles.len() / 4, model.0.len());
         let due = state.take_due(0, 8, 4_096);
         prop_assert_eq!(due.keys.len(), model.1.len());
+    }
+}
+
+/// However often a call names an address, its key is held once for it, and free when it is gone.
+#[test]
+fn keys_are_free_when_what_held_them_is_removed_twice_in_a_call() {
+    let mut plan = plan(Some(8));
+    plan.tables[0].by_key = true;
+    plan.keys = vec!["v".into()];
+    let mut state = UnitState::new(&plan, Quota::default());
+    let keys = 5_000_u32;
+    state.number(&numbers(keys));
+    let twice = (0..keys).flat_map(|key| [(key, 7), (key, 7)]);
+    let [handles, slots] = bytes(twice);
+    let mark = state.mark();
+    state.write(0, &handles, &slots, &vec![1; slots.len()]).unwrap().unwrap();
+    state.roll_back(mark);
+    assert_eq!(state.entries(), 0);
+    state.write(0, &handles, &slots, &vec![2; slots.len()]).unwrap().unwrap();
+    state.commit();
+    assert_eq!((state.entries(), state.keys.take_forgotten().len()), (keys as usize, 0));
+    let mark = state.mark();
+    state.remove(0, &handles, &slots).unwrap();
+    state.roll_back(mark);
+    assert_eq!(state.entries(), keys as usize);
+    state.commit();
+    assert_eq!(state.keys.take_forgotten().len(), 0);
+    state.remove(0, &handles, &slots).unwrap();
+    state.commit();
+    assert_eq!((state.entries(), state.keys.take_forgotten().len()), (0, keys as usize));
+}
+
+/// A batch whose column `v` counts up.
+fn numbers(rows: u32) -> crate::batch::Batch {
+    let values = arrow_array::Int64Array::from_iter_values(0..i64::from(rows));
+    let columns = arrow_array::RecordBatch::try_from_iter([("v", Arc::new(values) as _)]).unwrap();
+    crate::batch::Batch {
+        triplet: crate::triplet::Triplet::new("shop", "prod", "order").unwrap(),
+        position: crate::batch::Position::default(),
+        accepted_at_unix_ns: 0,
+        origin: crate::batch::Origin::Source("test".into()),
+        row_ids: crate::batch::RowIds::From(0),
+        time: vec![0; rows as usize].into(),
+        columns,
+        hops: 0,
     }
 }
 
