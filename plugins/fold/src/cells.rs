@@ -6,7 +6,7 @@
 
 use weir_sdk::{Context, Failure};
 
-use crate::cache::Cache;
+use crate::cache::{ANOTHER, Cache, NEVER};
 use crate::host::{Addresses, Host, Refusal};
 use crate::layout::Layout;
 use crate::sketches;
@@ -36,15 +36,18 @@ impl Cells {
     ) -> Result<Vec<u32>, Failure> {
         self.cache.begin_call(&context.forgotten);
         let keys = keys.as_chunks::<4>().0;
-        let mut fresh = Vec::new();
+        let (mut fresh, pane) = (Vec::new(), self.cache.number(START).unwrap_or(NEVER));
         let bases = (0..rows)
             .map(|row| {
                 let key = keys.get(row).map_or(0, |key| u32::from_le_bytes(*key));
-                let touched = self.cache.touch(key, START);
-                if touched.fresh {
-                    fresh.push(touched.base);
+                let mut base = self.cache.first(key, pane);
+                if base == ANOTHER {
+                    let touched = self.cache.touch(key, START);
+                    if touched.fresh {
+                        fresh.push(touched.base);
+                    }
+                    base = touched.base;
                 }
-                let base = touched.base;
                 self.cache.note_touched(base);
                 base
             })

@@ -9,7 +9,7 @@
 //! Limits: where the host's state is full, rows that would open new windows are given back as refused. At most [`PANES_AT_ONCE`] panes are merged and
 //! [`SKETCHES_AT_ONCE`] sketched cells read in one call; timers beyond that are set again and come with the next. No error leaves but [`Refusal`].
 
-use crate::cache::{ANOTHER, BIN, Cache};
+use crate::cache::{ANOTHER, BIN, Cache, NEVER};
 use crate::host::{Addresses, Closed, Due, Folded, Host, Refusal, Rows, Wakes};
 use crate::layout::Layout;
 use crate::{sketches, words};
@@ -21,10 +21,12 @@ const PANES_AT_ONCE: usize = 65_536;
 const SKETCHES_AT_ONCE: usize = 1_024;
 /// Added to a window's start to make the slot of its early timer: starts are multiples of a millisecond.
 const EARLY: i64 = 1;
-/// No pane has this number.
-const NEVER: u32 = u32::MAX - 1;
+
+/// Rows that are looked up together: enough for the processor to wait for many lines at once, and few enough that most panes are there when rows meet them again.
+const ROWS_AT_ONCE: usize = 64;
 
 /// The one around the row at work.
+#[derive(Clone, Copy)]
 struct Pane {
     start: i64,
     /// In the cache; [`NEVER`] where it has none or may be closed.
@@ -110,29 +112,43 @@ impl Windows {
     fn find_each(&mut self, times: &[[u8; 8]], key_of: impl Fn(usize) -> u32) {
         let mut bases = std::mem::take(&mut self.bases);
         bases.clear();
-        let (slide, mut pane) =
-            (self.shape.slide_ns.cast_unsigned(), Pane { start: i64::MIN, number: NEVER });
-        let mut others = 0;
-        bases.extend(times.iter().enumerate().map(|(row, time)| {
-            let time = i64::from_le_bytes(*time);
-            if time.wrapping_sub(pane.start).cast_unsigned() >= slide {
-                pane = self.open_pane(time);
+        let mut pane = Pane { start: i64::MIN, number: NEVER };
+        for (times, first) in times.chunks(ROWS_AT_ONCE).zip((0..).step_by(ROWS_AT_ONCE)) {
+            let mut others = 0;
+            bases.extend(times.iter().zip(first..).map(|(time, row)| {
+                pane = self.move_on(pane, i64::from_le_bytes(*time));
+                let base = self.cache.first(key_of(row), pane.number);
+                others += usize::from(base == ANOTHER);
+                base
+            }));
+            if others == 0 {
+                continue;
             }
-            let base = self.cache.newest(key_of(row), pane.number);
-            others += usize::from(base == ANOTHER);
-            base
-        }));
-        if others > 0 {
-            for (row, (time, base)) in times.iter().zip(&mut bases).enumerate() {
+            let found = bases.get_mut(first..).into_iter().flatten();
+            for ((time, base), row) in times.iter().zip(found).zip(first..) {
                 if *base == ANOTHER {
-                    *base = self.find_pane(row as u32, i64::from_le_bytes(*time), key_of(row));
+                    let (time, key) = (i64::from_le_bytes(*time), key_of(row));
+                    pane = self.move_on(pane, time);
+                    // A row before this one may have made it.
+                    *base = match self.cache.first(key, pane.number) {
+                        ANOTHER => self.find_pane(row as u32, time, key, pane),
+                        base => base,
+                    };
                 }
             }
         }
         self.bases = bases;
     }
 
-    /// The pane around a time, where it is surely open: where it may be closed, the slow path looks closely.
+    /// The pane around a time; most often the one that is at hand.
+    #[inline(always)]
+    fn move_on(&self, pane: Pane, time: i64) -> Pane {
+        let inside = time.wrapping_sub(pane.start).cast_unsigned() < self.shape.slide_ns.cast_unsigned();
+        if inside { pane } else { self.open_pane(time) }
+    }
+
+    /// Has a number where it is surely open: where it may be closed, the slow path looks closely.
+    #[inline(never)]
     fn open_pane(&self, time: i64) -> Pane {
         let open_after = self
             .watermark_ns
@@ -145,16 +161,20 @@ impl Windows {
     }
 
     #[inline(never)]
-    fn find_pane(&mut self, row: u32, time: i64, key: u32) -> u32 {
-        let Some((start, closes)) = self.pane_of(time) else {
-            self.folded.out_of_range.extend(row.to_le_bytes());
-            return BIN;
+    fn find_pane(&mut self, row: u32, time: i64, key: u32, pane: Pane) -> u32 {
+        let touched = if pane.number != NEVER {
+            self.cache.touch_at(key, pane.start, pane.number)
+        } else {
+            let Some((start, closes)) = self.pane_of(time) else {
+                self.folded.out_of_range.extend(row.to_le_bytes());
+                return BIN;
+            };
+            if self.is_closed(time, closes) {
+                self.folded.late.extend(row.to_le_bytes());
+                return BIN;
+            }
+            self.cache.touch(key, start)
         };
-        if self.is_closed(time, closes) {
-            self.folded.late.extend(row.to_le_bytes());
-            return BIN;
-        }
-        let touched = self.cache.touch(key, start);
         if touched.fresh {
             self.fresh.push(touched.base);
         }
@@ -316,8 +336,11 @@ impl Windows {
                 let read = sketches::read(&self.layout, bytes).map_err(|_| Refusal::damaged())?;
                 sketches::merge(&mut sketched, &read);
             }
-            if !is_early {
-                self.cache.remove(*key, *start);
+            // Its first pane is in no other window.
+            match cached.first().copied().flatten() {
+                _ if *is_early => {}
+                Some(base) => self.cache.remove_at(*key, *start, base),
+                None => self.cache.remove(*key, *start),
             }
             if all_words.get(begin) == Some(&0) {
                 all_words.truncate(begin);

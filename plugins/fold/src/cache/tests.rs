@@ -61,12 +61,20 @@ fn the_newest_pane_of_a_key_is_at_hand() {
     let mut cache = cache();
     let bases: Vec<u32> = [5, 7, 6].map(|pane| cache.touch(3, pane * SECOND).base).to_vec();
     let number = |cache: &Cache, pane: i64| cache.number(pane * SECOND).unwrap();
-    assert_eq!(cache.newest(3, number(&cache, 7)), bases[1]);
-    assert_eq!(cache.newest(3, number(&cache, 6)), ANOTHER);
-    assert_eq!(cache.newest(4, number(&cache, 7)), ANOTHER);
+    assert_eq!(cache.first(3, number(&cache, 7)), bases[1]);
+    assert_eq!(cache.first(3, number(&cache, 6)), ANOTHER);
+    assert_eq!(cache.first(4, number(&cache, 7)), ANOTHER);
     cache.remove(3, 7 * SECOND);
-    assert_eq!(cache.newest(3, number(&cache, 6)), bases[2]);
+    assert_eq!(cache.first(3, number(&cache, 6)), bases[2]);
     assert!(cache.entry(bases[1]).is_none());
+    // Rows that go on in the past get to the front, also from behind all ways.
+    for pane in 10..20 {
+        cache.touch(3, pane * SECOND);
+    }
+    for _ in 0..8 {
+        cache.touch(3, 5 * SECOND);
+    }
+    assert_eq!(cache.first(3, number(&cache, 5)), bases[0]);
 }
 
 #[test]
