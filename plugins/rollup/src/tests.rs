@@ -265,8 +265,20 @@ fn plain(out: &[Emitted]) -> BTreeMap<(u32, i64), Vec<u64>> {
 
 /// The watermark follows the rows by `behind_ms` and moves between batches only. Rows may be late.
 fn check(seed: u64, cut: usize, keys: u64, back_ms: u64, behind_ms: i64, replace_every: usize) {
+    check_of(CONFIG, seed, cut, keys, back_ms, behind_ms, replace_every);
+}
+
+fn check_of(
+    config: &str,
+    seed: u64,
+    cut: usize,
+    keys: u64,
+    back_ms: u64,
+    behind_ms: i64,
+    replace_every: usize,
+) {
     let rows = Random(seed).rows(6_000, keys, back_ms);
-    let mut run = Run::new(CONFIG);
+    let mut run = Run::new(config);
     let mut marked = Vec::new();
     let (mut newest, mut watermark) = (i64::MIN, i64::MIN);
     for (index, batch) in rows.chunks(cut).enumerate() {
@@ -300,6 +312,17 @@ fn equals_a_naive_computation_however_it_is_cut() {
 fn late_rows_are_counted_and_not_folded() {
     for cut in [1, 7, 128, 1_024] {
         check(9, cut, 10, 4_000, 0, 0);
+    }
+}
+
+/// Twenty windows of a key are open at a time, more than stand side by side in the cache, and rows fall into any of them.
+#[test]
+fn rows_of_windows_long_past_are_folded_where_lateness_allows() {
+    let config = CONFIG.replace("500ms", "20s");
+    for cut in [1, 7, 128, 1_024] {
+        check_of(&config, 5, cut, 3, 19_000, 0, 0);
+        check_of(&config, 6, cut, 20, 26_000, 0, 0);
+        check_of(&config, 7, cut, 20, 26_000, 0, 3);
     }
 }
 
