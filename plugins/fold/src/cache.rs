@@ -14,18 +14,18 @@ use hashbrown::HashTable;
 use crate::layout::Layout;
 use crate::sketches::Sketch;
 
-/// Of few words: 400,000 windows of a count and a sum are 16 MiB.
+/// Of few words: 300,000 windows of a count and a sum are 12 MiB.
 pub const ENTRIES_MAX: usize = 1 << 19;
-/// 16 MiB: cells of many words are fewer.
-const WORDS_MAX: usize = 1 << 21;
+/// 12 MiB: cells of many words are fewer. With what is left over of growing, and the array of keys, that is two thirds of an instance.
+const WORDS_MAX: usize = 3 << 19;
 /// Of sketches, as far as their bytes in the state tell: an instance has 64 MiB.
 const SKETCH_BYTES_MAX: usize = 16 << 20;
 /// What a cell with sketches takes beside their contents.
 const SKETCHED_CELL_BYTES: u32 = 256;
-/// 16 MiB.
+/// 8 MiB.
 const KEYS_MAX: usize = 1 << 18;
 /// Panes of a key that are found without hashing.
-const WAYS: usize = 8;
+const WAYS: usize = 4;
 /// So many panes before the first one that is seen have numbers too; others, and those four billion panes later, are only in the hash table.
 const NUMBERS_BEFORE: i64 = 1 << 16;
 /// The base of the rows that do not count.
