@@ -158,31 +158,41 @@ impl Flow {
             patient,
             clock,
         };
-        match &record.payload {
+        // A command hands out no timers, so what was held back stays held back behind it.
+        let is_timed = match &record.payload {
             Payload::Batch { batch, watermark_before_unix_ns, watermark_unix_ns } => {
                 let batch = take_lane(self.lane.as_ref(), batch);
                 let moved = [(batch.triplet.clone(), *watermark_before_unix_ns, *watermark_unix_ns)];
                 self.run_pipelines(&pass, Input::Batch(&batch), &moved, &mut effects);
+                true
             }
             Payload::Tick { moved } => {
                 let moved: Vec<_> =
                     moved.iter().map(|(triplet, mark)| (triplet.clone(), *mark, *mark)).collect();
                 self.run_pipelines(&pass, Input::Nothing, &moved, &mut effects);
+                true
             }
             Payload::Command(Command::Redeliver { unit, letters }) => {
-                match self.given(record, unit, letters) {
-                    Some(given) => self.run_pipelines(&pass, Input::Letters(&given), &[], &mut effects),
+                let given = self.given(record, unit, letters);
+                match &given {
+                    Some(given) => self.run_pipelines(&pass, Input::Letters(given), &[], &mut effects),
                     None => effects.dead = come_back(record, self.lane.as_ref(), "the unit is gone"),
                 }
+                given.is_some()
             }
-            Payload::Command(command) => self.command(command),
-        }
+            Payload::Command(command) => {
+                self.command(command);
+                false
+            }
+        };
         if !patient && self.faulted() {
             self.take_back();
             return Outcome::TakenBack(Effects { faults: effects.faults, ..Effects::default() });
         }
         for pipeline in &mut self.pipelines {
-            pipeline.watermarks.settle();
+            if is_timed {
+                pipeline.watermarks.settle();
+            }
             pipeline.types.iter_mut().for_each(Types::settle);
             pipeline.nodes.iter_mut().for_each(|node| node.commit(record.accepted_at_unix_ns));
         }

@@ -68,7 +68,7 @@ fn value() -> Value {
             },
             "forget": {
                 "type": "string", "pattern": "^[0-9]+(ns|us|ms|s|m|h|d)$", "title": "Forget after",
-                "description": "A key without an event for that long, in event time, begins anew. Without it a key is kept for ever, so give it where keys come and go.",
+                "description": "A key is forgotten when the stream's watermark has passed its newest event by that much; its next event begins anew. The watermark moves behind each batch, so an event that itself brings it so far still belongs to what was. Without it a key is kept for ever, so give it where keys come and go.",
                 "examples": ["1h"]
             },
             "across": {
@@ -150,7 +150,9 @@ impl Config {
             .table(Table::by_key("cells", layout.bytes() as u32))
             .table(Table { name: "sketches", by: "key", size: None, expire: None });
         let plan = Plan { across: self.across, ..plan };
-        if matches!(self.emit, Emit::Every(_)) { plan.cut_invariant() } else { plan }
+        // What is forgotten depends on where batches end.
+        let is_cut_invariant = matches!(self.emit, Emit::Every(_)) && self.forget_ns == 0;
+        if is_cut_invariant { plan.cut_invariant() } else { plan }
     }
 }
 

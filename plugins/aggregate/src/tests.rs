@@ -167,6 +167,9 @@ fn the_examples_of_the_schema_have_plans_and_only_counting_is_cut_invariant() {
         .map(|example| weir_sdk::testing::plan::<Aggregate>(&example.to_string()).unwrap().cut_invariant)
         .collect();
     assert_eq!(plans, [false, true, false, false]);
+    let mut counting = examples[1].clone();
+    counting["forget"] = "1h".into();
+    assert!(!weir_sdk::testing::plan::<Aggregate>(&counting.to_string()).unwrap().cut_invariant);
 }
 
 /// Of an exponentially weighted mean and a count of great values, which is what a person would write.

@@ -299,6 +299,11 @@ fn a_unit_without_room_for_more_keys_is_counted_as_such() {
     assert!(counters.over_quota_at_unix_ns().is_some());
 }
 
+/// Where the streams of each pipeline are.
+fn marks(flow: &Flow) -> Vec<i64> {
+    flow.pipelines.iter().flat_map(|pipeline| pipeline.watermarks.all().map(|(_, mark)| mark)).collect()
+}
+
 #[test]
 fn many_timers_come_in_pieces_over_the_records() {
     let (mut flow, mut sequencer) = (flow(None), Sequencer::new(0, 1, 1));
@@ -314,6 +319,11 @@ fn many_timers_come_in_pieces_over_the_records() {
         assert!(emitted <= TIMERS_MIN);
         let total = points(&effects, 0).len();
         assert!(flow.owes() || total == 0 || total == 30_000, "{step}: {total}");
+        // A command hands out none, so it moves no watermark: what is still to come would be late for the units behind.
+        let owed = (marks(&flow), flow.owes());
+        let other = Command::Unit { unit: "other/u".into(), run: Run::Running };
+        done(flow.run(&sequencer.command(other, (102 + step) * S), true, &|| 0));
+        assert_eq!((marks(&flow), flow.owes()), owed, "{step}");
     }
     assert!(!flow.owes());
     assert_eq!(points(&effects, 0).len(), 30_000);
