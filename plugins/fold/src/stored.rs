@@ -92,6 +92,9 @@ impl Cache {
     ) -> Result<Vec<u32>, Refusal> {
         new.sort_unstable();
         let known = |base: &u32| new.binary_search(base).is_err();
+        // Their words may have been written before their sketches were refused.
+        let gone = self.addresses(&new);
+        host.remove(&gone.keys, &gone.starts);
         let old: Vec<u32> = touched.iter().copied().filter(known).collect();
         self.write(layout, &old, host)?;
         for entry in new.iter().filter_map(|base| self.entry(*base)).collect::<Vec<_>>() {

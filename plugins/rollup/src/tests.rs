@@ -22,6 +22,8 @@ struct Memory {
     timers: BTreeSet<(i64, u32, i64)>,
     by_address: BTreeMap<(u32, i64), i64>,
     entries_max: Option<usize>,
+    /// Entries of bytes.
+    bytes_max: Option<usize>,
     reads: usize,
 }
 
@@ -60,6 +62,10 @@ impl Host for Memory {
     }
 
     fn write_bytes(&mut self, keys: &[u8], starts: &[u8], values: &[Vec<u8>]) -> Result<(), Refusal> {
+        let new = pairs(keys, starts).iter().filter(|at| !self.bytes.contains_key(at)).count();
+        if self.bytes_max.is_some_and(|max| self.bytes.len() + new > max) {
+            return Err(Refusal { code: "quota".into(), message: "the table is full".into() });
+        }
         self.bytes.extend(pairs(keys, starts).into_iter().zip(values.iter().cloned()));
         Ok(())
     }
@@ -397,6 +403,25 @@ fn a_full_state_refuses_new_windows_and_keeps_the_old_ones() {
     run.close(i64::MAX, 10);
     let counts: Vec<_> = run.out.iter().map(|(at, bits)| (at.0, bits[0])).collect();
     assert_eq!(counts, [(1, 2), (2, 1)]);
+}
+
+/// Words fit and sketches do not: nothing of the new window stays, else it would never close.
+#[test]
+fn a_window_whose_sketches_are_refused_leaves_nothing_behind() {
+    let mut run = Run::new(
+        r#"{"keys": ["host"], "window": "1s", "aggregates": {"n": "count", "p50": {"of": "v", "is": "p50"}}}"#,
+    );
+    run.host.bytes_max = Some(1);
+    let row = |key| Row { time: 5_000_000_000, key, value: 2.0, valid: true };
+    assert_eq!(run.fold(0, &[row(1)]).refused, None);
+    let (rows, _) = run.fold(0, &[row(2), row(1)]).refused.unwrap();
+    assert_eq!(rows, 0_u32.to_le_bytes());
+    assert_eq!(run.host.values.keys().map(|at| at.0).collect::<Vec<_>>(), [1]);
+    run.host.bytes_max = None;
+    run.fold(0, &[row(2)]);
+    run.close(i64::MAX, 10);
+    assert_eq!(run.out.iter().map(|(at, bits)| (at.0, bits[0])).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
+    assert!(run.host.values.is_empty() && run.host.bytes.is_empty());
 }
 
 #[test]
