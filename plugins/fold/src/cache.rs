@@ -4,7 +4,7 @@
 //! [`crate::layout`]) and behind them whose it is; its sketches lie in another. [`WAYS`] panes of a key, the newest first, stand side by side in an array indexed by the key number; the others are found
 //! through a hash table. So a row among very many keys waits for two lines of memory, that of the key and that of the cell. Base 0 is a bin: rows that do not count are folded into it, so that the
 //! folding loops need no branch for them. The bin is never written to the state.
-//! Bounds: [`ENTRIES_MAX`] cells, [`WORDS_MAX`] words and [`SKETCH_BYTES_MAX`] of sketches, then the cache is dropped between two batches and fills again from the state; key numbers
+//! Bounds: [`WORDS_MAX`] words and [`SKETCH_BYTES_MAX`] of sketches, then the cache is dropped between two batches and fills again from the state; key numbers
 //! from [`KEYS_MAX`] on are only in the hash table.
 
 use std::hash::Hasher;
@@ -14,9 +14,7 @@ use hashbrown::HashTable;
 use crate::layout::Layout;
 use crate::sketches::Sketch;
 
-/// Of few words: 300,000 windows of a count and a sum are 12 MiB.
-pub const ENTRIES_MAX: usize = 1 << 19;
-/// 12 MiB: cells of many words are fewer. With what is left over of growing, and the array of keys, that is two thirds of an instance.
+/// 12 MiB: 300,000 windows of a count and a sum, and never more than 524,288 cells, which have three words at least. With what is left over of growing, and the array of keys, that is two thirds of an instance.
 const WORDS_MAX: usize = 3 << 19;
 /// Of sketches, as far as their bytes in the state tell: an instance has 64 MiB.
 const SKETCH_BYTES_MAX: usize = 16 << 20;
@@ -136,8 +134,7 @@ impl Cache {
         let stale = forgotten.as_chunks::<4>().0.iter().any(|key| {
             self.ways.get(u32::from_le_bytes(*key) as usize).is_some_and(|[first, ..]| first.base != BIN)
         });
-        let full =
-            self.cells > ENTRIES_MAX || self.words.len() > WORDS_MAX || self.sketch_bytes > SKETCH_BYTES_MAX;
+        let full = self.words.len() > WORDS_MAX || self.sketch_bytes > SKETCH_BYTES_MAX;
         if stale || full || self.call == CALLS_MAX {
             self.clear();
         }
